@@ -1,0 +1,53 @@
+# `make help` lists the targets. Everything happens in .venv; nothing outside this folder is changed.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+DEV_STAMP := $(VENV)/.installed-dev
+INSTALL = $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test test-all lint corpus constraints clean
+
+help:  ## list the targets
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | awk -F '\t' '{ printf "  make %-12s %s\n", $$1, $$2 }'
+
+$(VENV)/bin/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 10) and "Python 3.10 or later is needed, this is " + sys.version.split()[0] + ": make PYTHON=python3.11 ...")'
+	@echo "Creating $(VENV) with $$($(PYTHON) --version)."
+	@$(PYTHON) -m venv $(VENV)
+
+$(STAMP): pyproject.toml constraints.txt | $(VENV)/bin/python
+	@echo "Installing mt and what it needs into $(VENV), versions from constraints.txt (a few minutes the first time)."
+	@$(INSTALL) --editable .
+	@touch $@
+
+$(DEV_STAMP): $(STAMP)
+	@echo "Installing the test tools."
+	@$(INSTALL) --editable '.[dev]'
+	@touch $@
+
+demo: $(STAMP)  ## train the demo model (about 3 minutes on 2 cores), score it, translate with it
+	@BIN=$(BIN) bash scripts/demo.sh
+
+test: $(DEV_STAMP)  ## run the tests, except slow ones
+	@echo "Running the tests (a few minutes)."
+	@$(BIN)/python -m pytest
+
+test-all: $(DEV_STAMP)  ## run all tests, slow ones too
+	@$(BIN)/python -m pytest -m ''
+
+lint: $(DEV_STAMP)  ## ruff and mypy --strict
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/mypy
+
+corpus: $(STAMP)  ## write the demo corpus anew from its grammar
+	@$(BIN)/python scripts/make_demo_corpus.py
+
+constraints:  ## choose the newest versions that work together, for all Pythons (needs uv)
+	@uv pip compile --quiet --universal --python-version 3.10 --extra dev --no-annotate --no-header pyproject.toml \
+		| grep -vE '^(nvidia|cuda|triton|setuptools)' > constraints.txt  # torch names its CUDA packages exactly itself
+
+clean:  ## delete .venv and caches; runs/ stays
+	rm -rf $(VENV) build .pytest_cache .mypy_cache .ruff_cache *.egg-info

@@ -1,0 +1,81 @@
+"""The commands and their exit codes. A command's module, and torch with it, is imported only when it runs.
+
+Exit codes: 0 done; 1 the work failed; 2 the command line, configuration or input is wrong; 130 interrupted;
+143 terminated.
+"""
+
+from __future__ import annotations
+
+import errno
+import importlib
+import os
+import sys
+
+from mt.errors import UserError, suggest
+
+COMMANDS = {
+    "train": "train a model; the same command again goes on where it stopped",
+    "translate": "translate sentences, standard input or files with a trained model",
+    "evaluate": "score a trained model on test sets with BLEU and chrF",
+}
+FULL_OR_FORBIDDEN = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCES, errno.EPERM)
+
+
+def usage() -> str:
+    """What `mt --help` prints."""
+    commands = "\n".join(f"  {name:<10} {what}" for name, what in COMMANDS.items())
+    return f"""Train translation models and translate with them.
+
+usage: mt COMMAND [ARGUMENT ...]
+
+{commands}
+
+`mt COMMAND --help` says more; `mt --version` prints the version. To start: `mt train` trains the demo model, Chinese
+to English, and `mt translate runs/demo '我昨天买了三本书。'` translates with it."""
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Run a command and end the process with its exit code."""
+    arguments = sys.argv[1:] if arguments is None else arguments
+    sys.exit(run(arguments))
+
+
+def run(arguments: list[str]) -> int:
+    """Run a command; the exit code."""
+    if not arguments or arguments[0] in ("-h", "--help", "help"):
+        print(usage(), file=sys.stdout if arguments else sys.stderr)
+        return 0 if arguments else 2
+    name, *rest = arguments
+    if name == "--version":
+        from mt import __version__
+
+        print(f"mt {__version__}")
+        return 0
+    if name not in COMMANDS:
+        return fail(f"There is no command '{name}'.{suggest(name, COMMANDS)} There are: {', '.join(COMMANDS)}.", 2)
+    return guarded(name, rest)
+
+
+def guarded(name: str, arguments: list[str]) -> int:
+    """Run the command; what a user can cause becomes a short message."""
+    try:
+        code: int = importlib.import_module(f"mt.commands.{name}").main(arguments)
+        return code
+    except UserError as error:
+        return fail(str(error), 2)
+    except KeyboardInterrupt:
+        return fail("Interrupted.", 130)
+    except BrokenPipeError:  # the reader of standard output has gone, as `head` does
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    except OSError as error:
+        if error.errno not in FULL_OR_FORBIDDEN:
+            raise
+        where = f" {error.filename}" if error.filename else ""
+        return fail(f"Could not write{where}: {error.strerror}. What was saved before is whole.", 2)
+
+
+def fail(message: str, code: int) -> int:
+    """Print an error message; give the exit code."""
+    print(f"mt: {message}", file=sys.stderr)
+    return code

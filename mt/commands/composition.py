@@ -1,0 +1,80 @@
+"""Hydra, kept in one place: composing the configuration, naming the jobs of a sweep, and saying errors shortly."""
+
+from __future__ import annotations
+
+import os
+import re
+import sys
+from collections.abc import Callable
+
+import hydra
+from hydra.core.config_store import ConfigStore
+from hydra.core.hydra_config import HydraConfig
+from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.errors import HydraException
+from hydra.types import RunMode
+from omegaconf import DictConfig, OmegaConf
+from omegaconf.errors import MissingMandatoryValue, OmegaConfBaseException
+
+from mt.config import Config
+from mt.config_file import check_key
+from mt.errors import UserError
+
+
+def run_composed(arguments: list[str], job: Callable[[Config], None]) -> None:
+    """Compose the configuration from the packaged YAML files and `arguments`; call `job` with it (or each of a sweep).
+
+    Raises:
+        UserError: the arguments or the configuration are wrong.
+    """
+    ConfigStore.instance().store(name="schema", node=Config)
+
+    @hydra.main(config_path="pkg://mt.conf", config_name="config", version_base="1.3")
+    def run(composed: DictConfig) -> None:
+        job(to_config(composed, arguments))
+
+    os.environ["HYDRA_FULL_ERROR"] = "1"  # let errors come here instead of being printed with half a traceback
+    sys.argv = ["mt train", *arguments]
+    try:
+        run()
+    except (HydraException, OmegaConfBaseException) as error:
+        raise UserError(explain(error, arguments)) from error
+
+
+def to_config(composed: DictConfig, arguments: list[str]) -> Config:
+    """The composed configuration as checked dataclasses; each job of a sweep gets a run folder of its own."""
+    try:
+        if HydraConfig.get().mode == RunMode.MULTIRUN:
+            composed.run_dir = f"{composed.run_dir}/{job_name(arguments)}"
+        config = OmegaConf.to_object(composed)
+    except MissingMandatoryValue as error:
+        key = error.full_key or error.key
+        raise UserError(f"{key} is not set: give {key}=VALUE on the command line or in an experiment.") from error
+    assert isinstance(config, Config)
+    return config
+
+
+def job_name(arguments: list[str]) -> str:
+    """A folder name that says what is particular to this job of a sweep: `optim.lr=0.001,model=tiny`."""
+    parser = OverridesParser.create()
+    swept = {
+        override.get_key_element()
+        for override in parser.parse_overrides([a for a in arguments if "=" in a and not a.startswith("-")])
+        if override.is_sweep_override()
+    }
+    own = [task for task in HydraConfig.get().overrides.task if task.partition("=")[0] in swept]
+    return re.sub(r"[^\w.,=+-]", "_", ",".join(own)) or f"job-{HydraConfig.get().job.num}"
+
+
+def explain(error: Exception, arguments: list[str]) -> str:
+    """A composition error in a line or two that name the key or group and what there is instead."""
+    lines = [line.strip() for line in [*str(error).splitlines(), *str(error.__cause__ or "").splitlines()]]
+    text = "\n".join(lines)
+    unknown = re.search(r"Could not override '([^']+)'", text) or re.search(r"Key '([^']+)' (?:is )?not in", text)
+    if unknown:
+        full = re.search(r"full_key: (\S+)", text)
+        check_key(full[1] if full else unknown[1])
+    kept = [line for line in lines if line and not line.startswith(("object_type=", "reference_type=", "full_key:"))]
+    key = re.search(r"full_key: (\S+)", text)
+    prefix = f"{key[1]}: " if key and key[1] not in kept[0] else ""
+    return prefix + "\n  ".join(dict.fromkeys(kept))

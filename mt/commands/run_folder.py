@@ -1,0 +1,74 @@
+"""Whether a run folder belongs to the configuration at hand."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from omegaconf import OmegaConf
+
+from mt.config import Config
+from mt.config_file import load_config
+from mt.errors import UserError
+
+FREE_TO_CHANGE = (
+    "name",
+    "run_dir",
+    "search.",
+    "data.test.",
+    "data.cache_dir",
+    "training.max_steps",
+    "training.max_epochs",
+    "training.max_minutes",
+    "training.early_stopping.",
+    "training.valid_every_steps",
+    "training.checkpoint_every_steps",
+    "training.log_every_steps",
+    "training.keep_checkpoints",
+    "training.n_samples",
+    "training.device",
+)
+"""Keys that may differ when training goes on: limits and reports, nothing that the weights were made with."""
+
+
+def flatten(config: Config) -> dict[str, Any]:
+    """Every value of a configuration under its dotted key."""
+    flat: dict[str, Any] = {}
+
+    def walk(prefix: str, value: Any) -> None:
+        if isinstance(value, dict) and value:
+            for key, inner in value.items():
+                walk(f"{prefix}.{key}" if prefix else str(key), inner)
+        else:
+            flat[prefix] = value
+
+    walk("", OmegaConf.to_container(OmegaConf.structured(config), enum_to_str=True))
+    return flat
+
+
+def check_run_folder(run: Path, config: Config) -> None:
+    """Do nothing if the folder is free or its run was started with this configuration.
+
+    Raises:
+        UserError: it holds another run; the keys that differ are named.
+    """
+    if not run.exists():
+        return
+    if not run.is_dir():
+        raise UserError(f"run_dir={run} is a file: give another name=… or run_dir=….")
+    if not (run / "config.yaml").exists():
+        if any(run.iterdir()):
+            raise UserError(f"run_dir={run} is a folder with other things in it: give another name=… or run_dir=….")
+        return
+    old, new = flatten(load_config(run / "config.yaml")), flatten(config)
+    differing = [
+        key
+        for key in sorted(old.keys() | new.keys())
+        if old.get(key) != new.get(key) and not key.startswith(FREE_TO_CHANGE)
+    ]
+    if differing:
+        table = "\n".join(f"  {key}: {old.get(key)} there, {new.get(key)} now" for key in differing)
+        raise UserError(
+            f"{run} holds a run with another configuration:\n{table}\n"
+            f"To go on with it, give its values; to train anew, give another name=… or delete {run}."
+        )

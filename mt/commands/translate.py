@@ -1,0 +1,162 @@
+"""`mt translate`: one line out for every line in, in order."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import logging
+import queue
+import sys
+import threading
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TextIO
+
+from tqdm import tqdm
+
+from mt.config import SearchConfig
+from mt.data.sources import decode_lines, read_lines
+from mt.devices import keep_freed_memory
+from mt.errors import UserError
+from mt.logs import set_up_console
+from mt.progress import on_terminal
+from mt.storage import replacing
+from mt.translator import Translation, load_run
+
+log = logging.getLogger(__name__)
+LINES_AT_ONCE = 2000
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """The command line of `mt translate`."""
+    parser = argparse.ArgumentParser(
+        prog="mt translate",
+        description="Translate sentences with a trained model: the arguments, else a file, else standard input line "
+        "by line. One line comes out for every line that goes in; an empty line stays empty.",
+    )
+    parser.add_argument("run", type=Path, help="the folder of a run, as runs/demo")
+    parser.add_argument("sentence", nargs="*", help="sentences to translate")
+    parser.add_argument("-i", "--input", type=Path, metavar="FILE", help="translate this file (also .gz, .bz2, .xz)")
+    parser.add_argument("-o", "--output", type=Path, metavar="FILE", help="write to this file, not standard output")
+    parser.add_argument("--beam-size", metavar="N", help="hypotheses that are followed at once; 1 is greedy search")
+    parser.add_argument("--n-best", metavar="N", help="print the N best, each as `line ||| translation ||| score`")
+    parser.add_argument("--json", action="store_true", help="print a JSON object a line, with scores")
+    parser.add_argument("--device", default="auto", help="cpu, cuda, cuda:1, mps; default: a GPU if there is one")
+    parser.add_argument(
+        "--set", action="append", default=[], metavar="search.KEY=VALUE", help="any other key of the search section"
+    )
+    return parser
+
+
+def main(arguments: list[str]) -> int:
+    """Translate; the exit code."""
+    options = build_parser().parse_args(arguments)
+    set_up_console()
+    keep_freed_memory()
+    if options.input and options.sentence:
+        raise UserError("Give sentences or --input, not both.")
+    translator, config = load_run(options.run, options.device, search_overrides(options))
+    if options.input and not options.input.is_file():
+        raise UserError(f"--input: there is no file {options.input}.")
+    with opened_output(options.output) as output:
+        first_line = 1
+        for lines in read_groups(options):
+            results = translator.translate(lines, config.search, first_line)
+            for number, (line, translations) in enumerate(zip(lines, results, strict=True), start=first_line):
+                write(output, line, number, translations, options)
+            output.flush()
+            first_line += len(lines)
+    return 0
+
+
+def search_overrides(options: argparse.Namespace) -> list[str]:
+    """The options that change the search, as configuration overrides; a beam is made wide enough for --n-best."""
+    overrides: list[str] = list(options.set)
+    for override in overrides:
+        if not override.startswith("search."):
+            raise UserError(f"--set {override}: only search.KEY=VALUE can be set here.")
+    if options.beam_size is not None:
+        overrides.append(f"search.beam_size={options.beam_size}")
+    if options.n_best is not None:
+        overrides.append(f"search.n_best={options.n_best}")
+        if options.beam_size is None and options.n_best.isdigit() and int(options.n_best) > SearchConfig.beam_size:
+            overrides.append(f"search.beam_size={options.n_best}")
+    return overrides
+
+
+def write(output: TextIO, line: str, number: int, translations: list[Translation], options: argparse.Namespace) -> None:
+    """Print the translations of one line in the form that was asked for."""
+    if options.json:
+        rows = [
+            {"text": t.text, "score": t.score, "log_prob": t.log_prob, "complete": t.complete} for t in translations
+        ]
+        print(json.dumps({"source": line, "translations": rows}, ensure_ascii=False), file=output)
+    elif options.n_best is not None:
+        for translation in translations:
+            print(f"{number} ||| {one_line(translation.text)} ||| {translation.score:.4f}", file=output)
+    else:
+        print(one_line(translations[0].text), file=output)
+
+
+def one_line(text: str) -> str:
+    """Text without line breaks: one line out for every line in."""
+    return " ".join(text.splitlines())
+
+
+@contextmanager
+def opened_output(path: Path | None) -> Iterator[TextIO]:
+    """Standard output, or a file that appears when it is complete."""
+    if path is None:
+        sys.stdout.reconfigure(encoding="utf-8")  # type: ignore[union-attr]
+        yield sys.stdout
+    elif path.exists() and not path.is_file():  # a pipe or a device cannot be replaced
+        with open(path, "w", encoding="utf-8") as output:
+            yield output
+    else:
+        with replacing(path) as temporary, open(temporary, "w", encoding="utf-8", newline="\n") as output:
+            yield output
+
+
+def read_groups(options: argparse.Namespace) -> Iterator[list[str]]:
+    """The lines to translate, in groups that are worth a batch."""
+    if options.sentence:
+        yield [line for sentence in options.sentence for line in (sentence.splitlines() or [""])]
+    elif options.input:
+        lines = list(read_lines(options.input))
+        with tqdm(total=len(lines), unit="line", disable=not on_terminal()) as bar:
+            for start in range(0, len(lines), LINES_AT_ONCE):
+                yield lines[start : start + LINES_AT_ONCE]
+                bar.update(min(LINES_AT_ONCE, len(lines) - start))
+    else:
+        yield from group_as_they_come(decode_lines(sys.stdin.buffer, "standard input"))
+
+
+def group_as_they_come(lines: Iterable[str]) -> Iterator[list[str]]:
+    """Lines in groups: all that have arrived by now. A person or program that waits for an answer gets it at once."""
+    arrived: queue.Queue[str | Exception | None] = queue.Queue(maxsize=4 * LINES_AT_ONCE)
+
+    def read() -> None:
+        try:
+            for line in lines:
+                arrived.put(line)
+            arrived.put(None)
+        except Exception as error:
+            arrived.put(error)
+
+    threading.Thread(target=read, daemon=True).start()
+    while True:
+        group: list[str] = []
+        end: str | Exception | None = ""
+        while not group or (not arrived.empty() and len(group) < LINES_AT_ONCE):
+            item = arrived.get()
+            if not isinstance(item, str):
+                end = item
+                break
+            group.append(item)
+        if group:
+            yield group
+        if end is None:
+            return
+        if isinstance(end, Exception):
+            raise end

@@ -1,0 +1,306 @@
+"""The configuration: typed dataclasses, and the checks that go across their fields.
+
+Hydra composes YAML files and command-line overrides against these classes; `OmegaConf.to_object` then makes plain
+objects of them, which is all the rest of the code sees. A field here, its YAML key, the argument that takes it and the
+key in a saved model are one word.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import Enum
+from typing import Any, Dict, Optional  # noqa: UP035 (OmegaConf reads these on 3.10)
+
+from omegaconf import MISSING
+
+from mt.errors import UserError
+
+
+class ModelType(Enum):
+    """SentencePiece's ways of choosing pieces."""
+
+    unigram = "unigram"
+    bpe = "bpe"
+
+
+class Norm(Enum):
+    """Layer normalisation before or after each sublayer."""
+
+    pre = "pre"
+    post = "post"
+
+
+class Positions(Enum):
+    """How the order of tokens reaches the model."""
+
+    sinusoidal = "sinusoidal"
+    learned = "learned"
+
+
+class Activation(Enum):
+    """The non-linearity of the feed-forward network."""
+
+    relu = "relu"
+    gelu = "gelu"
+    swiglu = "swiglu"
+
+
+class OptimizerName(Enum):
+    """The optimizers of `mt.optim`."""
+
+    adamw = "adamw"
+    adam = "adam"
+    rmsprop = "rmsprop"
+    sgd = "sgd"
+
+
+class Schedule(Enum):
+    """The learning-rate schedules of `mt.optim`."""
+
+    inverse_sqrt = "inverse_sqrt"
+    cosine = "cosine"
+    linear = "linear"
+    constant = "constant"
+
+
+class Precision(Enum):
+    """What matrix products are computed in; auto: whichever is faster here."""
+
+    auto = "auto"
+    float32 = "float32"
+    bf16 = "bf16"
+
+
+class StoppingMetric(Enum):
+    """What validation decides by."""
+
+    loss = "loss"
+    bleu = "bleu"
+    chrf = "chrf"
+
+
+def require(condition: bool, message: str) -> None:
+    """Raise `UserError(message)` unless `condition` holds."""
+    if not condition:
+        raise UserError(message)
+
+
+def require_positive(section: str, config: object, *names: str) -> None:
+    """Raise `UserError` for the first of the named fields that is set and below or equal to zero."""
+    for name in names:
+        value = getattr(config, name)
+        require(value is None or value > 0, f"{section}.{name}={value} must be above 0.")
+
+
+def require_fraction(section: str, config: object, *names: str) -> None:
+    """Raise `UserError` for the first of the named fields that is outside [0, 1)."""
+    for name in names:
+        value = getattr(config, name)
+        require(0 <= value < 1, f"{section}.{name}={value} must be at least 0 and below 1.")
+
+
+@dataclass
+class DataConfig:
+    """Where the parallel text is; `mt.data.sources` says what a source may look like."""
+
+    src_lang: str = MISSING
+    tgt_lang: str = MISSING
+    train: Any = MISSING
+    valid: Any = MISSING
+    test: Dict[str, Any] = field(default_factory=dict)  # noqa: UP006
+    max_len: int = 256
+    """Longest side of a pair in subword pieces, end mark not counted; longer pairs are left out of training."""
+    cache_dir: Optional[str] = None  # noqa: UP045
+    """Where encoded corpora are kept; null: with the other caches of Hugging Face datasets."""
+
+    def __post_init__(self) -> None:
+        require_positive("data", self, "max_len")
+        for key in ("train", "valid"):
+            value = getattr(self, key)
+            if value != MISSING:
+                source_list(f"data.{key}", value)
+
+
+@dataclass
+class TokenizerConfig:
+    """How the tokeniser is trained."""
+
+    model_type: ModelType = ModelType.unigram
+    vocab_size: Optional[int] = None  # noqa: UP045
+    """Exactly this many pieces; null: as many as the corpus gives, up to 8,000."""
+    joint: bool = True
+    """One vocabulary for both languages, or one each."""
+    character_coverage: float = 0.9995
+    """Share of the text's characters that get a piece; the others are spelt in bytes."""
+    max_train_sentences: int = 2_000_000
+    """Sentences the tokeniser is trained on, drawn at random from a larger corpus."""
+
+    def __post_init__(self) -> None:
+        require_positive("tokenizer", self, "vocab_size", "max_train_sentences")
+        require(0.9 <= self.character_coverage <= 1, "tokenizer.character_coverage must be between 0.9 and 1.")
+
+
+@dataclass
+class ModelConfig:
+    """The Transformer's sizes and variants."""
+
+    d_model: int = 256
+    n_heads: int = 4
+    d_ff: int = 1024
+    n_encoder_layers: int = 4
+    n_decoder_layers: int = 4
+    dropout: float = 0.1
+    norm: Norm = Norm.pre
+    positions: Positions = Positions.sinusoidal
+    activation: Activation = Activation.relu
+    tie_embeddings: bool = True
+    """One matrix for target embedding and output projection, and for the source too when the vocabulary is joint."""
+
+    def __post_init__(self) -> None:
+        require_positive("model", self, "d_model", "n_heads", "d_ff", "n_encoder_layers", "n_decoder_layers")
+        require_fraction("model", self, "dropout")
+        require(
+            self.d_model % self.n_heads == 0,
+            f"model.d_model={self.d_model} is not divisible by model.n_heads={self.n_heads}: "
+            "each head takes an equal share of the d_model features.",
+        )
+        require(
+            self.d_model % 2 == 0 or self.positions is Positions.learned,
+            f"model.d_model={self.d_model} must be even for model.positions=sinusoidal (sine and cosine pairs).",
+        )
+
+
+@dataclass
+class OptimConfig:
+    """How weights change."""
+
+    name: OptimizerName = OptimizerName.adamw
+    lr: float = 1e-3
+    """The highest learning rate, reached at the end of warm-up."""
+    schedule: Schedule = Schedule.inverse_sqrt
+    warmup_steps: int = 1000
+    weight_decay: float = 0.0
+    """L2: decoupled in adamw, part of the gradient in the others."""
+    l1: float = 0.0
+    """L1: weights are drawn towards zero by lr * l1 a step, and stay there."""
+    grad_clip: float = 1.0
+    """Largest Euclidean norm of the whole gradient; 0: no clipping."""
+
+    def __post_init__(self) -> None:
+        require_positive("optim", self, "lr")
+        for name in ("warmup_steps", "weight_decay", "l1", "grad_clip"):
+            require(getattr(self, name) >= 0, f"optim.{name}={getattr(self, name)} must not be negative.")
+
+
+@dataclass
+class EarlyStoppingConfig:
+    """When training has stopped helping."""
+
+    metric: StoppingMetric = StoppingMetric.bleu
+    """What decides which model is the best, and when to stop."""
+    patience: int = 10
+    """Validations without a better value before training stops; 0: never."""
+
+    def __post_init__(self) -> None:
+        require(self.patience >= 0, f"training.early_stopping.patience={self.patience} must not be negative.")
+
+
+@dataclass
+class TrainingConfig:
+    """Batches, limits, and what is reported and saved when."""
+
+    max_tokens: int = 4096
+    """A batch's budget: rows x the longest side in it, padding and end marks counted."""
+    accumulate: int = 1
+    """Batches whose gradients are summed for one update."""
+    max_steps: Optional[int] = 100_000  # noqa: UP045
+    max_epochs: Optional[int] = None  # noqa: UP045
+    max_minutes: Optional[float] = None  # noqa: UP045
+    """Minutes of training, all starts of it together."""
+    valid_every_steps: int = 1000
+    checkpoint_every_steps: int = 500
+    log_every_steps: int = 50
+    keep_checkpoints: int = 1
+    device: str = "auto"
+    precision: Precision = Precision.auto
+    label_smoothing: float = 0.1
+    early_stopping: EarlyStoppingConfig = field(default_factory=EarlyStoppingConfig)
+    n_samples: int = 8
+    """Validation sentences whose translations are shown in TensorBoard."""
+
+    def __post_init__(self) -> None:
+        require_positive("training", self, "max_tokens", "accumulate", "max_steps", "max_epochs", "max_minutes")
+        require_positive("training", self, "valid_every_steps", "checkpoint_every_steps", "log_every_steps")
+        require_positive("training", self, "keep_checkpoints")
+        require_fraction("training", self, "label_smoothing")
+        require(self.n_samples >= 0, f"training.n_samples={self.n_samples} must not be negative.")
+        require(
+            any((self.max_steps, self.max_epochs, self.max_minutes, self.early_stopping.patience)),
+            "Training would never end: set training.max_steps, max_epochs, max_minutes or early_stopping.patience.",
+        )
+
+
+@dataclass
+class SearchConfig:
+    """How translations are searched for."""
+
+    beam_size: int = 5
+    length_penalty: float = 1.0
+    """GNMT's alpha: a hypothesis scores log p / ((5 + length) / 6) ** alpha."""
+    max_len_ratio: float = 2.0
+    max_len_offset: int = 20
+    """A translation has at most max_len_ratio * source length + max_len_offset pieces."""
+    n_best: int = 1
+    max_tokens: int = 4096
+    """A batch's budget in source pieces, padding counted, times beam_size."""
+
+    def __post_init__(self) -> None:
+        require_positive("search", self, "beam_size", "max_len_ratio", "n_best", "max_tokens")
+        require(self.length_penalty >= 0, f"search.length_penalty={self.length_penalty} must not be negative.")
+        require(self.max_len_offset >= 0, f"search.max_len_offset={self.max_len_offset} must not be negative.")
+        require(
+            self.n_best <= self.beam_size,
+            f"search.n_best={self.n_best} is more than search.beam_size={self.beam_size}: a beam holds no more.",
+        )
+
+
+@dataclass
+class Config:
+    """Everything."""
+
+    name: str = "${data.src_lang}-${data.tgt_lang}"
+    seed: int = 1
+    run_dir: str = "runs/${name}"
+    data: DataConfig = field(default_factory=DataConfig)
+    tokenizer: TokenizerConfig = field(default_factory=TokenizerConfig)
+    model: ModelConfig = field(default_factory=ModelConfig)
+    optim: OptimConfig = field(default_factory=OptimConfig)
+    training: TrainingConfig = field(default_factory=TrainingConfig)
+    search: SearchConfig = field(default_factory=SearchConfig)
+
+    def __post_init__(self) -> None:
+        require(
+            self.data.max_len < self.training.max_tokens,
+            f"data.max_len={self.data.max_len} (and an end mark) does not fit into a batch of "
+            f"training.max_tokens={self.training.max_tokens}: lower the one or raise the other.",
+        )
+        require(
+            self.training.max_steps is not None or self.optim.schedule in (Schedule.inverse_sqrt, Schedule.constant),
+            f"optim.schedule={self.optim.schedule.value} falls to zero at training.max_steps, which is null: set it.",
+        )
+
+
+def source_list(key: str, value: Any) -> list[str]:
+    """A source or a list of sources as a list.
+
+    Raises:
+        UserError: `value` is neither; `key` is named.
+    """
+    sources = [value] if isinstance(value, str) else value
+    if (
+        not isinstance(sources, list)
+        or not sources
+        or not all(isinstance(source, str) and source for source in sources)
+    ):
+        raise UserError(f"{key}={value!r} must be a corpus (a prefix, file or hub:NAME) or a list of them.")
+    return sources

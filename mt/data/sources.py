@@ -1,0 +1,235 @@
+"""Parallel text from wherever it lies, as one table of two columns, `src` and `tgt`.
+
+A source is one of
+    PREFIX                PREFIX.SRC and PREFIX.TGT, line by line (also .gz, .bz2, .xz)
+    FILE.tsv              two columns, source and target
+    FILE.jsonl, .parquet  columns named by the languages, or one column `translation` holding both
+    hub:NAME[:CONFIG]     a data set of the Hugging Face hub, or a folder of one, with such columns
+    pkg://mt.demo/PREFIX  the demo corpus that comes with the program
+The table is Arrow, memory-mapped from a cache that is found again by the content of the files.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.resources
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import zip_longest
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import datasets
+import fsspec
+from datasets import Dataset
+
+from mt.errors import UserError
+
+Pair = tuple[str, str]
+COMPRESSIONS = (".gz", ".bz2", ".xz")
+FEATURES = datasets.Features({"src": datasets.Value("string"), "tgt": datasets.Value("string")})
+
+
+@dataclass(frozen=True)
+class SourceContext:
+    """What reading a source needs to know besides its name."""
+
+    key: str
+    """The configuration key that named the source, for error messages."""
+    split: str
+    """The split to take of a data set that has several: train, validation or test."""
+    src_lang: str
+    tgt_lang: str
+    cache_dir: Path
+
+
+def load_pairs(sources: list[str], context: SourceContext) -> Dataset:
+    """All pairs of the sources in order, columns `src` and `tgt`; nothing is left out yet.
+
+    Raises:
+        UserError: a file is missing, not UTF-8 or malformed, sides have different lengths, or there is no pair at all.
+    """
+    table = datasets.concatenate_datasets([load_source(source, context) for source in sources])
+    if len(table) == 0:
+        raise UserError(f"{context.key}: {', '.join(sources)} is empty: there is no pair of sentences in it.")
+    return table
+
+
+def load_source(source: str, context: SourceContext) -> Dataset:
+    """One source as a table with the columns `src` and `tgt`."""
+    if source.startswith("hub:"):
+        return two_columns(load_hub(source, context), source, context)
+    if source.startswith("pkg://"):
+        package, _, name = source.removeprefix("pkg://").partition("/")
+        source = str(importlib.resources.files(package) / name)
+    files = find_files(source, context)
+    if files[0].suffix == ".parquet":
+        return two_columns(Dataset.from_parquet(str(files[0]), cache_dir=str(context.cache_dir)), source, context)
+    return read_once(files, context)
+
+
+def find_files(source: str, context: SourceContext) -> list[Path]:
+    """The one file of a .tsv, .jsonl or .parquet source, or the two of a prefix."""
+    path = Path(source)
+    if plain_suffix(path) in (".tsv", ".jsonl", ".parquet"):
+        if not path.is_file():
+            raise UserError(f"{context.key}: there is no file {source}.")
+        return [path]
+    files = []
+    for lang in (context.src_lang, context.tgt_lang):
+        candidates = [Path(f"{source}.{lang}{compression}") for compression in ("", *COMPRESSIONS)]
+        found = [candidate for candidate in candidates if candidate.is_file()]
+        if not found:
+            raise UserError(
+                f"{context.key}: there is no file {candidates[0]} (nor {', '.join(COMPRESSIONS)} of it). "
+                f"The prefix {source} stands for {source}.{context.src_lang} and {source}.{context.tgt_lang}."
+            )
+        files.append(found[0])
+    return files
+
+
+def plain_suffix(path: Path) -> str:
+    """A file's suffix, that of a compression aside."""
+    return path.with_suffix("").suffix if path.suffix in COMPRESSIONS else path.suffix
+
+
+def read_once(files: list[Path], context: SourceContext) -> Dataset:
+    """Read text files into an Arrow table, or find the one that an earlier run made of the same content."""
+    langs = (context.src_lang, context.tgt_lang)
+    try:
+        table = Dataset.from_generator(
+            read_rows,
+            features=FEATURES,
+            cache_dir=str(context.cache_dir),
+            gen_kwargs={"files": tuple(map(str, files)), "langs": langs},  # a list would be taken as shards
+            fingerprint=fingerprint(files, *langs),
+            split="train",
+        )
+    except datasets.exceptions.DatasetGenerationError as error:
+        cause = error.__cause__
+        raise (cause if isinstance(cause, (UserError, OSError)) else error) from None
+    assert isinstance(table, Dataset)
+    return table
+
+
+def fingerprint(files: list[Path], *extra: str) -> str:
+    """A hash of the content of files."""
+    digest = hashlib.sha256(repr(extra).encode())
+    for file in files:
+        digest.update(plain_suffix(file).encode())
+        with open(file, "rb") as stream:
+            while block := stream.read(1 << 20):
+                digest.update(block)
+    return digest.hexdigest()[:32]
+
+
+def read_rows(files: tuple[str, ...], langs: tuple[str, str]) -> Iterator[dict[str, str]]:
+    """The pairs of one .tsv or .jsonl file, or of two text files, as rows."""
+    paths = [Path(file) for file in files]
+    if len(paths) == 2:
+        pairs = read_two_files(*paths)
+    elif plain_suffix(paths[0]) == ".tsv":
+        pairs = read_tsv(paths[0])
+    else:
+        pairs = read_jsonl(paths[0], langs)
+    for src, tgt in pairs:
+        yield {"src": src, "tgt": tgt}
+
+
+def read_lines(path: Path) -> Iterator[str]:
+    """Lines of UTF-8 text, ends stripped; only a line feed ends a line."""
+    try:
+        with fsspec.open(str(path), "rb", compression="infer") as stream:
+            yield from decode_lines(stream, str(path))
+    except (EOFError, OSError) as error:  # a cut or damaged compressed file
+        if isinstance(error, OSError) and error.errno is not None:
+            raise
+        raise UserError(f"{path} is damaged: {error}.") from error
+
+
+def decode_lines(stream: BinaryIO, name: str) -> Iterator[str]:
+    """Lines of a binary stream as text.
+
+    Raises:
+        UserError: a line is not UTF-8; its number is named.
+    """
+    for number, line in enumerate(stream, start=1):
+        try:
+            text = line.decode("utf-8-sig" if number == 1 else "utf-8")
+        except UnicodeDecodeError as error:
+            raise UserError(f"{name}, line {number}: not UTF-8 ({error.reason} at byte {error.start + 1}).") from None
+        yield text.rstrip("\r\n")
+
+
+def read_two_files(src_path: Path, tgt_path: Path) -> Iterator[Pair]:
+    """Line n of the one file with line n of the other."""
+    counts = [0, 0]
+    for src, tgt in zip_longest(read_lines(src_path), read_lines(tgt_path)):
+        counts[0] += src is not None
+        counts[1] += tgt is not None
+        if src is not None and tgt is not None:
+            yield src, tgt
+    if counts[0] != counts[1]:
+        raise UserError(
+            f"{src_path} has {counts[0]:,} lines but {tgt_path} has {counts[1]:,}: line n of one must be the "
+            "translation of line n of the other."
+        )
+
+
+def read_tsv(path: Path) -> Iterator[Pair]:
+    """Two columns, a tab between them, no quoting."""
+    for number, line in enumerate(read_lines(path), start=1):
+        columns = line.split("\t")
+        if len(columns) != 2:
+            raise UserError(f"{path}, line {number}: {len(columns)} columns; source, a tab and target are expected.")
+        yield columns[0], columns[1]
+
+
+def read_jsonl(path: Path, langs: tuple[str, str]) -> Iterator[Pair]:
+    """One JSON object a line."""
+    for number, line in enumerate(read_lines(path), start=1):
+        try:
+            row = json.loads(line)
+            sides = row.get("translation", row)
+            pair = (sides[langs[0]], sides[langs[1]])
+        except (json.JSONDecodeError, KeyError, TypeError, AttributeError) as error:
+            raise UserError(
+                f"{path}, line {number}: not a JSON object with the keys '{langs[0]}' and '{langs[1]}' ({error})."
+            ) from None
+        if not all(isinstance(side, str) for side in pair):
+            raise UserError(f"{path}, line {number}: '{langs[0]}' and '{langs[1]}' must both be text.")
+        yield pair
+
+
+def load_hub(source: str, context: SourceContext) -> Dataset:
+    """The fitting split of a data set of the hub, or of a local folder of one."""
+    name, _, config = source.removeprefix("hub:").partition(":")
+    try:
+        table = datasets.load_dataset(name, config or None, split=context.split, cache_dir=str(context.cache_dir))
+    except ValueError as error:  # no such configuration or split: the message lists those that there are
+        raise UserError(f"{context.key}: {source}: {error}") from error
+    except (OSError, datasets.exceptions.DatasetsError, RuntimeError) as error:
+        raise UserError(
+            f"{context.key}: {source} could not be loaded ({str(error).splitlines()[0]}). Is the name right, and is "
+            "there a network? Without one, fetch it elsewhere, `hf download --repo-type dataset "
+            f"{name} --local-dir FOLDER`, and give {context.key}=hub:FOLDER; or give text files as "
+            f"{context.key}=PREFIX."
+        ) from error
+    assert isinstance(table, Dataset)
+    return table
+
+
+def two_columns(table: Dataset, source: str, context: SourceContext) -> Dataset:
+    """The language columns of a table, renamed to `src` and `tgt`."""
+    langs = (context.src_lang, context.tgt_lang)
+    if "translation" in table.column_names:
+        table = table.flatten().rename_columns({f"translation.{lang}": lang for lang in langs})
+    missing = [lang for lang in langs if lang not in table.column_names]
+    if missing:
+        raise UserError(
+            f"{context.key}: {source} has no column {' and no '.join(missing)}; it has "
+            f"{', '.join(table.column_names)}. data.src_lang and data.tgt_lang name the columns."
+        )
+    renamed: Any = table.select_columns(list(langs)).rename_columns({langs[0]: "src", langs[1]: "tgt"})
+    return renamed.cast(FEATURES)

@@ -1,0 +1,61 @@
+"""Which device to compute on, and in which precision."""
+
+from __future__ import annotations
+
+import ctypes
+import platform
+import time
+
+import torch
+
+from mt.errors import UserError
+
+
+def choose_device(name: str = "auto") -> torch.device:
+    """The named device; "auto" is the first GPU, else the CPU.
+
+    Raises:
+        UserError: there is no such device here.
+    """
+    if name == "auto":
+        name = "cuda" if torch.cuda.is_available() else "mps" if torch.backends.mps.is_available() else "cpu"
+    try:
+        device = torch.device(name)
+        torch.empty(0, device=device)
+    except (RuntimeError, AssertionError, NotImplementedError) as error:
+        here = [f"cuda:{i}" for i in range(torch.cuda.device_count())]
+        here += ["mps"] if torch.backends.mps.is_available() else []
+        raise UserError(f"There is no device '{name}'; here are: {', '.join(['cpu', *here])}.") from error
+    return device
+
+
+def keep_freed_memory() -> None:
+    """Let the C library keep large blocks that were freed instead of giving them back to the system (glibc only).
+
+    A training step frees and takes tensors of the same sizes again and again. Taken from the system each time, every
+    page of them is first cleared and mapped, which costs more than the arithmetic done on them.
+    """
+    if platform.libc_ver()[0] != "glibc":
+        return
+    trim_threshold, mmap_max = -1, -4  # names of mallopt's parameters, from malloc.h
+    libc = ctypes.CDLL(None)
+    libc.mallopt(mmap_max, 0)
+    libc.mallopt(trim_threshold, 2**31 - 1)
+
+
+def bf16_is_faster(device: torch.device) -> bool:
+    """Whether matrix products in bfloat16 take at most two thirds of float32's time: measured, where it is a CPU."""
+    if device.type == "cuda":
+        return bool(torch.cuda.is_bf16_supported(including_emulation=False))
+    if device.type != "cpu":
+        return False
+    seconds = {}
+    for dtype in (torch.float32, torch.bfloat16):
+        a = torch.ones(512, 512, dtype=dtype)
+        times = []
+        for _ in range(6):
+            start = time.perf_counter()
+            a @ a
+            times.append(time.perf_counter() - start)
+        seconds[dtype] = min(times)
+    return seconds[torch.bfloat16] < seconds[torch.float32] * 2 / 3

@@ -1,0 +1,51 @@
+"""BLEU and chrF by sacreBLEU, on detokenised text, with the signature that makes a figure comparable."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from sacrebleu.metrics.bleu import BLEU
+from sacrebleu.metrics.chrf import CHRF
+
+from mt.errors import UserError
+
+TOKENIZERS = {"zh": "zh", "ja": "ja-mecab", "ko": "ko-mecab"}
+
+
+@dataclass(frozen=True)
+class Score:
+    """One figure, 0 to 100, and how it was computed."""
+
+    metric: str
+    value: float
+    signature: str
+
+    def __str__(self) -> str:
+        return f"{self.metric} {self.value:.2f}  {self.signature}"
+
+
+class Scorer:
+    """Scores translations into one language; sacreBLEU's own tokeniser is chosen by it (13a where it has no other)."""
+
+    def __init__(self, tgt_lang: str) -> None:
+        """
+        Raises:
+            UserError: the language needs a tokeniser that is not installed.
+        """
+        language = tgt_lang.replace("_", "-").split("-")[0]
+        try:
+            self.bleu = BLEU(tokenize=TOKENIZERS.get(language, "13a"))
+        except (ImportError, RuntimeError) as error:
+            raise UserError(
+                f"data.tgt_lang={tgt_lang}: BLEU needs a tokeniser for it: pip install 'sacrebleu[{language}]'."
+            ) from error
+        self.chrf = CHRF()
+
+    def score(self, hypotheses: list[str], references: list[str]) -> tuple[Score, Score]:
+        """Corpus BLEU and chrF."""
+        bleu = self.bleu.corpus_score(hypotheses, [references]).score
+        chrf = self.chrf.corpus_score(hypotheses, [references]).score
+        return (
+            Score("BLEU", bleu, str(self.bleu.get_signature())),
+            Score("chrF", chrf, str(self.chrf.get_signature())),
+        )

@@ -1,0 +1,118 @@
+"""Attention, the heart of the model.
+
+For every position i with query q_i, and every position j with key k_j and value v_j:
+
+    q_i = W_Q x_i      k_j = W_K y_j      v_j = W_V y_j
+    s_ij = q_i · k_j / √K          how much i wants from j
+    a_i  = softmax over j of s_i   as shares that sum to 1
+    o_i  = Σ_j a_ij v_j            what i gets
+
+Self-attention is the case y = x. Several heads do this side by side, each on its own K = D / H features.
+
+Shapes: B batch, T queries, S keys, D model features, H heads, K features a head.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+
+def attention_weights(q: Tensor, k: Tensor, mask: Tensor | None = None) -> Tensor:
+    """The shares a_ij of "Attention Is All You Need", section 3.2.1.
+
+    Args:
+        q: queries, (..., T, K).
+        k: keys, (..., S, K).
+        mask: bool, broadcast to (..., T, S); True where a query may look. No row may be all False.
+
+    Returns:
+        (..., T, S), each row summing to 1.
+    """
+    scores = q @ k.transpose(-2, -1) / math.sqrt(q.size(-1))
+    if mask is not None:
+        scores = scores.masked_fill(~mask, float("-inf"))
+    return scores.softmax(dim=-1)
+
+
+class MultiHeadAttention(nn.Module):
+    """H attentions side by side, their outputs joined and mixed by W_O ("Attention Is All You Need", 3.2.2).
+
+    Called with one argument of shape (B, T, D) it is self-attention: `MultiHeadAttention(512, 8)(x)` takes and gives
+    (32, 10, 512). Row b of a batch never sees another row.
+    """
+
+    def __init__(self, d_model: int, n_heads: int, dropout: float = 0.0) -> None:
+        super().__init__()
+        if d_model % n_heads:
+            raise ValueError(f"d_model={d_model} is not divisible by n_heads={n_heads}")
+        self.n_heads = n_heads
+        self.dropout = dropout
+        self.query = nn.Linear(d_model, d_model)
+        self.key = nn.Linear(d_model, d_model)
+        self.value = nn.Linear(d_model, d_model)
+        self.output = nn.Linear(d_model, d_model)
+
+    def forward(
+        self, x: Tensor, context: Tensor | None = None, mask: Tensor | None = None, causal: bool = False
+    ) -> Tensor:
+        """Let each position of `x` (B, T, D) look at `context` (B, S, D), or at `x` itself.
+
+        `mask` is bool, broadcast to (B, H, T, S), True where a position may be looked at; `causal` lets position i
+        look at positions up to i only. Returns (B, T, D).
+        """
+        return self.attend(x, *self.keys_values(x if context is None else context), mask, causal)
+
+    def keys_values(self, context: Tensor) -> tuple[Tensor, Tensor]:
+        """The keys and values of `context` (B, S, D), each (B, H, S, K); a decoder keeps them between steps."""
+        return self.split_heads(self.key(context)), self.split_heads(self.value(context))
+
+    def attend(
+        self, x: Tensor, keys: Tensor, values: Tensor, mask: Tensor | None = None, causal: bool = False
+    ) -> Tensor:
+        """`forward` with ready keys and values."""
+        heads = F.scaled_dot_product_attention(
+            self.split_heads(self.query(x)),
+            keys,
+            values,
+            attn_mask=mask,
+            is_causal=causal,
+            dropout_p=self.dropout if self.training else 0.0,
+        )
+        mixed: Tensor = self.output(heads.transpose(1, 2).flatten(2))  # (B, H, T, K) -> (B, T, D)
+        return mixed
+
+    def split_heads(self, x: Tensor) -> Tensor:
+        """(B, T, D) -> (B, H, T, K)."""
+        return x.view(*x.shape[:-1], self.n_heads, -1).transpose(1, 2)
+
+    def weights(
+        self, x: Tensor, context: Tensor | None = None, mask: Tensor | None = None, causal: bool = False
+    ) -> Tensor:
+        """The shares a_ij that `forward` uses for the same arguments, (B, H, T, S)."""
+        context = x if context is None else context
+        if causal:
+            mask = torch.ones(x.size(1), context.size(1), dtype=torch.bool, device=x.device).tril()
+        return attention_weights(self.split_heads(self.query(x)), self.split_heads(self.key(context)), mask)
+
+
+@contextmanager
+def recorded_weights(attention: MultiHeadAttention) -> Iterator[list[Tensor]]:
+    """Within this context, each call of `attention` appends its weights (B, H, T, S) to the list that is given."""
+    records: list[Tensor] = []
+
+    def record(module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any], _: Tensor) -> None:
+        assert isinstance(module, MultiHeadAttention)
+        records.append(module.weights(*args, **kwargs).detach())
+
+    hook = attention.register_forward_hook(record, with_kwargs=True)
+    try:
+        yield records
+    finally:
+        hook.remove()

@@ -1,0 +1,35 @@
+"""Dropout whose mask costs little on a CPU."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+
+class Dropout(nn.Module):
+    """Set each value to zero with probability `p` while training, and scale the others so that the mean stays.
+
+    On a CPU, torch's own dropout draws a 64-bit random number for each value, which can take a fifth of a training
+    step. Here eight values share one, a byte each, so `p` is rounded to a multiple of 1/256; the scale fits the
+    rounded value.
+    """
+
+    def __init__(self, p: float) -> None:
+        super().__init__()
+        self.p = p
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Any shape -> the same shape."""
+        if not self.training or self.p == 0:
+            return x
+        if x.device.type != "cpu":
+            return F.dropout(x, self.p)
+        dropped = round(self.p * 256)
+        random = torch.empty((x.numel() + 7) // 8, dtype=torch.int64).random_(-(2**63), None)
+        kept = random.view(torch.uint8)[: x.numel()] >= dropped
+        return x * kept.view(x.shape).to(x.dtype).mul_(256 / (256 - dropped))
+
+    def extra_repr(self) -> str:
+        """What `print(model)` shows."""
+        return f"p={self.p}"

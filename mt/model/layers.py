@@ -1,0 +1,103 @@
+"""What surrounds attention in a Transformer: feed-forward network, residual connection, embedding with positions.
+
+Shapes: B batch, T positions, D model features.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from mt.model.dropout import Dropout
+
+
+class FeedForward(nn.Module):
+    """Two linear maps with a non-linearity between them, at each position alone (section 3.3 of the paper).
+
+    `activation` is "relu", "gelu" or "swiglu" (Shazeer, "GLU Variants Improve Transformer", 2020: the hidden features
+    are gated by a third linear map; `d_ff` is then taken as it is given).
+    """
+
+    def __init__(self, d_model: int, d_ff: int, activation: str = "relu", dropout: float = 0.0) -> None:
+        super().__init__()
+        self.activation = activation
+        self.hidden = nn.Linear(d_model, d_ff)
+        self.gate = nn.Linear(d_model, d_ff) if activation == "swiglu" else None
+        self.output = nn.Linear(d_ff, d_model)
+        self.dropout = Dropout(dropout)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(B, T, D) -> (B, T, D)."""
+        hidden: Tensor = self.hidden(x)
+        if self.gate is not None:
+            hidden = hidden * F.silu(self.gate(x))
+        else:
+            hidden = F.gelu(hidden) if self.activation == "gelu" else F.relu(hidden)
+        result: Tensor = self.output(self.dropout(hidden))
+        return result
+
+
+class Residual(nn.Module):
+    """x + sublayer(x) with dropout and layer normalisation before ("pre") or after ("post") the sublayer.
+
+    Post is the paper's (section 5.4); pre trains more steadily (Xiong et al., 2020).
+    """
+
+    def __init__(self, d_model: int, norm: str = "pre", dropout: float = 0.0) -> None:
+        super().__init__()
+        self.pre_norm = norm == "pre"
+        self.norm = nn.LayerNorm(d_model)
+        self.dropout = Dropout(dropout)
+
+    def forward(self, x: Tensor, sublayer: Callable[[Tensor], Tensor]) -> Tensor:
+        """(B, T, D) -> (B, T, D)."""
+        result: Tensor
+        if self.pre_norm:
+            result = x + self.dropout(sublayer(self.norm(x)))
+        else:
+            result = self.norm(x + self.dropout(sublayer(x)))
+        return result
+
+
+def sinusoids(n_positions: int, d_model: int) -> Tensor:
+    """The fixed positions of section 3.5: even features sin(t / 10000^(i/D)), odd ones the cosine. (T, D)."""
+    rates = torch.exp(torch.arange(0, d_model, 2, dtype=torch.float64) * (-math.log(10000.0) / d_model))
+    angles = torch.arange(n_positions, dtype=torch.float64).unsqueeze(1) * rates
+    return torch.stack((angles.sin(), angles.cos()), dim=-1).flatten(1).float()
+
+
+class Embedding(nn.Module):
+    """Token ids to vectors: the token's row times √D, plus the position's, then dropout (sections 3.4 and 3.5)."""
+
+    positions: Tensor
+
+    def __init__(
+        self, tokens: nn.Embedding, n_positions: int, learned_positions: bool = False, dropout: float = 0.0
+    ) -> None:
+        super().__init__()
+        self.tokens = tokens
+        self.scale = math.sqrt(tokens.embedding_dim)
+        self.learned_positions = learned_positions
+        if learned_positions:
+            self.positions = nn.Parameter(torch.randn(n_positions, tokens.embedding_dim) / self.scale)
+        else:
+            self.register_buffer("positions", sinusoids(n_positions, tokens.embedding_dim), persistent=False)
+        self.dropout = Dropout(dropout)
+
+    def forward(self, ids: Tensor, start: int = 0) -> Tensor:
+        """Ids (B, T), the first of which stands at position `start` -> (B, T, D).
+
+        Raises:
+            ValueError: learned positions end before the sequence does.
+        """
+        end = start + ids.size(1)
+        if end > self.positions.size(0):
+            if self.learned_positions:
+                raise ValueError(f"position {end} is beyond the {self.positions.size(0)} learned ones")
+            self.positions = sinusoids(2 * end, self.tokens.embedding_dim).to(self.positions)
+        embedded: Tensor = self.dropout(self.tokens(ids) * self.scale + self.positions[start:end])
+        return embedded

@@ -1,0 +1,60 @@
+"""Optimizers, learning-rate schedules and L1."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+
+import torch
+from torch import nn
+from torch.optim import SGD, Adam, AdamW, Optimizer, RMSprop
+
+
+def build_optimizer(name: str, model: nn.Module, lr: float, weight_decay: float = 0.0) -> Optimizer:
+    """The named optimizer over a model's parameters; biases, norms and other vectors get no weight decay.
+
+    Adam and AdamW use the Transformer paper's betas (0.9, 0.98) and epsilon 1e-9 (section 5.3); RMSprop averages
+    squares over 0.98 as well; SGD has momentum 0.9.
+    """
+    parameters = [parameter for parameter in model.parameters() if parameter.requires_grad]
+    groups = [
+        {"params": [p for p in parameters if p.dim() > 1], "weight_decay": weight_decay},
+        {"params": [p for p in parameters if p.dim() <= 1], "weight_decay": 0.0},
+    ]
+    if name == "sgd":
+        return SGD(groups, lr=lr, momentum=0.9)
+    if name == "rmsprop":
+        return RMSprop(groups, lr=lr, alpha=0.98, eps=1e-8)
+    kind = {"adam": Adam, "adamw": AdamW}[name]
+    optimizer: Optimizer = kind(groups, lr=lr, betas=(0.9, 0.98), eps=1e-9, fused=True)
+    return optimizer
+
+
+def learning_rate_factor(schedule: str, step: int, warmup_steps: int, max_steps: int | None = None) -> float:
+    """What the highest learning rate is multiplied by at `step` (the first is 1).
+
+    All schedules rise linearly over `warmup_steps`. Then "inverse_sqrt" falls as √(warmup_steps / step) (section 5.3 of
+    "Attention Is All You Need", scaled to a peak of 1), "cosine" and "linear" fall to zero at `max_steps`, and
+    "constant" stays.
+    """
+    if step < warmup_steps:
+        return step / warmup_steps
+    if schedule == "constant":
+        return 1.0
+    if schedule == "inverse_sqrt":
+        return math.sqrt(max(warmup_steps, 1) / step)
+    assert max_steps is not None
+    done = min(1.0, (step - warmup_steps) / max(1, max_steps - warmup_steps))
+    return 1 - done if schedule == "linear" else (1 + math.cos(math.pi * done)) / 2
+
+
+@torch.no_grad()
+def shrink(parameters: Iterable[nn.Parameter], amount: float) -> None:
+    """L1 regularisation's step: draw every matrix entry towards zero by `amount`, and stop at zero.
+
+    This is the proximal operator of the L1 norm (Parikh and Boyd, "Proximal Algorithms", 6.5.2). Added to the gradient,
+    L1 would be rescaled by Adam and no weight would ever be exactly zero.
+    """
+    for parameter in parameters:
+        if parameter.dim() > 1:
+            parameter.copy_(parameter.sign() * (parameter.abs() - amount).clamp_min_(0))

@@ -1,0 +1,178 @@
+"""Text to text: long lines are cut, batches are formed by length, searched, and put back in order."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from mt.checkpoint import load_weights
+from mt.config import Config, SearchConfig
+from mt.config_file import load_config
+from mt.data.batch import build_source
+from mt.data.sampler import plan_batches
+from mt.devices import choose_device
+from mt.errors import UserError
+from mt.model.transformer import Transformer
+from mt.search import Hypothesis, Vocabulary, beam_search
+from mt.tokenizer import Tokenizer, load_tokenizer
+
+log = logging.getLogger(__name__)
+
+SENTENCE_ENDS = tuple(".!?。！？…")
+CLAUSE_ENDS = tuple(",;:，；：、")
+UNSPACED_LANGUAGES = ("zh", "ja", "th", "lo", "km", "my")
+
+
+@dataclass(frozen=True)
+class Translation:
+    """One translation of a line."""
+
+    text: str
+    score: float
+    """what search compared it by: the log-probability over the length penalty; of a line in pieces, their sum"""
+    log_prob: float
+    complete: bool = True
+    """False where it was cut at the length limit"""
+
+
+class Translator:
+    """A model and its tokeniser, ready to translate."""
+
+    def __init__(self, model: Transformer, tokenizer: Tokenizer, max_len: int, tgt_lang: str) -> None:
+        """`max_len`: most source pieces that the model takes at once, end mark not counted."""
+        self.model = model
+        self.tokenizer = tokenizer
+        self.max_len = max_len
+        self.joiner = "" if tgt_lang.replace("_", "-").split("-")[0] in UNSPACED_LANGUAGES else " "
+
+    def translate(
+        self, lines: list[str], search: SearchConfig, first_line: int = 1, quiet: bool = False
+    ) -> list[list[Translation]]:
+        """The `search.n_best` best translations of each line, best first; an empty line has an empty one.
+
+        A line of more than `max_len` pieces is translated in parts, cut at the end of a sentence where there is one,
+        with a warning that names the line, counted from `first_line`; `quiet` leaves warnings out.
+        """
+        parts: list[list[int]] = []
+        owners: list[int] = []
+        for number, ids in enumerate(self.tokenizer.encode_src(lines)):
+            pieces = self.cut(ids)
+            if len(pieces) > 1 and not quiet:
+                where = f"Line {first_line + number}"
+                log.warning("%s has %d pieces: translated in %d parts.", where, len(ids), len(pieces))
+            parts += pieces
+            owners += [number] * len(pieces)
+        found: list[list[list[Hypothesis]]] = [[] for _ in lines]
+        for number, hypotheses in zip(owners, self.search(parts, search), strict=True):
+            found[number].append(hypotheses)
+            if not hypotheses[0].complete and not quiet:
+                log.warning(
+                    "Line %d: the translation was cut at search.max_len_ratio x source length + search.max_len_offset.",
+                    first_line + number,
+                )
+        return [self.join(hypotheses, search.n_best) for hypotheses in found]
+
+    def cut(self, ids: list[int]) -> list[list[int]]:
+        """Ids in parts of at most `max_len`; no part for an empty line."""
+        parts = []
+        while len(ids) > self.max_len:
+            end = self.find_cut(ids[: self.max_len])
+            parts.append(ids[:end])
+            ids = ids[end:]
+        return [*parts, ids] if ids else parts
+
+    def find_cut(self, ids: list[int]) -> int:
+        """Where to cut: after the last sentence, else the last clause, else before the last word, else at the end."""
+        pieces = [self.tokenizer.src.id_to_piece(i) for i in ids]
+        for ends in (SENTENCE_ENDS, CLAUSE_ENDS):
+            places = [i + 1 for i, piece in enumerate(pieces) if piece.endswith(ends)]
+            if places and places[-1] > len(ids) // 4:
+                return places[-1]
+        places = [i for i, piece in enumerate(pieces) if piece.startswith("▁") and i]
+        return places[-1] if places else len(ids)
+
+    def search(self, sources: list[list[int]], search: SearchConfig) -> list[list[Hypothesis]]:
+        """The hypotheses for each sequence of source ids, in order."""
+        results: list[list[Hypothesis]] = [[] for _ in sources]
+        for indices in self.plan(sources, search):
+            for index, hypotheses in zip(
+                indices, self.search_batch([sources[i] for i in indices], search), strict=True
+            ):
+                results[index] = hypotheses
+        return results
+
+    def plan(self, sources: list[list[int]], search: SearchConfig) -> Iterator[list[int]]:
+        """Batches of like length, longest first so that a lack of memory shows at once."""
+        if not sources:
+            return
+        lens = np.array([len(source) + 1 for source in sources])
+        budget = max(search.max_tokens, int(lens.max()))
+        for batch in reversed(plan_batches(lens, lens, budget)):
+            yield batch.tolist()
+
+    @torch.inference_mode()
+    def search_batch(self, sources: list[list[int]], search: SearchConfig) -> list[list[Hypothesis]]:
+        """One batch through encoder and search."""
+        tokenizer, device = self.tokenizer, self.model.projection.weight.device
+        self.model.eval()
+        src, src_mask = build_source(sources, tokenizer.pad_id, tokenizer.eos_id)
+        src, src_mask = src.to(device), src_mask.to(device)
+        limits = [self.limit(len(source), search) for source in sources]
+        return beam_search(
+            self.model.step,
+            self.model.start(self.model.encode(src, src_mask), src_mask, search.beam_size),
+            Vocabulary(tokenizer.bos_id, tokenizer.eos_id, (tokenizer.pad_id, tokenizer.bos_id, tokenizer.unk_id)),
+            max_lens=limits,
+            beam_size=search.beam_size,
+            alpha=search.length_penalty,
+            device=device,
+        )
+
+    def limit(self, source_length: int, search: SearchConfig) -> int:
+        """Most pieces of the translation of a source of so many; learned positions may end earlier."""
+        limit = int(search.max_len_ratio * source_length) + search.max_len_offset
+        embedding = self.model.tgt_embedding
+        return min(limit, embedding.positions.size(0) - 1) if embedding.learned_positions else limit
+
+    def join(self, parts: list[list[Hypothesis]], n_best: int) -> list[Translation]:
+        """The n best translations of a line from those of its parts: n-th with n-th."""
+        if not parts:
+            return [Translation("", 0.0, 0.0)]
+        count = min(n_best, *(len(hypotheses) for hypotheses in parts))
+        return [
+            Translation(
+                self.joiner.join(self.tokenizer.decode_tgt(part[rank].tokens) for part in parts),
+                sum(part[rank].score for part in parts),
+                sum(part[rank].log_prob for part in parts),
+                all(part[rank].complete for part in parts),
+            )
+            for rank in range(count)
+        ]
+
+
+def build_model(config: Config, tokenizer: Tokenizer) -> Transformer:
+    """The configured model for a tokeniser's vocabulary, newly initialised."""
+    # Start and end mark need a position each.
+    return Transformer(config.model, *tokenizer.vocab_sizes, joint=tokenizer.joint, n_positions=config.data.max_len + 2)
+
+
+def load_run(run: Path, device: str = "auto", overrides: list[str] | None = None) -> tuple[Translator, Config]:
+    """The translator of a run folder, and the run's configuration with `KEY=VALUE` overrides.
+
+    Raises:
+        UserError: the folder is no run, or one of its files is missing or damaged.
+    """
+    if not run.is_dir():
+        raise UserError(f"There is no folder {run}.")
+    config = load_config(run / "config.yaml", overrides)
+    tokenizer = load_tokenizer(run, config.tokenizer.joint)
+    model = build_model(config, tokenizer).to(choose_device(device))
+    if not (run / "model.safetensors").is_file() and (run / "checkpoints").is_dir():
+        raise UserError(f"{run / 'model.safetensors'} is missing: training has not saved a model yet.")
+    load_weights(model, run / "model.safetensors")
+    return Translator(model, tokenizer, config.data.max_len, config.data.tgt_lang), config

@@ -1,0 +1,122 @@
+"""How good the model is on text that it is not trained on: loss, BLEU, chrF, and some translations to read."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from math import exp
+
+import torch
+from torch import Tensor
+
+from mt.config import SearchConfig
+from mt.data.corpus import Corpus
+from mt.data.loader import sorted_batches
+from mt.loss import smoothed_cross_entropy
+from mt.metrics import Scorer
+from mt.model.attention import recorded_weights
+from mt.model.transformer import DecoderLayer
+from mt.translator import Translator
+
+N_LINES_AT_ONCE = 256
+
+
+@dataclass
+class Attention:
+    """What the last decoder layer looked at while it wrote a translation, the mean over its heads."""
+
+    weights: Tensor
+    """(T, S)"""
+    src_pieces: list[str]
+    tgt_pieces: list[str]
+
+
+@dataclass
+class Validation:
+    """The result of one validation."""
+
+    loss: float
+    """unsmoothed cross-entropy a token, in nats"""
+    bleu: float
+    chrf: float
+    samples: list[tuple[str, str, str]]
+    """source, reference, hypothesis"""
+    attention: Attention | None
+
+    @property
+    def scalars(self) -> dict[str, float]:
+        """The figures under their TensorBoard names."""
+        return {
+            "valid/loss": self.loss,
+            "valid/perplexity": exp(min(self.loss, 100)),
+            "valid/bleu": self.bleu,
+            "valid/chrf": self.chrf,
+        }
+
+
+@dataclass
+class Validator:
+    """Validation text, ready to be used again and again."""
+
+    translator: Translator
+    corpus: Corpus
+    text: list[tuple[str, str]]
+    """source and reference lines"""
+    scorer: Scorer
+    search: SearchConfig
+    max_tokens: int
+    n_samples: int
+
+    def validate(self, check: Callable[[], None]) -> Validation:
+        """Score the model as it is now; `check` is called often and may raise, to stop early.
+
+        Translations for BLEU are greedy, which takes a fraction of beam search's time and ranks models alike.
+        """
+        loss = self.mean_loss(check)
+        greedy = replace(self.search, beam_size=1, n_best=1)
+        hypotheses: list[str] = []
+        for start in range(0, len(self.text), N_LINES_AT_ONCE):
+            check()
+            lines = [src for src, _ in self.text[start : start + N_LINES_AT_ONCE]]
+            hypotheses += [best[0].text for best in self.translator.translate(lines, greedy, quiet=True)]
+        bleu, chrf = self.scorer.score(hypotheses, [reference for _, reference in self.text])
+        samples = [(*self.text[i], hypotheses[i]) for i in self.sample_indices()]
+        return Validation(loss, bleu.value, chrf.value, samples, self.attention_of(samples[0]) if samples else None)
+
+    def sample_indices(self) -> list[int]:
+        """The same few lines at each validation, spread over the text."""
+        count = min(self.n_samples, len(self.text))
+        return [i * len(self.text) // count for i in range(count)]
+
+    @torch.inference_mode()
+    def mean_loss(self, check: Callable[[], None]) -> float:
+        """-log p(reference) a token, end marks counted, without dropout."""
+        model = self.translator.model.eval()
+        device = model.projection.weight.device
+        total, n_tokens = 0.0, 0
+        for batch in sorted_batches(self.corpus, self.max_tokens):
+            check()
+            batch = batch.to(device)
+            logits = model(batch.src, batch.src_mask, batch.tgt_in, batch.tgt_mask)
+            total += smoothed_cross_entropy(logits, batch.tgt_out[batch.tgt_mask])[1].item()
+            n_tokens += batch.n_tgt_tokens
+        return total / n_tokens
+
+    @torch.inference_mode()
+    def attention_of(self, sample: tuple[str, str, str]) -> Attention | None:
+        """What the last decoder layer looks at while it writes the sample's hypothesis."""
+        model, tokenizer = self.translator.model.eval(), self.translator.tokenizer
+        src_ids = [*tokenizer.encode_src([sample[0]])[0][: self.translator.max_len], tokenizer.eos_id]
+        tgt_ids = [*tokenizer.encode_tgt([sample[2]])[0][: self.translator.max_len], tokenizer.eos_id]
+        device = model.projection.weight.device
+        src = torch.tensor([src_ids], device=device)
+        tgt_in = torch.tensor([[tokenizer.bos_id, *tgt_ids[:-1]]], device=device)
+        last = model.decoder[-1]
+        assert isinstance(last, DecoderLayer)
+        with recorded_weights(last.source_attention) as records:
+            model(src, torch.ones_like(src, dtype=torch.bool), tgt_in)
+        return Attention(
+            records[0][0].mean(0),  # (1, H, T, S) -> (T, S)
+            [tokenizer.src.id_to_piece(i) for i in src_ids],
+            [tokenizer.tgt.id_to_piece(i) for i in tgt_ids],
+        )

@@ -1,0 +1,1 @@
+"""A grammar of everyday Chinese and English that makes pairs of sentences with the same meaning."""

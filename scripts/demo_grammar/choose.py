@@ -1,0 +1,85 @@
+"""Random choices that the constructions share, and the list that they register in."""
+
+from __future__ import annotations
+
+import random
+import re
+from collections.abc import Callable, Sequence
+from typing import TypeVar
+
+from demo_grammar.lexicon import NAMES, PRONOUNS, RELATIVES, Action, Noun, Person
+
+T = TypeVar("T")
+Pair = tuple[str, str]
+Construction = Callable[[random.Random], Pair]
+CONSTRUCTIONS: list[tuple[Construction, float]] = []
+BULKY = {"辆", "台", "张", "座", "家", "间", "部", "盏", "把", "件", "顶", "块", "面", "匹", "头"}
+FEW = "行李箱 书包 手表 钱包 雨伞 钥匙 裙子 连衣裙 围巾 熊猫 电脑 冰箱 主意 计划 秘密 问题".split()
+
+
+def construction(weight: float = 1.0) -> Callable[[Construction], Construction]:
+    """Register a function that makes a pair of sentences, with how often it is used."""
+
+    def register(function: Construction) -> Construction:
+        CONSTRUCTIONS.append((function, weight))
+        return function
+
+    return register
+
+
+def pick(r: random.Random, entries: dict[str, T]) -> tuple[str, T]:
+    return r.choice(list(entries.items()))
+
+
+def one_of(r: random.Random, *items: T) -> T:
+    return r.choice(items)
+
+
+def someone(r: random.Random) -> Person:
+    """Anybody as a subject."""
+    return r.choice(PRONOUNS if r.random() < 0.45 else NAMES if r.random() < 0.5 else RELATIVES)
+
+
+def other_than(r: random.Random, *people: Person) -> Person:
+    """A third person who is none of these and not related by words to them."""
+    taken = {person.zh for person in people}
+    return r.choice([name for name in NAMES if name.zh not in taken])
+
+
+def third_person(r: random.Random) -> Person:
+    """He, she, or somebody with a name or a relation."""
+    return r.choice(PRONOUNS[2:4] if r.random() < 0.3 else NAMES if r.random() < 0.5 else RELATIVES)
+
+
+def named(r: random.Random) -> Person:
+    """Somebody who is named or described, not a pronoun."""
+    return r.choice(NAMES if r.random() < 0.5 else RELATIVES)
+
+
+def amount(r: random.Random, noun: Noun) -> int:
+    """How many of a thing one would speak of."""
+    if noun.measure in BULKY or noun.is_pair or noun.zh in FEW:
+        return r.choice([1, 1, 1, 2])
+    return r.choice([1, 1, 2, 2, 3, 4, 5])
+
+
+def some_action(r: random.Random, actions: Sequence[Action]) -> tuple[Action, Noun]:
+    """An action and a thing, each thing as likely as another."""
+    chosen = r.choices(actions, weights=[len(a.objects) ** 0.5 for a in actions])[0]
+    return chosen, r.choice(chosen.objects)
+
+
+ELDER = re.compile("(虽然|因为)?[我他她](爸爸|妈妈|爷爷|奶奶|叔叔|阿姨)")
+FOR_THE_YOUNG = ("作业", "我们班", "上课", "下课", "毕业", "结婚", "年轻", "想当")
+
+
+def is_natural(zh: str, en: str) -> bool:
+    """Whether one would say this: nobody tells others what they themselves do, or asks about his own doings."""
+    if ELDER.match(zh) and any(word in zh for word in FOR_THE_YOUNG):
+        return False
+    question = zh.endswith("？")
+    if not question and zh.startswith(("你", "虽然你", "因为你")):
+        return zh.startswith(("你应该", "你必须", "你不能", "你们"))
+    if question and re.search(r"\b(I|we)\b", en):
+        return "how do I get" in en or (" we " in f" {en} " and zh.startswith("我们") and "怎么" in zh)
+    return True
