@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from enum import Enum
-from typing import Any, Dict, Optional  # noqa: UP035 (OmegaConf reads these on 3.10)
+from typing import Any, Optional
 
 from omegaconf import MISSING
 
@@ -107,7 +107,8 @@ class DataConfig:
     tgt_lang: str = MISSING
     train: Any = MISSING
     valid: Any = MISSING
-    test: Dict[str, Any] = field(default_factory=dict)  # noqa: UP006
+    test: Any = None
+    """A mapping from a test set's name to its source."""
     max_len: int = 256
     """Longest side of a pair in subword pieces, end mark not counted; longer pairs are left out of training."""
     cache_dir: Optional[str] = None  # noqa: UP045
@@ -115,6 +116,11 @@ class DataConfig:
 
     def __post_init__(self) -> None:
         require_positive("data", self, "max_len")
+        self.test = {} if self.test is None else self.test
+        if not isinstance(self.test, dict):
+            raise UserError(f"data.test={self.test!r} must name its test sets: 'data.test={{NAME: CORPUS}}'.")
+        for name, source in self.test.items():
+            source_list(f"data.test.{name}", source)
         for key in ("train", "valid"):
             value = getattr(self, key)
             if value != MISSING:

@@ -33,7 +33,6 @@ class SubwordSettings:
     vocab_size: int | None = None
     character_coverage: float = 0.9995
     max_train_sentences: int = 2_000_000
-    seed: int = 1
 
 
 class Tokenizer:
@@ -147,7 +146,6 @@ def train_tokenizer(src_lines: Lines, tgt_lines: Lines, settings: SubwordSetting
 
 def train_subwords(lines: Iterable[str], settings: SubwordSettings) -> bytes:
     """A serialised SentencePiece model of `lines`."""
-    sentencepiece.set_random_generator_seed(settings.seed)
     model = io.BytesIO()
     try:
         sentencepiece.SentencePieceTrainer.train(

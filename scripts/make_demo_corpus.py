@@ -14,7 +14,7 @@ import random
 from pathlib import Path
 
 from demo_grammar import actions, sentences, things  # noqa: F401 (they register their constructions)
-from demo_grammar.choose import CONSTRUCTIONS, is_natural
+from demo_grammar.choose import CONSTRUCTIONS, is_natural, polish
 from demo_grammar.english import sentence
 
 SEED = 20240501
@@ -29,6 +29,7 @@ def make_pairs(count: int, excluded: set[str]) -> list[tuple[str, str]]:
     while len(pairs) < count:
         (function,) = r.choices(functions, weights)
         zh, en = function(r)
+        zh = polish(zh)
         if zh not in excluded and is_natural(zh, en):
             pairs.setdefault(zh, sentence(en))
     shuffled = list(pairs.items())

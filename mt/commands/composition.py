@@ -33,12 +33,20 @@ def run_composed(arguments: list[str], job: Callable[[Config], None]) -> None:
     def run(composed: DictConfig) -> None:
         job(to_config(composed, arguments))
 
+    arguments = [part for argument in arguments for part in replacing_test_sets(argument)]
     os.environ["HYDRA_FULL_ERROR"] = "1"  # let errors come here instead of being printed with half a traceback
     sys.argv = ["mt train", *arguments]
     try:
         run()
     except (HydraException, OmegaConfBaseException) as error:
         raise UserError(explain(error, arguments)) from error
+
+
+def replacing_test_sets(argument: str) -> list[str]:
+    """Let `data.test={…}` replace the test sets of the YAML files; Hydra would merge, and refuse new names."""
+    if argument.startswith("data.test="):
+        return ["data.test=null", argument]
+    return [f"++{argument}" if argument.startswith("data.test.") else argument]
 
 
 def to_config(composed: DictConfig, arguments: list[str]) -> Config:

@@ -123,7 +123,6 @@ def make_tokenizer(config: Config, text: Dataset) -> Tokenizer:
         config.tokenizer.vocab_size,
         config.tokenizer.character_coverage,
         config.tokenizer.max_train_sentences,
-        config.seed,
     )
 
     def column(name: str) -> list[str]:

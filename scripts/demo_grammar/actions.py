@@ -8,6 +8,7 @@ from demo_grammar import chinese, english
 from demo_grammar.choose import Pair, amount, construction, named, one_of, other_than, pick, some_action, someone
 from demo_grammar.lexicon import (
     CITIES,
+    CLASS_OF,
     DESTINATIONS,
     ERRANDS,
     FREQUENCY,
@@ -20,14 +21,25 @@ from demo_grammar.lexicon import (
     PAST_DAYS,
     PAST_TIMES,
     PLACES,
+    PORTS,
     PURCHASES,
     RECENT_TIMES,
+    REGIONS,
     ROUTINES,
     SKILLS,
     SUBJECTS,
     TRANSPORT,
     Person,
 )
+
+FOOD = ("dish", "snack", "fruit", "vegetable", "drink")
+
+
+def reachable(by_zh: str) -> dict[str, str]:
+    """The cities to which one goes from China by train or car, by boat, and by plane."""
+    if by_zh in ("坐火车", "开车"):
+        return {zh: CITIES[zh] for zh in REGIONS[0] if zh != "香港"}
+    return {zh: CITIES[zh] for zh in PORTS} if by_zh == "坐船" else CITIES
 
 
 def routine_at(r: random.Random) -> tuple[str, english.Verb, str, str]:
@@ -42,6 +54,8 @@ def habit_in_place(r: random.Random) -> Pair:
     s = someone(r)
     time_zh, time_en = pick(r, HABIT_TIMES)
     zh, verb, place_zh, place_en = routine_at(r)
+    if zh == "等朋友":
+        return progressive(r)
     return f"{s.zh}{time_zh}在{place_zh}{zh}。", f"{s.en} {s.present(verb)} {place_en} {time_en}."
 
 
@@ -66,6 +80,8 @@ def past_count(r: random.Random) -> Pair:
     time_zh, time_en = pick(r, PAST_TIMES)
     action, thing = some_action(r, PURCHASES)
     n = amount(r, thing)
+    if action.zh in ("吃", "喝", "唱", "拍", "看见") or CLASS_OF[thing.zh] in FOOD:
+        time_zh, time_en = pick(r, PAST_DAYS)
     return (
         f"{s.zh}{time_zh}{action.zh}了{thing.counted_zh(n)}。",
         f"{s.en} {action.verb.past} {thing.counted(n)} {time_en}.",
@@ -77,7 +93,7 @@ def past_in_place(r: random.Random) -> Pair:
     s = someone(r)
     time_zh, time_en = pick(r, PAST_DAYS)
     zh, verb, place_zh, place_en = routine_at(r)
-    return f"{time_zh}{s.zh}在{place_zh}{zh}了。", f"{s.en} {verb.past} {place_en} {time_en}."
+    return f"{time_zh}{s.zh}在{place_zh}{zh}。", f"{s.en} {verb.past} {place_en} {time_en}."
 
 
 @construction(1.5)
@@ -100,7 +116,7 @@ def progressive(r: random.Random) -> Pair:
         zh, verb, place_zh, place_en = routine_at(r)
         return f"{s.zh}正在{place_zh}{zh}。", f"{s.en} {s.be()} {verb.ing} {place_en}."
     if r.random() < 0.5:
-        zh, verb, _ = r.choice(ROUTINES)
+        zh, verb, _ = r.choice([routine for routine in ROUTINES if routine[0] != "爬山"])
         return f"{s.zh}{now}{zh}。", f"{s.en} {s.be()} {verb.ing}."
     action, thing = some_action(r, HABITS)
     return f"{s.zh}{now}{action.zh}{thing.zh}。", f"{s.en} {s.be()} {action.verb.ing} {thing.one_or_some}."
@@ -113,7 +129,7 @@ def past_progressive(r: random.Random) -> Pair:
     if s.zh == caller.zh or s.en in ("he", "she", "they"):
         s = Person("我", "I", "I")
     return (
-        f"{caller.zh}打电话的时候，{s.zh}正在{place_zh}{zh}。",
+        f"{caller.zh}打电话来的时候，{s.zh}正在{place_zh}{zh}。",
         f"When {caller.en} called, {s.en} {s.was()} {verb.ing} {place_en}.",
     )
 
@@ -277,7 +293,7 @@ def by_transport(r: random.Random) -> Pair:
     by_zh, by_en = pick(r, TRANSPORT)
     kind = r.randrange(3)
     far = by_en in ("by plane", "by train", "by boat")
-    zh, en = pick(r, CITIES if far else {k: v for k, v in DESTINATIONS.items() if v != "the city center"})
+    zh, en = pick(r, reachable(by_zh) if far else {k: v for k, v in DESTINATIONS.items() if v != "the city center"})
     if kind == 0:
         time_zh, time_en = pick(r, FUTURE_TIMES)
         return f"{s.zh}{time_zh}{by_zh}去{zh}。", f"{s.en} {s.be()} going to {en} {by_en} {time_en}."
@@ -327,14 +343,15 @@ def duration(r: random.Random) -> Pair:
         r,
         ("睡", "slept"),
         ("等", "waited"),
-        ("走", "walked"),
         ("跑", "ran"),
         ("游", "swam"),
         ("休息", "rested"),
         ("工作", "worked"),
     )
     n = r.choice([1, 2, 3, 4, 5, 6, 7, 8, 9, 10])
-    if zh in ("跑", "走", "游", "等", "休息"):
+    if zh in ("跑", "游"):
+        n = min(n, 2)
+    if zh in ("等", "休息"):
         n = min(n, 4)
     time_zh, time_en = one_of(
         r, *[(k, v) for k, v in RECENT_TIMES.items() if "星期" not in k and "月" not in k and "末" not in k]
@@ -375,7 +392,7 @@ def sleep_and_rise(r: random.Random) -> Pair:
     clock_en = f"half past {english.number(hour)}" if half else f"{english.number(hour)} o'clock"
     clock_zh = f"{chinese.count(hour)}点{'半' if half else ''}"
     zh, en = one_of(
-        r, ("起床", "get+up"), ("睡觉", "go+to+bed"), ("上班", "go+to+work"), ("吃早饭", "have+breakfast"), ("吃午饭", "have+lunch"),
+        r, ("起床", "get+up"), ("睡觉", "go+to+bed"), ("上班", "start+work"), ("吃早饭", "have+breakfast"), ("吃午饭", "have+lunch"),
         ("回家", "go+home"), ("吃晚饭", "have+dinner"), ("出门", "leave+home"), ("上课", "start+class"), ("下班", "finish+work"),
     )  # fmt: skip
     hours = dict(zip("起床 睡觉 上班 吃早饭 吃午饭 回家 吃晚饭 出门 上课 下班".split(),

@@ -70,16 +70,24 @@ def some_action(r: random.Random, actions: Sequence[Action]) -> tuple[Action, No
 
 
 ELDER = re.compile("(虽然|因为)?[我他她](爸爸|妈妈|爷爷|奶奶|叔叔|阿姨)")
-FOR_THE_YOUNG = ("作业", "我们班", "上课", "下课", "毕业", "结婚", "年轻", "想当")
+FOR_THE_YOUNG = ("作业", "我们班", "上课", "下课", "毕业", "结婚", "年轻", "想当", "宿舍")
+
+
+OWN_RELATIVE = re.compile("我(爸|妈|哥|姐|弟|妹|爷|奶|叔|阿姨)")
 
 
 def is_natural(zh: str, en: str) -> bool:
-    """Whether one would say this: nobody tells others what they themselves do, or asks about his own doings."""
+    """Whether one would say this: nobody tells others what they do, or asks them about himself and his family."""
     if ELDER.match(zh) and any(word in zh for word in FOR_THE_YOUNG):
         return False
-    question = zh.endswith("？")
-    if not question and zh.startswith(("你", "虽然你", "因为你")):
-        return zh.startswith(("你应该", "你必须", "你不能", "你们"))
-    if question and re.search(r"\b(I|we)\b", en):
-        return "how do I get" in en or (" we " in f" {en} " and zh.startswith("我们") and "怎么" in zh)
-    return True
+    if zh.endswith("？"):
+        if OWN_RELATIVE.match(zh):
+            return False
+        about_me = re.search(r"\b(I|we)\b", en)
+        return not about_me or "how do I get" in en or (zh.startswith("我们") and "怎么" in zh)
+    return not re.search(r"\byou (?!should|must|cannot)", en)
+
+
+def polish(zh: str) -> str:
+    """家 needs 里 after 正在."""
+    return re.sub("正在家(?!里)", "正在家里", zh)

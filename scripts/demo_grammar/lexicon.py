@@ -95,8 +95,8 @@ furniture: 桌子 张 table; 椅子 把 chair; 床 张 bed; 沙发 张 sofa; 书
 small: 钥匙 把 key; 雨伞 把 umbrella; 钱包 个 wallet; 手表 块 watch; 书包 个 schoolbag; 行李箱 个 suitcase; 杯子 个 cup; 盒子 个 box; 铅笔 支 pencil; 钢笔 支 pen; 剪刀 把 scissor=scissors/pair; 镜子 面 mirror; 蜡烛 根 candle; 本子 个 notebook; 玩具 个 toy
 dish: 面条 碗 noodles=noodles/bowl; 米饭 碗 rice=rice/bowl; 汤 碗 soup=soup/bowl; 牛肉 块 beef=beef/piece; 豆腐 块 tofu=tofu/piece; 炒饭 碗 fried rice=fried rice/bowl
 snack: 包子 个 steamed bun; 饺子 个 dumpling; 鸡蛋 个 egg; 蛋糕 块 cake=cake/piece; 面包 块 bread=bread/piece; 饼干 块 cookie; 三明治 个 sandwich; 巧克力 块 chocolate=chocolate/piece; 冰淇淋 个 ice cream
-fruit: 苹果 个 apple; 香蕉 根 banana; 橙子 个 orange; 西瓜 个 watermelon; 桃子 个 peach; 梨 个 pear; 芒果 个 mango=mangoes; 柠檬 个 lemon
-vegetable: 土豆 个 potato=potatoes; 西红柿 个 tomato=tomatoes; 黄瓜 根 cucumber; 胡萝卜 根 carrot; 洋葱 个 onion
+fruit: 苹果 个 apple; 香蕉 根 banana; 橙子 个 orange; 西瓜 个 watermelon; 桃子 个 peach; 梨 个 pear; 芒果 个 mango=mangoes
+vegetable: 土豆 个 potato=potatoes; 西红柿 个 tomato=tomatoes; 黄瓜 根 cucumber; 胡萝卜 根 carrot; 洋葱 个 onion; 柠檬 个 lemon
 drink: 咖啡 杯 coffee=coffee/cup; 茶 杯 tea=tea/cup; 绿茶 杯 green tea=green tea/cup; 牛奶 杯 milk=milk/glass; 果汁 杯 juice=juice/glass; 水 杯 water=water/glass; 啤酒 瓶 beer=beer/bottle; 可乐 瓶 cola=cola/bottle; 红酒 瓶 red wine=red wine/bottle
 animal: 猫 只 cat; 狗 只 dog; 兔子 只 rabbit; 小鸟 只 bird; 鸭子 只 duck; 羊 只 sheep=sheep; 马 匹 horse; 牛 头 cow; 猴子 只 monkey; 熊猫 只 panda
 plant: 花 朵 flower; 树 棵 tree; 玫瑰 朵 rose
@@ -110,6 +110,7 @@ abstract: 问题 个 question; 主意 个 idea; 计划 个 plan; 秘密 个 secr
 )
 
 
+CLASS_OF = {noun.zh: name for name, nouns in NOUNS.items() for noun in nouns}
 ONE_AT_A_TIME = "书 小说 杂志 报纸 漫画 电影 电视剧 信 文章 诗 报告 三明治 苹果 香蕉 橙子 桃子 梨 歌".split()
 
 
@@ -221,6 +222,12 @@ CITIES = {
     "南京": "Nanjing", "香港": "Hong Kong", "东京": "Tokyo", "巴黎": "Paris", "伦敦": "London", "纽约": "New York",
     "柏林": "Berlin", "罗马": "Rome", "首尔": "Seoul", "悉尼": "Sydney", "莫斯科": "Moscow", "马德里": "Madrid",
 }  # fmt: skip
+REGIONS = [
+    "北京 上海 广州 西安 成都 杭州 南京 香港".split(),
+    "巴黎 伦敦 柏林 罗马 马德里 莫斯科".split(),
+    "东京 首尔".split(),
+]
+PORTS = "上海 香港 东京 悉尼 纽约".split()
 PLACES = {
     "家": "at home", "学校": "at school", "图书馆": "in the library", "公园": "in the park", "办公室": "in the office",
     "厨房": "in the kitchen", "饭馆": "in a restaurant", "教室": "in the classroom", "咖啡馆": "in a café",
@@ -260,18 +267,18 @@ COLORS = {"红色": "red", "蓝色": "blue", "白色": "white", "黑色": "black
           "粉色": "pink", "紫色": "purple", "棕色": "brown"}  # fmt: skip
 
 QUALITIES = {
-    "reading": "有意思 interesting; 无聊 boring; 有用 useful; 难 difficult; 有名 famous; 贵 expensive; 便宜 cheap; 厚 thick",
+    "reading": "有意思 interesting; 无聊 boring; 有用 useful; 难 difficult; 新 new; 贵 expensive; 便宜 cheap; 厚 thick",
     "upper": "漂亮 beautiful; 贵 expensive; 便宜 cheap; 舒服 comfortable; 好看 nice; 大 big; 小 small; 旧 old; 暖和 warm",
     "vehicle": "快 fast; 贵 expensive; 便宜 cheap; 新 new; 旧 old; 舒服 comfortable",
     "device": "贵 expensive; 便宜 cheap; 好用 easy to use; 新 new; 旧 old",
     "furniture": "大 big; 小 small; 贵 expensive; 便宜 cheap; 结实 sturdy; 干净 clean; 漂亮 beautiful",
-    "snack": "好吃 delicious; 贵 expensive; 便宜 cheap; 新鲜 fresh",
-    "fruit": "好吃 delicious; 甜 sweet; 新鲜 fresh; 贵 expensive; 便宜 cheap; 大 big; 小 small",
-    "animal": "可爱 cute; 聪明 smart; 大 big; 小 small; 安静 quiet",
+    "snack": "好吃 delicious; 新鲜 fresh; 大 big; 小 small",
+    "fruit": "好吃 delicious; 甜 sweet; 新鲜 fresh; 大 big; 小 small",
+    "animal": "可爱 cute; 大 big; 小 small; 安静 quiet",
     "shop": "大 big; 小 small; 有名 famous; 远 far away; 干净 clean; 漂亮 beautiful",
     "room": "大 big; 小 small; 干净 clean; 安静 quiet; 暖和 warm; 漂亮 beautiful; 明亮 bright",
-    "art": "有意思 interesting; 有名 famous; 无聊 boring; 精彩 exciting",
-    "person": "高 tall; 忙 busy; 高兴 happy; 累 tired; 聪明 smart; 年轻 young; 认真 serious; 热情 warm-hearted; 有名 famous; "
+    "art": "有意思 interesting; 有名 famous; 无聊 boring; 好 good",
+    "person": "高 tall; 忙 busy; 高兴 happy; 累 tired; 聪明 smart; 年轻 young; 认真 conscientious; 热情 warm-hearted; 有名 famous; "
     "健康 healthy; 漂亮 beautiful; 友好 friendly; 勇敢 brave; 安静 quiet; 紧张 nervous; 努力 hardworking; 幽默 humorous",
 }  # fmt: skip
 ADJECTIVES = {
@@ -351,16 +358,16 @@ ROUTINES = [  # what one does without an object, or with a fixed one
     ("练习英语", verb("practice+English"), "学校 家 公园"),
     ("看电视", verb("watch+television"), "家 客厅"),
     ("打电话", verb("make+phone+calls made made making"), "办公室 车上 房间里"),
-    ("洗衣服", verb("wash+clothes"), "家 宿舍"),
+    ("洗衣服", verb("do+laundry did done"), "家 宿舍"),
     ("开会", verb("have+a+meeting had had having"), "办公室"),
     ("画画", verb("paint"), "家 公园 花园里"),
     ("种花", verb("grow+flowers grew grown"), "花园里 阳台上"),
     ("等朋友", verb("wait+for+friends"), "火车站 咖啡馆 机场"),
-    ("上网", verb("go+online went gone"), "家 咖啡馆 宿舍"),
+    ("上网", verb("use+the+Internet"), "家 咖啡馆 宿舍"),
     ("照相", verb("take+pictures took taken taking"), "公园 海边 河边"),
     ("爬山", verb("go+hiking went gone"), ""),
     ("滑雪", verb("ski skied skied skiing"), ""),
-    ("钓鱼", verb("go+fishing went gone"), "河边 海边"),
+    ("钓鱼", verb("fish"), "河边 海边"),
 ]
 SKILLS = {
     "游泳": "swim", "开车": "drive", "做饭": "cook", "跳舞": "dance", "弹钢琴": "play the piano", "滑雪": "ski",
@@ -376,7 +383,7 @@ HOBBIES = {
     "学外语": "learning foreign languages", "逛街": "going shopping", "玩游戏": "playing games", "写诗": "writing poems",
 }  # fmt: skip
 ERRANDS_BY_PLACE = {  # VP after 去 PLACE, as a purpose
-    "超市": {"买水果": "buy fruit", "买牛奶": "buy milk", "买菜": "buy vegetables", "买面包": "buy bread", "买鸡蛋": "buy eggs"},
+    "超市": {"买水果": "buy fruit", "买牛奶": "buy milk", "买菜": "buy groceries", "买面包": "buy bread", "买鸡蛋": "buy eggs"},
     "图书馆": {"借书": "borrow books", "还书": "return books", "看书": "read", "学习": "study"},
     "公园": {"跑步": "run", "散步": "take a walk", "看花": "see the flowers", "下棋": "play chess"},
     "医院": {"看病": "see a doctor", "看朋友": "visit a friend", "拿药": "get some medicine"},
@@ -387,7 +394,7 @@ ERRANDS_BY_PLACE = {  # VP after 去 PLACE, as a purpose
     "邮局": {"寄信": "mail a letter", "寄包裹": "mail a package"},
     "电影院": {"看电影": "watch a movie"},
     "海边": {"游泳": "swim", "照相": "take pictures", "看日出": "watch the sunrise"},
-    "市场": {"买菜": "buy vegetables", "买花": "buy flowers", "买鱼": "buy fish"},
+    "市场": {"买菜": "buy groceries", "买花": "buy flowers", "买鱼": "buy fish"},
 }  # fmt: skip
 ERRANDS = [
     (place, DESTINATIONS[place], zh, en) for place, errands in ERRANDS_BY_PLACE.items() for zh, en in errands.items()

@@ -9,12 +9,12 @@ from demo_grammar.choose import Pair, amount, construction, named, one_of, other
 from demo_grammar.lexicon import (
     ADJECTIVES,
     CITIES,
+    CLASS_OF,
     COLORS,
     DESTINATIONS,
     ERRANDS,
     FUTURE_DAYS,
     FUTURE_TIMES,
-    HABIT_TIMES,
     HOBBIES,
     JOBS,
     LANGUAGES,
@@ -23,6 +23,7 @@ from demo_grammar.lexicon import (
     PRONOUNS,
     PURCHASES,
     RECENT_TIMES,
+    REGIONS,
     ROUTINES,
     SUBJECTS,
     TRANSPORT,
@@ -31,7 +32,6 @@ from demo_grammar.lexicon import (
 ME, YOU, HE, SHE, WE, THEY = PRONOUNS
 WANT, LIKE = english.verb("want"), english.verb("like")
 PLAN = english.verb("plan planned planned planning")
-CLASS_OF = {noun.zh: name for name, nouns in NOUNS.items() for noun in nouns}
 
 
 def bought(r: random.Random) -> tuple[str, str, str, str, str]:
@@ -39,7 +39,7 @@ def bought(r: random.Random) -> tuple[str, str, str, str, str]:
     while True:
         action, noun = some_action(r, PURCHASES)
         name = CLASS_OF[noun.zh]
-        if name in ADJECTIVES and not noun.container and action.zh in ("买", "借", "看", "卖", "写", "画"):
+        if name in ADJECTIVES and not noun.container and action.zh in ("买", "借", "看", "写", "画"):
             return action.zh, action.verb.past, noun.zh, noun.singular, name
 
 
@@ -48,7 +48,13 @@ def relative_object(r: random.Random) -> Pair:
     s = someone(r)
     time_zh, time_en = pick(r, RECENT_TIMES)
     zh, past, noun_zh, noun_en, name = bought(r)
-    quality_zh, quality_en = r.choice([q for q in ADJECTIVES[name] if q[1] not in ("old", "far away")])
+    quality_zh, quality_en = r.choice(
+        [
+            q
+            for q in ADJECTIVES[name]
+            if q[1] not in ("old", "far away", "boring") and (zh != "借" or q[0] not in "贵便宜")
+        ]
+    )
     form = r.randrange(3)
     if form == 0:
         return (
@@ -122,37 +128,48 @@ def relative_job(r: random.Random) -> Pair:
     return f"那个从{zh}来的{job_zh}很{quality_zh}。", f"the {job_en} who came from {en} is very {quality_en}."
 
 
+REASONS = [  # what happened, and what one did not do because of it
+    ("生病了", "{s} {was} ill", "没去上班 没来上课 没去跑步 没参加聚会 没去游泳 没去旅行"),
+    ("太忙了", "{s} {was} too busy", "没去跑步 没去看电影 没参加聚会 没去游泳 没去旅行"),
+    ("太累了", "{s} {was} too tired", "没去跑步 没去看电影 没出门 没参加聚会 没去游泳"),
+    ("没有时间", "{s} did not have time", "没去跑步 没去看电影 没参加聚会 没去旅行"),
+    ("没有钱", "{s} did not have any money", "没去看电影 没去旅行 没去饭馆吃饭"),
+    ("没赶上火车", "{s} missed the train", "没去旅行 没参加会议 没去上班"),
+    ("起晚了", "{s} got up late", "没去跑步 没吃早饭 没来上课"),
+    ("下雨了", "it rained", "没去跑步 没出门 没去爬山 没去公园"),
+    ("下雪了", "it snowed", "没去跑步 没出门 没去爬山 没去旅行"),
+    ("天气不好", "the weather was bad", "没去跑步 没出门 没去爬山 没去海边"),
+]
+NOT_DONE = {
+    "没去上班": "did not go to work", "没来上课": "did not come to class", "没去跑步": "did not go running", "没去看电影": "did not go to the movies",
+    "没出门": "did not go out", "没参加聚会": "did not go to the party", "没去游泳": "did not go swimming", "没去旅行": "did not go on the trip",
+    "没去饭馆吃饭": "did not eat in a restaurant", "没参加会议": "did not attend the meeting", "没吃早饭": "did not have breakfast",
+    "没去爬山": "did not go hiking", "没去公园": "did not go to the park", "没去海边": "did not go to the seaside",
+}  # fmt: skip
+
+
 @construction(1.2)
 def because(r: random.Random) -> Pair:
     s = someone(r)
     time_zh, time_en = one_of(
         r,
         ("昨天", "yesterday"),
-        ("上个星期", "last week"),
-        ("昨天晚上", "last night"),
         ("前天", "the day before yesterday"),
+        ("上星期天", "last Sunday"),
+        ("今天早上", "this morning"),
     )
-    cause_zh, cause_en = one_of(
-        r, ("生病了", "{s} {was} ill"), ("太忙了", "{s} {was} too busy"), ("太累了", "{s} {was} too tired"), ("没有时间", "{s} did not have time"),
-        ("没有钱", "{s} did not have any money"), ("下雨了", "it rained"), ("下雪了", "it snowed"), ("天气不好", "the weather was bad"),
-        ("没赶上火车", "{s} missed the train"), ("起晚了", "{s} got up late"),
-    )  # fmt: skip
-    result_zh, result_en = one_of(
-        r, ("没去上班", "did not go to work"), ("没来上课", "did not come to class"), ("没去跑步", "did not go running"),
-        ("没去看电影", "did not go to the movies"), ("没出门", "did not go out"), ("没参加聚会", "did not come to the party"),
-        ("没去游泳", "did not go swimming"), ("没去旅行", "did not go on the trip"),
-    )  # fmt: skip
-    back = s.form
-    weather = not cause_en.startswith("{s}")
+    cause_zh, cause_en, results = r.choice(REASONS)
+    result_zh = r.choice(results.split())
+    result_en = NOT_DONE[result_zh]
     reason = cause_en.format(s=s.en, was=s.was())
     if r.random() < 0.5:
-        front = f"因为{time_zh}{cause_zh}" if weather else f"因为{s.zh}{time_zh}{cause_zh}"
-        subject_zh = s.zh if weather else ""
-        return (
-            f"{front}，所以{subject_zh}{result_zh}。",
-            f"because {reason} {time_en}, {s.en if weather else back} {result_en}.",
-        )
-    reason_back = cause_en.format(s=back, was=s.was())
+        if cause_en.startswith("{s}"):
+            return (
+                f"{s.zh}{time_zh}因为{cause_zh}，所以{result_zh}。",
+                f"because {reason} {time_en}, {s.form} {result_en}.",
+            )
+        return f"因为{time_zh}{cause_zh}，所以{s.zh}{result_zh}。", f"because {reason} {time_en}, {s.en} {result_en}."
+    reason_back = cause_en.format(s=s.form, was=s.was())
     return f"{s.zh}{time_zh}{result_zh}，因为{cause_zh}。", f"{s.en} {result_en} {time_en} because {reason_back}."
 
 
@@ -171,7 +188,7 @@ def although(r: random.Random) -> Pair:
             ("还在打扫房间", "still cleaning the room"),
             ("还在准备考试", "still preparing for the exam"),
         )
-        return f"虽然{s.zh}{degree}{zh}，但是{do_zh}。", f"although {s.en} {s.be()} {very}{en}, {s.form} {s.be()} {do}."
+        return f"{s.zh}虽然{degree}{zh}，但是{do_zh}。", f"although {s.en} {s.be()} {very}{en}, {s.form} {s.be()} {do}."
     noun = r.choice(NOUNS["upper"] + NOUNS["reading"] + NOUNS["device"])
     if kind == 1:
         return (
@@ -181,8 +198,8 @@ def although(r: random.Random) -> Pair:
     zh, en = pick(r, LANGUAGES)
     n = r.randint(2, 6)
     return (
-        f"虽然{zh}很难，但是{s.zh}想学{zh}。" if n % 2 else f"虽然{s.zh}只学了{chinese.count(n)}年{zh}，但是说得很好。",
-        f"although {en} is very difficult, {s.en} {s.present(WANT)} to learn it."
+        f"虽然{zh}很难，但是{s.zh}还是想学。" if n % 2 else f"{s.zh}虽然只学了{chinese.count(n)}年{zh}，但是说得很好。",
+        f"although {en} is very difficult, {s.en} still {s.present(WANT)} to learn it."
         if n % 2
         else f"although {s.en} {s.have()} only studied {en} for {english.number(n)} years, {s.form} {s.present(english.verb('speak'))} it very well.",
     )
@@ -190,7 +207,7 @@ def although(r: random.Random) -> Pair:
 
 @construction(1.5)
 def if_then(r: random.Random) -> Pair:
-    s = r.choice([*PRONOUNS, *[named(r) for _ in range(4)]])
+    s = r.choice([ME, HE, SHE, WE, THEY, *[named(r) for _ in range(4)]])
     when_zh, when_en = one_of(
         r, ("明天", "tomorrow"), ("后天", "the day after tomorrow"), ("周末", "on the weekend"), ("星期天", "on Sunday")
     )
@@ -205,8 +222,7 @@ def if_then(r: random.Random) -> Pair:
     )
     indoors = [("在家看书", "read at home"), ("在家休息", "rest at home"), ("在家看电影", "watch a movie at home"), ("去图书馆学习", "go to the library to study"),
                ("去博物馆", "go to the museum"), ("不去爬山", "not go hiking"), ("不出门", "not go out")]  # fmt: skip
-    outdoors = [("去公园散步", "take a walk in the park"), ("去爬山", "go hiking"), ("去海边照相", "go to the seaside to take pictures"), ("去河边钓鱼", "go fishing by the river"),
-                ("骑自行车去上班", "ride a bicycle to work"), ("去踢足球", "go and play soccer"), ("带孩子去动物园", "take the child to the zoo")]  # fmt: skip
+    outdoors = [("去公园散步", "take a walk in the park"), ("去爬山", "go hiking"), ("去海边照相", "go to the seaside to take pictures"), ("去河边钓鱼", "go fishing by the river"), ("去踢足球", "go and play soccer"), ("带孩子去动物园", "take the child to the zoo")]  # fmt: skip
     fine = weather_zh in ("不下雨", "天气好")
     zh, en = r.choice(outdoors if fine else indoors)
     return f"如果{when_zh}{weather_zh}，{s.zh}就{zh}。", f"if {weather_en} {when_en}, {s.en} will {en}."
@@ -242,7 +258,7 @@ def sequence(r: random.Random) -> Pair:
         )
     clean = zh.replace("喝一杯茶", "喝了一杯茶")
     ending = "" if clean != zh else "了"
-    return f"{s.zh}{time_zh}{first[0]}以后{clean}{ending}。", f"{s.en} {action.past} after {first[1]} {time_en}."
+    return f"{s.zh}{time_zh}{first[0]}以后{clean}{ending}。", f"{time_en}, {s.en} {action.past} after {first[1]}."
 
 
 @construction(1.2)
@@ -258,7 +274,7 @@ def when_clause(r: random.Random) -> Pair:
         return f"{s.zh}{zh}的时候很喜欢{hobby_zh}。", f"{s.en} liked {hobby_en} very much when {s.form} {s.was()} {en}."
     thing_zh, thing_en = one_of(r, ("下雨", "it rains"), ("天气好", "the weather is nice"), ("下雪", "it snows"))
     do_zh, do_en = one_of(r, ("在家看书", "read+at+home"), ("在家听音乐", "listen+to+music+at+home")) if thing_zh != "天气好" else one_of(
-        r, ("去公园跑步", "run+in+the+park"), ("去海边游泳", "swim+by+the+sea"), ("骑自行车上班", "ride+a+bicycle+to+work"))  # fmt: skip
+        r, ("去公园跑步", "run+in+the+park"), ("去海边游泳", "go+to+the+seaside+to+swim went gone"), ("骑自行车上班", "ride+a+bicycle+to+work"))  # fmt: skip
     return f"{thing_zh}的时候，{s.zh}常常{do_zh}。", f"when {thing_en}, {s.en} often {s.present(english.verb(do_en))}."
 
 
@@ -284,13 +300,13 @@ def giving(r: random.Random) -> Pair:
             f"{s.en} bought {other.en} {noun.counted(n)} {time_en}.",
         )
     if kind == 1:
-        return f"{s.zh}送给{other.zh}{noun.counted_zh(n)}。", f"{s.en} gave {other.en} {noun.counted(n)} as a gift."
+        return f"{s.zh}送给了{other.zh}{noun.counted_zh(n)}。", f"{s.en} gave {other.en} {noun.counted(n)} as a gift."
     if kind == 2:
         future_zh, future_en = pick(r, FUTURE_DAYS)
         return f"{s.zh}{future_zh}要给{other.zh}打电话。", f"{s.en} {s.be()} going to call {other.en} {future_en}."
     book = r.choice(NOUNS["reading"] + NOUNS["small"][:2])
     return (
-        f"{s.zh}{time_zh}借给{other.zh}{book.counted_zh(1)}。",
+        f"{s.zh}{time_zh}借给了{other.zh}{book.counted_zh(1)}。",
         f"{s.en} lent {other.en} {book.counted(1)} {time_en}.",
     )
 
@@ -386,10 +402,12 @@ def this_or_that(r: random.Random) -> Pair:
         (a_zh, a_en), (b_zh, b_en) = r.sample(list(HOBBIES.items()), 2)
         return f"{s.zh}更喜欢{a_zh}还是{b_zh}？", f"{s.do()} {s.en} prefer {a_en} or {b_en}?"
     far = r.random() < 0.5
-    long_ways = ("坐火车", "坐飞机", "坐船", "开车")
-    ways = [way for way in TRANSPORT.items() if (way[0] in long_ways if far else way[0] not in long_ways[:3])]
+    long_ways = ("坐火车", "坐飞机", "开车")
+    ways = [
+        way for way in TRANSPORT.items() if (way[0] in long_ways if far else way[0] not in ("坐火车", "坐飞机", "坐船"))
+    ]
     (a_zh, a_en), (b_zh, b_en) = r.sample(ways, 2)
-    place_zh, place_en = pick(r, CITIES if far else DESTINATIONS)
+    place_zh, place_en = pick(r, {zh: CITIES[zh] for zh in REGIONS[0] if zh != "香港"} if far else DESTINATIONS)
     return f"{s.zh}{a_zh}还是{b_zh}去{place_zh}？", f"{s.be()} {s.en} going to {place_en} {a_en} or {b_en}?"
 
 
@@ -435,20 +453,13 @@ def distance(r: random.Random) -> Pair:
     )
 
 
-REGIONS = [
-    "北京 上海 广州 西安 成都 杭州 南京 香港".split(),
-    "巴黎 伦敦 柏林 罗马 马德里 莫斯科".split(),
-    "东京 首尔".split(),
-]
-
-
 @construction()
 def travel_time(r: random.Random) -> Pair:
     (a_zh, a_en), (b_zh, b_en) = r.sample(list(CITIES.items()), 2)
     regions = [next((i for i, region in enumerate(REGIONS) if zh in region), len(REGIONS)) for zh in (a_zh, b_zh)]
-    hours = r.randint(2, 3) if regions[0] == regions[1] < len(REGIONS) else r.randint(9, 13)
+    hours = r.randint(2, 3) if regions[0] == regions[1] < len(REGIONS) else r.randint(10, 13)
     by_train = max(regions) == 0
-    hours = r.randint(4, 8) if by_train else hours
+    hours = r.randint(5, 9) if by_train else hours
     by_zh, by_en = ("坐火车", "by train") if by_train else ("坐飞机", "by plane")
     return (
         f"从{a_zh}{by_zh}到{b_zh}要{chinese.count(hours)}个小时。",
@@ -595,7 +606,7 @@ def hearsay(r: random.Random) -> Pair:
     kind = r.randrange(3)
     if kind == 0:
         city_zh, city_en = pick(r, CITIES)
-        return f"听说{other.zh}去{city_zh}了。", f"I heard that {other.en} went to {city_en}."
+        return f"听说{other.zh}去{city_zh}了。", f"I heard that {other.en} has gone to {city_en}."
     if kind == 1:
         zh, en = pick(r, LANGUAGES)
         return f"听说{other.zh}会说{zh}。", f"I heard that {other.en} can speak {en}."
@@ -654,12 +665,13 @@ def not_only(r: random.Random) -> Pair:
     s = someone(r)
     (a_zh, a_en), (b_zh, b_en) = r.sample(list(LANGUAGES.items()), 2)
     if r.random() < 0.5:
-        return f"{s.zh}不但会说{a_zh}，而且会说{b_zh}。", f"{s.en} can speak not only {a_en} but also {b_en}."
+        return f"{s.zh}不但会说{a_zh}，而且还会说{b_zh}。", f"{s.en} can speak not only {a_en} but also {b_en}."
     (p_zh, p_en), (q_zh, q_en) = r.sample(
         [
             a
             for a in ADJECTIVES["person"]
-            if a[1] in ("smart", "hardworking", "brave", "friendly", "humorous", "serious", "young", "warm-hearted")
+            if a[1]
+            in ("smart", "hardworking", "brave", "friendly", "humorous", "conscientious", "young", "warm-hearted")
         ],
         2,
     )
@@ -687,12 +699,14 @@ def with_tool(r: random.Random) -> Pair:
     s = someone(r)
     zh, en = one_of(
         r, ("用筷子吃饭", "eat+with+chopsticks"), ("用铅笔写字", "write+with+a+pencil"), ("用手机照相", "take+pictures+with+{own}+phone"), ("用电脑工作", "work+on+a+computer"),
-        ("用中文写日记", "write+a+diary+in+Chinese"), ("用英语打电话", "talk+on+the+phone+in+English"), ("用冷水洗脸", "wash+{own}+face+with+cold+water"), ("用手机看新闻", "read+the+news+on+{own}+phone"),
+        ("用中文写日记", "keep+a+diary+in+Chinese kept"), ("用英语打电话", "talk+on+the+phone+in+English"), ("用冷水洗脸", "wash+{own}+face+with+cold+water"), ("用手机看新闻", "read+the+news+on+{own}+phone"),
     )  # fmt: skip
     verb = english.verb(en.replace("{own}", s.own))
     kind = r.randrange(3)
     if kind == 0:
-        time_zh, time_en = pick(r, HABIT_TIMES)
+        time_zh, time_en = one_of(
+            r, ("每天", "every day"), ("每天早上", "every morning"), ("每天晚上", "every evening")
+        )
         return f"{s.zh}{time_zh}{zh}。", f"{s.en} {s.present(verb)} {time_en}."
     if kind == 1:
         return f"{s.zh}喜欢{zh}。", f"{s.en} {s.present(LIKE)} to {verb.base}."

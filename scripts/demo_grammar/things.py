@@ -102,6 +102,7 @@ def color(r: random.Random) -> Pair:
         wears = "戴" if noun.zh in ("帽子", "围巾", "手套") else "穿"
         return f"{s.zh}{wears}着{noun.counted_zh(1, zh + '的')}。", f"{s.en} {s.be()} wearing {noun.counted(1, en)}."
     if kind == 1:
+        s = third_person(r)
         vehicle = r.choice(NOUNS["vehicle"] + by_zh("书包", "雨伞", "手机", "行李箱", "沙发"))
         return f"{s.zh}的{vehicle.zh}是{zh}的。", f"{s.possessive} {vehicle.singular} is {en}."
     if kind == 2:
@@ -118,9 +119,9 @@ def color(r: random.Random) -> Pair:
 @construction(1.5)
 def price(r: random.Random) -> Pair:
     name = r.choice(PRICED)
-    noun = r.choice(NOUNS[name])
-    base = STARTING_PRICES[name]
-    amount_ = base * r.randint(1, 8) + r.choice([0, 0, 5, 8, 20, 25, 50, 99])
+    noun = r.choice([noun for noun in NOUNS[name] if noun.zh not in ("汽车", "卡车")])
+    base = {"摩托车": 1100, "铅笔": 1, "蜡烛": 2, "本子": 3}.get(noun.zh, STARTING_PRICES[name])
+    amount_ = base * r.randint(1, 8) + r.choice([0, 0, 5, 8, 20, 25, 50, 99] if base > 9 else [0, 1])
     kind = r.randrange(3)
     cost = "cost" if noun.is_pair else "costs"
     if kind == 0:
@@ -141,7 +142,8 @@ def price(r: random.Random) -> Pair:
 @construction()
 def price_of_many(r: random.Random) -> Pair:
     noun = r.choice(NOUNS["fruit"] + NOUNS["vegetable"])
-    n, yuan = r.randint(2, 6), r.randint(2, 30)
+    n = r.randint(2, 6)
+    yuan = n * r.randint(1, 4) + r.randint(0, 1)
     weigh = r.random() < 0.5
     if weigh:
         return f"{noun.zh}{chinese.count(yuan)}块钱一斤。", f"{noun.plural} are {english.number(yuan)} yuan per jin."
@@ -297,13 +299,13 @@ def durative(r: random.Random) -> Pair:
 
 BA_RESULTS = [
     ("修好了", "has repaired", "repaired", "have repaired", "汽车 自行车 电脑 手机 收音机 洗衣机 空调 手表 相机"),
-    ("洗干净了", "has washed", "washed", "have washed", "衬衫 毛衣 裙子 外套 汽车 袜子 手套 裤子 苹果 杯子 大衣"),
+    ("洗干净了", "has washed", "washed clean", "have washed", "衬衫 毛衣 裙子 外套 汽车 袜子 手套 裤子 苹果 杯子 大衣"),
     ("弄坏了", "has broken", "broken", "have broken", "手机 电脑 相机 雨伞 收音机 椅子 玩具 手表"),
     ("弄丢了", "has lost", "lost", "have lost", "钥匙 钱包 手机 雨伞 词典 手表 眼镜 相机 书包"),
     ("打破了", "has broken", "broken", "have broken", "杯子 镜子 窗户"),
     ("卖掉了", "has sold", "sold", "have sold", "汽车 房子 自行车 电脑 相机 画 钢笔 手表"),
     ("借走了", "has borrowed", "borrowed", "have borrowed", "书 词典 自行车 雨伞 相机 小说 地图 杂志"),
-    ("搬走了", "has moved", "moved", "have moved", "桌子 椅子 沙发 书架 柜子 洗衣机 冰箱"),
+    ("搬走了", "has taken away", "taken away", "have taken away", "桌子 椅子 沙发 书架 柜子 洗衣机 冰箱"),
     ("拿走了", "has taken away", "taken away", "have taken away", "报纸 雨伞 盒子 照片 地图 杂志 词典 玩具"),
     ("画完了", "has finished painting", "finished", "have finished painting", "画"),
     ("看完了", "has finished reading", "", "have finished reading", "小说 书 杂志 报告 文章 漫画 信"),
@@ -327,7 +329,7 @@ def ba(r: random.Random) -> Pair:
     result_zh, third, _, plain, words = r.choice(BA_RESULTS)
     noun = r.choice(by_zh(*words.split()))
     have = third if s.third else plain
-    if r.random() < 0.5 and noun.zh not in ("苹果", "西瓜", "面包", "窗户"):
+    if r.random() < 0.5 and noun.zh not in ("苹果", "西瓜", "面包", "窗户") and result_zh not in ("写完了", "画完了"):
         owner_zh, owner_en = owner(r, s)
         return f"{s.zh}把{owner_zh}{noun.zh}{result_zh}。", f"{s.en} {have} {owner_en} {noun.head}."
     return f"{s.zh}把{noun.this_zh(False)}{result_zh}。", f"{s.en} {have} {noun.this(False)}."
@@ -356,7 +358,7 @@ def bei(r: random.Random) -> Pair:
 
 COMPARED = [
     ("高", "tall"), ("忙", "busy"), ("年轻", "young"), ("聪明", "smart"), ("努力", "hardworking"), ("勇敢", "brave"),
-    ("有名", "famous"), ("幽默", "humorous"), ("友好", "friendly"), ("高兴", "happy"), ("安静", "quiet"), ("认真", "serious"),
+    ("有名", "famous"), ("幽默", "humorous"), ("友好", "friendly"), ("高兴", "happy"), ("安静", "quiet"), ("认真", "conscientious"),
 ]  # fmt: skip
 
 
@@ -394,10 +396,10 @@ def compare_things(r: random.Random) -> Pair:
     that_zh, that_en = f"那{noun.measure}", "that one"
     if kind == 0:
         return f"{noun.this_zh()}比{that_zh}{zh}。", f"{noun.this()} is {english.comparative(en)} than {that_en}."
-    if kind == 1:
+    if kind == 1 and zh != "无聊":
         return f"{noun.this_zh()}没有{that_zh}{zh}。", f"{noun.this()} is not as {en} as {that_en}."
     if kind == 2 and name in PRICED:
-        yuan = r.choice([5, 10, 20, 30, 50, 80, 100, 200])
+        yuan = r.choice([5, 10, 20, 30, 50] if STARTING_PRICES[name] < 100 else [50, 80, 100, 200])
         word = one_of(r, ("贵", "more expensive"), ("便宜", "cheaper"))
         return (
             f"{noun.this_zh()}比{that_zh}{word[0]}{chinese.count(yuan)}块钱。",
@@ -411,7 +413,7 @@ def superlative(r: random.Random) -> Pair:
     kind = r.randrange(2)
     if kind == 0:
         s = named(r)
-        zh, en = r.choice(COMPARED)
+        zh, en = r.choice([quality for quality in COMPARED if quality[1] not in ("happy", "busy")])
         group_zh, group_en = one_of(r, ("我们班最{}的学生", "the {} student in our class"), ("我们公司最{}的人", "the {} person in our company"),
                                     ("我认识的人里最{}的", "the {} person I know"))  # fmt: skip
         return f"{s.zh}是{group_zh.format(zh)}。", f"{s.en} is {group_en.format(english.superlative(en))}."
@@ -464,5 +466,5 @@ def age(r: random.Random) -> Pair:
     if s.form in ("we", "they"):
         s = r.choice([HE, SHE])
     if r.random() < 0.25:
-        return f"{s.zh}今年多大？", f"how old {s.be()} {s.en} this year?"
-    return f"{s.zh}今年{chinese.number(n)}岁。", f"{s.en} {s.be()} {english.number(n)} years old this year."
+        return f"{s.zh}今年多大？", f"how old {s.be()} {s.en}?"
+    return f"{s.zh}今年{chinese.number(n)}岁。", f"{s.en} {s.be()} {english.number(n)} years old."

@@ -1,0 +1,108 @@
+"""What the tests share: the command line called in this process, a small corpus, and a small trained model."""
+
+from __future__ import annotations
+
+import os
+import random
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+import torch
+
+from mt import cli
+
+ROOT = Path(__file__).parent.parent
+DEMO = ROOT / "data" / "demo"
+WORDS = "ba de fi go hu ka le mi no pu ra se ti vo wu xa".split()
+
+SMALL = [
+    "data=files",
+    "data.src_lang=aa",
+    "data.tgt_lang=bb",
+    "model=tiny",
+    "model.d_model=32",
+    "model.d_ff=64",
+    "model.n_heads=2",
+    "model.n_encoder_layers=1",
+    "model.n_decoder_layers=1",
+    "tokenizer.vocab_size=320",
+    "training.max_tokens=600",
+    "training.device=cpu",
+    "training.precision=float32",
+    "training.log_every_steps=5",
+]
+
+
+@dataclass
+class Outcome:
+    code: int
+    out: str
+    err: str
+
+
+def overrides(folder: Path, *extra: str) -> list[str]:
+    """`mt train` on the small corpus with a model that trains in a second."""
+    corpus = [f"data.train={folder}/train", f"data.valid={folder}/valid", f"data.test={{test: {folder}/valid}}"]
+    return ["train", *SMALL, *corpus, *extra]
+
+
+def write_pairs(prefix: Path, pairs: list[tuple[str, str]], langs: tuple[str, str] = ("aa", "bb")) -> None:
+    for side, lang in enumerate(langs):
+        lines = "".join(f"{pair[side]}\n" for pair in pairs)
+        Path(f"{prefix}.{lang}").write_text(lines, encoding="utf-8")
+
+
+def toy_pairs(count: int, seed: int) -> list[tuple[str, str]]:
+    """The "translation" of a sentence is the same words in capitals."""
+    r = random.Random(seed)
+    sentences = [" ".join(r.choices(WORDS, k=r.randint(1, 7))) for _ in range(count)]
+    return [(sentence, sentence.upper()) for sentence in sentences]
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _own_cache(tmp_path_factory: pytest.TempPathFactory) -> None:
+    """Encoded corpora of the tests go into a folder of their own."""
+    import datasets
+
+    folder = str(tmp_path_factory.mktemp("cache"))
+    datasets.config.HF_DATASETS_CACHE = Path(folder)
+    os.environ["HF_DATASETS_CACHE"] = folder
+
+
+@pytest.fixture(scope="session")
+def corpus(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("corpus")
+    write_pairs(folder / "train", toy_pairs(800, 1))
+    write_pairs(folder / "valid", toy_pairs(40, 2))
+    return folder
+
+
+@pytest.fixture
+def mt(capsys: pytest.CaptureFixture[str]) -> Callable[..., Outcome]:
+    """Run a command in this process."""
+
+    def run(*arguments: object) -> Outcome:
+        torch.manual_seed(0)
+        capsys.readouterr()
+        try:
+            code = cli.run([str(argument) for argument in arguments])
+        except SystemExit as end:
+            code = end.code if isinstance(end.code, int) else 2
+        captured = capsys.readouterr()
+        return Outcome(code, captured.out, captured.err)
+
+    return run
+
+
+@pytest.fixture(scope="session")
+def run_folder(corpus: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A model that has learnt the toy task well enough to be tried."""
+    run = tmp_path_factory.mktemp("runs") / "toy"
+    arguments = overrides(
+        corpus, f"run_dir={run}", "training.max_steps=400", "training.valid_every_steps=200", "optim.lr=0.005",
+        "optim.warmup_steps=50", "model.d_model=64", "model.d_ff=128", "model.dropout=0",
+    )  # fmt: skip
+    assert cli.run(arguments) == 0
+    return run

@@ -1,0 +1,183 @@
+import bz2
+import gzip
+import json
+import lzma
+from pathlib import Path
+
+import numpy as np
+import pytest
+from conftest import DEMO, write_pairs
+from datasets import Dataset
+
+from mt.data.batch import build_batch
+from mt.data.corpus import encode_corpus
+from mt.data.loader import BatchLoader
+from mt.data.sampler import plan_batches
+from mt.data.sources import SourceContext, load_pairs
+from mt.errors import UserError
+from mt.tokenizer import SubwordSettings, train_tokenizer
+
+PAIRS = [
+    ("ein Haus", "a house"),
+    ("", "nothing"),
+    ("zwei\u2028Bäume", "two trees"),
+    ("drei\x0bKatzen", "three\u0085cats"),
+]
+
+
+@pytest.fixture
+def load(tmp_path):
+    def run(*sources: object, split: str = "train") -> list[tuple[str, str]]:
+        context = SourceContext("data.train", split, "de", "en", tmp_path / "cache")
+        table = load_pairs([str(source) for source in sources], context)
+        return list(zip(table["src"], table["tgt"], strict=True))
+
+    return run
+
+
+def test_moses_files_and_their_compressions(load, tmp_path):
+    write_pairs(tmp_path / "plain", PAIRS, ("de", "en"))
+    assert load(tmp_path / "plain") == PAIRS
+    for suffix, compress in ((".gz", gzip.compress), (".bz2", bz2.compress), (".xz", lzma.compress)):
+        for lang in ("de", "en"):
+            Path(f"{tmp_path}/packed{suffix}.{lang}{suffix}").write_bytes(
+                compress(Path(f"{tmp_path}/plain.{lang}").read_bytes())
+            )
+        assert load(tmp_path / f"packed{suffix}") == PAIRS
+
+
+def test_tsv_jsonl_parquet(load, tmp_path):
+    (tmp_path / "x.tsv").write_text("".join(f"{s}\t{t}\n" for s, t in PAIRS), encoding="utf-8")
+    assert load(tmp_path / "x.tsv") == PAIRS
+    (tmp_path / "y.tsv.gz").write_bytes(gzip.compress((tmp_path / "x.tsv").read_bytes()))
+    assert load(tmp_path / "y.tsv.gz") == PAIRS
+    rows = [{"de": s, "en": t, "id": 1} for s, t in PAIRS]
+    (tmp_path / "x.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
+    assert load(tmp_path / "x.jsonl") == PAIRS
+    nested = [{"translation": {"en": t, "de": s}} for s, t in PAIRS]
+    (tmp_path / "n.jsonl").write_text("".join(json.dumps(row) + "\n" for row in nested), encoding="utf-8")
+    assert load(tmp_path / "n.jsonl") == PAIRS
+    Dataset.from_list(rows).to_parquet(tmp_path / "x.parquet")
+    assert load(tmp_path / "x.parquet") == PAIRS
+    Dataset.from_list(nested).to_parquet(tmp_path / "n.parquet")
+    assert load(tmp_path / "n.parquet") == PAIRS
+
+
+def test_several_sources_follow_each_other(load, tmp_path):
+    write_pairs(tmp_path / "a", PAIRS[:1], ("de", "en"))
+    (tmp_path / "b.tsv").write_text("x\ty\n", encoding="utf-8")
+    assert load(tmp_path / "a", tmp_path / "b.tsv") == [*PAIRS[:1], ("x", "y")]
+
+
+def test_a_hub_data_set_in_a_folder(load, tmp_path):
+    folder = tmp_path / "multi"
+    folder.mkdir()
+    for split, count in (("train", 3), ("validation", 2), ("test", 1)):
+        rows = [{"de": s, "en": t} for s, t in PAIRS[:count]]
+        (folder / f"{split}.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
+    assert load(f"hub:{folder}") == PAIRS[:3]
+    assert load(f"hub:{folder}", split="validation") == PAIRS[:2]
+    assert load(f"hub:{folder}", split="test") == PAIRS[:1]
+
+
+def test_a_file_that_changes_is_read_again(load, tmp_path):
+    write_pairs(tmp_path / "a", [("eins", "one")], ("de", "en"))
+    assert load(tmp_path / "a") == [("eins", "one")]
+    write_pairs(tmp_path / "a", [("zwei", "two")], ("de", "en"))
+    assert load(tmp_path / "a") == [("zwei", "two")]
+
+
+def text_table(pairs: list[tuple[str, str]]) -> Dataset:
+    return Dataset.from_dict({"src": [s for s, _ in pairs], "tgt": [t for _, t in pairs]})
+
+
+@pytest.fixture(scope="module")
+def tokenizer():
+    lines = [f"{a} {b}" for a in "abcdefgh" for b in "abcdefgh"] * 3
+    return train_tokenizer(lambda: lines, lambda: lines, SubwordSettings(), joint=True)
+
+
+def test_what_is_left_out_is_counted(tokenizer):
+    corpus = encode_corpus(
+        text_table([("a b", "b a"), ("", "a"), ("a", " "), ("a", "b " * 50), ("c", "c")]), tokenizer, 10, "k"
+    )
+    assert (len(corpus), corpus.n_empty, corpus.n_too_long) == (2, 2, 1)
+    assert "2 pairs" in corpus.describe()
+    assert "2 with an empty side and 1 too long" in corpus.describe()
+    (pair,) = corpus.pairs(np.array([1]))
+    assert tokenizer.decode_src(pair[0]) == "c"
+    assert corpus.src_lens[1] == len(pair[0]) + 1
+
+
+def test_nothing_left_is_an_error(tokenizer):
+    with pytest.raises(UserError, match=r"data\.x: none of the 2 pairs can be used: 1 have an empty side and 1"):
+        encode_corpus(text_table([("a " * 50, "b"), ("", "b")]), tokenizer, 5, "data.x")
+
+
+def test_encoding_is_found_again(tokenizer, tmp_path, monkeypatch):
+    write_pairs(tmp_path / "a", [("a b c", "c b a")] * 3, ("de", "en"))
+    context = SourceContext("data.train", "train", "de", "en", tmp_path / "cache")
+    first = encode_corpus(load_pairs([str(tmp_path / "a")], context), tokenizer, 10, "k")
+    monkeypatch.setattr(type(tokenizer), "encode_src", lambda *_: pytest.fail("encoded twice"))
+    again = encode_corpus(load_pairs([str(tmp_path / "a")], context), tokenizer, 10, "k")
+    assert again.pairs(np.arange(3)) == first.pairs(np.arange(3))
+
+
+def random_lengths(count: int) -> tuple[np.ndarray, np.ndarray]:
+    r = np.random.default_rng(1)
+    src = r.integers(1, 60, count)
+    return src, np.clip(src + r.integers(-9, 10, count), 1, 60)
+
+
+def test_every_pair_is_in_one_batch_within_the_budget():
+    src, tgt = random_lengths(5000)
+    batches = plan_batches(src, tgt, 500, seed=1, epoch=2)
+    assert sorted(np.concatenate(batches)) == list(range(5000))
+    assert all(len(batch) * max(src[batch].max(), tgt[batch].max()) <= 500 for batch in batches)
+    with pytest.raises(ValueError, match="over the budget"):
+        plan_batches(src, tgt, 50)
+
+
+def test_order_is_a_function_of_seed_and_epoch():
+    src, tgt = random_lengths(1000)
+
+    def order(seed: int, epoch: int) -> list[int]:
+        return list(np.concatenate(plan_batches(src, tgt, 500, seed, epoch)))
+
+    assert order(1, 1) == order(1, 1)
+    assert order(1, 1) != order(1, 2)
+    assert order(1, 1) != order(2, 1)
+
+
+def test_nine_tenths_of_a_batch_are_real_tokens():
+    src, tgt = ((DEMO / f"train.{lang}").read_text(encoding="utf-8").splitlines() for lang in ("zh", "en"))
+    src_lens, tgt_lens = np.array([len(s) for s in src]), np.array([len(t.split()) + 1 for t in tgt])
+    padded = sum(
+        len(batch) * (src_lens[batch].max() + tgt_lens[batch].max())
+        for batch in plan_batches(src_lens, tgt_lens, 2048, seed=1)
+    )
+    assert (src_lens.sum() + tgt_lens.sum()) / padded >= 0.9
+
+
+def test_loader_goes_on_where_it_was(tokenizer):
+    corpus = encode_corpus(text_table([(f"a {c}", f"{c} b") for c in "abcdefgh" * 5]), tokenizer, 10, "k")
+    whole = BatchLoader(corpus, 24, seed=3)
+    expected = [whole.next_batch() for _ in range(40)]
+    assert whole.epoch >= 2
+    again = BatchLoader(corpus, 24, seed=3)
+    for _ in range(17):
+        again.next_batch()
+    resumed = BatchLoader(corpus, 24, seed=3)
+    resumed.epoch, resumed.cursor = again.epoch, again.cursor
+    for batch in expected[17:]:
+        assert batch.src.equal(resumed.next_batch().src)
+
+
+def test_batch_layout():
+    batch = build_batch([([5, 6], [7]), ([8], [9, 10, 11])], pad_id=0, bos_id=2, eos_id=3)
+    assert batch.src.tolist() == [[5, 6, 3], [8, 3, 0]]
+    assert batch.tgt_in.tolist() == [[2, 7, 0, 0], [2, 9, 10, 11]]
+    assert batch.tgt_out.tolist() == [[7, 3, 0, 0], [9, 10, 11, 3]]
+    assert batch.src_mask.tolist() == [[True, True, True], [True, True, False]]
+    assert batch.tgt_mask.sum() == batch.n_tgt_tokens == 6
+    assert batch.padding_share == pytest.approx(1 - 11 / 14)

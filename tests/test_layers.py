@@ -1,0 +1,71 @@
+"""Each module imports only from lower layers, so that it can be read without those above it."""
+
+import ast
+
+from conftest import ROOT
+
+LAYERS = [
+    ["errors", "config", "storage", "progress", "logs", "signals"],
+    [
+        "config_file",
+        "tokenizer",
+        "data.batch",
+        "data.sampler",
+        "data.sources",
+        "model.attention",
+        "model.dropout",
+        "model.layers",
+        "loss",
+        "optim",
+        "metrics",
+        "plotting",
+        "devices",
+    ],
+    ["tracking", "data.corpus", "model.transformer", "search", "checkpoint"],
+    ["data.loader"],
+    ["translator"],
+    ["validator", "scoring"],
+    ["trainer"],
+    ["commands.composition", "commands.run_folder"],
+    ["commands.train", "commands.translate", "commands.evaluate"],
+    ["__main__"],
+]
+HEIGHT = {name: height for height, layer in enumerate(LAYERS) for name in layer}
+SAME_LAYER = {("config", "errors"), ("model.layers", "model.dropout"), ("config_file", "config")}
+
+
+def modules() -> dict[str, ast.Module]:
+    found = {}
+    for path in sorted((ROOT / "mt").rglob("*.py")):
+        name = ".".join(path.relative_to(ROOT / "mt").with_suffix("").parts)
+        if not name.endswith("__init__") and name != "cli":  # cli only names the commands
+            found[name] = ast.parse(path.read_text(encoding="utf-8"))
+    return found
+
+
+def test_every_module_has_a_layer():
+    assert set(modules()) == set(HEIGHT)
+
+
+def test_modules_import_from_lower_layers_only():
+    for name, tree in modules().items():
+        for node in ast.walk(tree):
+            imported = node.module if isinstance(node, ast.ImportFrom) else None
+            if imported and imported.startswith("mt.") and imported != "mt.cli":
+                target = imported.removeprefix("mt.")
+                assert HEIGHT[target] < HEIGHT[name] or (name, target) in SAME_LAYER, f"{name} imports {target}"
+
+
+def test_configuration_stops_at_the_commands():
+    for name, tree in modules().items():
+        if not name.startswith("commands.") and name != "config_file":
+            names = {node.module for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)}
+            assert "hydra" not in names
+            assert "DictConfig" not in ast.dump(tree), name
+
+
+def test_files_and_functions_are_short():
+    for name, tree in modules().items():
+        for node in ast.walk(tree):
+            if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)):
+                assert (node.end_lineno or 0) - node.lineno < 60, f"{name}.{node.name}"

@@ -1,0 +1,79 @@
+import math
+
+import pytest
+import torch
+from torch import nn
+from torch.nn import functional as F
+
+from mt.loss import smoothed_cross_entropy
+from mt.optim import build_optimizer, learning_rate_factor, shrink
+
+
+@pytest.mark.parametrize("smoothing", [0.0, 0.1])
+def test_loss_and_gradient_are_torchs(smoothing):
+    torch.manual_seed(1)
+    logits = torch.randn(7, 11, requires_grad=True)
+    targets = torch.randint(11, (7,))
+    expected = F.cross_entropy(logits, targets, reduction="sum", label_smoothing=smoothing)
+    (expected_gradient,) = torch.autograd.grad(expected * 0.5, logits)
+    loss_sum, nll_sum = smoothed_cross_entropy(logits, targets, smoothing)
+    (gradient,) = torch.autograd.grad(loss_sum * 0.5, logits)
+    assert loss_sum.item() == pytest.approx(expected.item(), rel=1e-5)
+    assert nll_sum.item() == pytest.approx(F.cross_entropy(logits, targets, reduction="sum").item(), rel=1e-5)
+    assert torch.allclose(gradient, expected_gradient, atol=1e-6)
+
+
+def test_loss_of_a_known_distribution():
+    logits = torch.log(torch.tensor([[0.5, 0.25, 0.25]]))
+    loss_sum, nll_sum = smoothed_cross_entropy(logits, torch.tensor([0]), 0.3)
+    assert nll_sum.item() == pytest.approx(math.log(2))
+    assert loss_sum.item() == pytest.approx(0.7 * math.log(2) + 0.1 * (math.log(2) + 2 * math.log(4)), rel=1e-5)
+
+
+def test_schedules():
+    def factor(schedule: str, step: int) -> float:
+        return learning_rate_factor(schedule, step, warmup_steps=100, max_steps=1100)
+
+    for schedule in ("inverse_sqrt", "cosine", "linear", "constant"):
+        assert factor(schedule, 25) == 0.25
+        assert factor(schedule, 100) == 1
+    assert factor("inverse_sqrt", 400) == pytest.approx(0.5)
+    assert factor("cosine", 600) == pytest.approx(0.5)
+    assert factor("linear", 850) == pytest.approx(0.25)
+    assert factor("constant", 1000) == 1
+    assert factor("cosine", 1100) == factor("linear", 1100) == pytest.approx(0)
+    assert learning_rate_factor("inverse_sqrt", 4, warmup_steps=0) == 0.5
+
+
+@pytest.mark.parametrize("name", ["adamw", "adam", "rmsprop", "sgd"])
+def test_every_optimizer_learns(name):
+    torch.manual_seed(2)
+    model = nn.Linear(4, 1)
+    x = torch.randn(64, 4)
+    y = x @ torch.tensor([[1.0], [-2.0], [3.0], [0.5]])
+    optimizer = build_optimizer(name, model, lr=0.02)
+    for _ in range(400):
+        optimizer.zero_grad()
+        F.mse_loss(model(x), y).backward()
+        optimizer.step()
+    assert F.mse_loss(model(x), y).item() < 0.01
+
+
+def test_only_matrices_decay():
+    model = nn.Linear(3, 3)
+    with torch.no_grad():
+        model.weight.fill_(1.0)
+        model.bias.fill_(1.0)
+    optimizer = build_optimizer("adamw", model, lr=0.1, weight_decay=0.5)
+    for parameter in model.parameters():
+        parameter.grad = torch.zeros_like(parameter)
+    optimizer.step()
+    assert torch.allclose(model.weight, torch.full((3, 3), 0.95))
+    assert torch.allclose(model.bias, torch.ones(3))
+
+
+def test_l1_draws_to_zero_and_stops_there():
+    weight, bias = nn.Parameter(torch.tensor([[0.5, -0.5, 0.05, -0.05]])), nn.Parameter(torch.tensor([0.5]))
+    shrink([weight, bias], 0.1)
+    assert torch.allclose(weight, torch.tensor([[0.4, -0.4, 0.0, 0.0]]))
+    assert bias.item() == 0.5

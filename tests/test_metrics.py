@@ -1,0 +1,46 @@
+import subprocess
+import sys
+
+import pytest
+
+from mt.errors import UserError
+from mt.metrics import Scorer
+
+HYPOTHESES = ["The cat sat on the mat.", "He said: “hello, world”!", "", "1,000 dogs"]
+REFERENCES = ["The cat is on the mat.", "He said, “Hello, world!”", "Something.", "1,000 dogs"]
+CHINESE = (["我昨天买了三本书。", "他比我高"], ["我昨天买了两本书。", "他比我高很多。"])
+
+
+@pytest.mark.parametrize(
+    ("lang", "tokenizer", "texts"), [("de", "13a", (HYPOTHESES, REFERENCES)), ("zh", "zh", CHINESE)]
+)
+def test_scores_are_those_of_the_sacrebleu_command(lang, tokenizer, texts, tmp_path):
+    for name, lines in zip(("hyp", "ref"), texts, strict=True):
+        (tmp_path / name).write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
+    command = [
+        sys.executable,
+        "-m",
+        "sacrebleu",
+        tmp_path / "ref",
+        "-i",
+        tmp_path / "hyp",
+        "-m",
+        "bleu",
+        "chrf",
+        "-b",
+        "-w",
+        "2",
+    ]
+    printed = subprocess.run([*command, "-tok", tokenizer], capture_output=True, text=True, check=True).stdout
+    bleu, chrf = Scorer(lang).score(*texts)
+    assert [f"{bleu.value:.2f}", f"{chrf.value:.2f}"] == [
+        line.strip(' ",[]') for line in printed.split() if any(map(str.isdigit, line))
+    ]
+    assert f"tok:{tokenizer}" in str(bleu)
+    assert "version:" in bleu.signature
+
+
+def test_language_variants_and_missing_tokenisers():
+    assert "tok:zh" in Scorer("zh_CN").score(*CHINESE)[0].signature
+    with pytest.raises(UserError, match=r"data\.tgt_lang=ja.*sacrebleu\[ja\]"):
+        Scorer("ja")

@@ -1,0 +1,85 @@
+import pytest
+
+from mt.errors import UserError
+from mt.tokenizer import BOS, EOS, PAD, UNK, SubwordSettings, Tokenizer, load_tokenizer, train_tokenizer
+
+SRC = [f"我有{n}本书，你有{n * 7}个苹果。" for n in range(300)]
+TGT = [f"I have {n} books, you have {n * 7} apples." for n in range(300)]
+
+
+def train(joint: bool = True, **settings: object) -> Tokenizer:
+    return train_tokenizer(lambda: SRC, lambda: TGT, SubwordSettings(**settings), joint)  # type: ignore[arg-type]
+
+
+@pytest.fixture(scope="module")
+def tokenizer() -> Tokenizer:
+    return train(vocab_size=320)
+
+
+@pytest.mark.parametrize("model_type", ["unigram", "bpe"])
+@pytest.mark.parametrize("joint", [True, False])
+def test_text_comes_out_as_it_went_in(model_type, joint):
+    tokenizer = train(joint, model_type=model_type, vocab_size=310)
+    lines = ["I have 5 books.", "never seen: żółć 😀 ½ ﬁ Ⅷ “quotes”", "全角，ＡＢＣ！", "<s> </s> <pad> <unk> are text"]
+    for encode, decode in ((tokenizer.encode_src, tokenizer.decode_src), (tokenizer.encode_tgt, tokenizer.decode_tgt)):
+        ids = encode(lines)
+        assert [decode(row) for row in ids] == lines
+        assert not {PAD, UNK, BOS, EOS} & {i for row in ids for i in row}
+    assert tokenizer.joint == joint
+
+
+def test_special_ids_are_read_back(tokenizer):
+    processor = tokenizer.src
+    assert [processor.id_to_piece(i) for i in range(4)] == ["<pad>", "<unk>", "<s>", "</s>"]
+    assert (tokenizer.pad_id, tokenizer.unk_id, tokenizer.bos_id, tokenizer.eos_id) == (0, 1, 2, 3)
+
+
+def test_empty_lines_and_repeated_spaces(tokenizer):
+    assert tokenizer.encode_src(["", "   "]) == [[], []]
+    assert tokenizer.decode_src(tokenizer.encode_src(["  I   have  "])[0]) == "I have"
+
+
+def test_saved_and_loaded_it_is_the_same(tokenizer, tmp_path):
+    tokenizer.save(tmp_path)
+    loaded = load_tokenizer(tmp_path)
+    assert loaded.fingerprint == tokenizer.fingerprint
+    assert loaded.encode_src(SRC) == tokenizer.encode_src(SRC)
+    two = train(joint=False, vocab_size=300)
+    two.save(tmp_path / "two")
+    assert load_tokenizer(tmp_path / "two", joint=False).encode_tgt(TGT) == two.encode_tgt(TGT)
+
+
+def test_training_again_gives_the_same():
+    assert (
+        train(vocab_size=320, max_train_sentences=200).fingerprint
+        == train(vocab_size=320, max_train_sentences=200).fingerprint
+    )
+
+
+def test_a_vocabulary_too_large_is_explained():
+    with pytest.raises(UserError, match=r"tokenizer.vocab_size=5000 is more than this corpus allows.*at most \d+"):
+        train(vocab_size=5000)
+    with pytest.raises(UserError, match=r"tokenizer.vocab_size=100 is less than the \d+ characters"):
+        train(vocab_size=100)
+    with pytest.raises(UserError, match="vocab_size"):
+        train(model_type="bpe", vocab_size=5000)
+
+
+def test_by_default_a_small_corpus_gives_what_it_has():
+    sizes = train().vocab_sizes
+    assert 260 < sizes[0] < 8000
+
+
+def test_long_lines_are_learnt_from():
+    """SentencePiece alone skips lines over 4,192 bytes without a word; their characters would then be bytes."""
+    lines = ["q" * 10 + " abc" * 3000, *["abc"] * 50]
+    tokenizer = train_tokenizer(lambda: lines, lambda: lines, SubwordSettings(character_coverage=1.0), joint=True)
+    assert not any(tokenizer.src.is_byte(i) for i in tokenizer.encode_src(["abcq"])[0])
+
+
+def test_damaged_files_are_named(tmp_path):
+    (tmp_path / "tokenizer.model").write_bytes(b"nonsense")
+    with pytest.raises(UserError, match=r"tokenizer\.model is damaged"):
+        load_tokenizer(tmp_path)
+    with pytest.raises(UserError, match=r"tokenizer\.src\.model is missing"):
+        load_tokenizer(tmp_path, joint=False)

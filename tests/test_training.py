@@ -1,0 +1,256 @@
+"""Training through the command line: what it leaves, that it learns, and that it can be taken up exactly."""
+
+import itertools
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+import torch
+from conftest import ROOT, overrides, toy_pairs, write_pairs
+from safetensors.torch import load_file
+
+
+def weights(run: Path) -> dict[str, torch.Tensor]:
+    (checkpoint,) = (run / "checkpoints").glob("step-*")
+    return load_file(checkpoint / "model.safetensors") | load_file(checkpoint / "optimizer.safetensors")
+
+
+def assert_equal(a: dict[str, torch.Tensor], b: dict[str, torch.Tensor], tolerance: float = 0.0) -> None:
+    assert a.keys() == b.keys()
+    for name in a:
+        assert torch.allclose(a[name].double(), b[name].double(), rtol=tolerance, atol=tolerance), name
+
+
+def rows(run: Path) -> list[dict[str, float]]:
+    return [json.loads(line) for line in (run / "metrics.jsonl").read_text(encoding="utf-8").splitlines()]
+
+
+def test_it_learns_and_leaves_a_run(run_folder, mt):
+    for name in (
+        "config.yaml",
+        "tokenizer.model",
+        "model.safetensors",
+        "metrics.jsonl",
+        "train.log",
+        "translations/test.bb",
+    ):
+        assert (run_folder / name).is_file()
+    assert [p.name for p in (run_folder / "checkpoints").iterdir()] == ["step-000000400"]
+    assert {p.name for p in (run_folder / "checkpoints" / "step-000000400").iterdir()} == {
+        "model.safetensors",
+        "optimizer.safetensors",
+        "state.json",
+    }
+    assert not [p for p in run_folder.rglob("*") if p.suffix in (".pt", ".pth", ".pkl", ".tmp")]
+    outcome = mt("evaluate", run_folder)
+    assert outcome.code == 0
+    bleu = float(outcome.out.split("BLEU ")[1].split()[0])
+    assert bleu > 80
+    assert "nrefs:1|case:mixed|eff:no|tok:13a|smooth:exp|version:" in outcome.out
+    best = max(row["valid/bleu"] for row in rows(run_folder) if "valid/bleu" in row)
+    assert best > 60
+
+
+def test_the_same_command_after_the_end_changes_nothing(corpus, tmp_path, mt):
+    arguments = overrides(corpus, f"run_dir={tmp_path}/run", "training.max_steps=4", "training.valid_every_steps=4")
+    assert mt(*arguments).code == 0
+    before = weights(tmp_path / "run")
+    outcome = mt(*arguments)
+    assert outcome.code == 0
+    assert "training.max_steps=4 is reached" in outcome.err
+    assert_equal(weights(tmp_path / "run"), before)
+
+
+@pytest.mark.parametrize("optimizer", ["adamw", "sgd", "rmsprop"])
+def test_resumed_equals_uninterrupted(corpus, tmp_path, mt, optimizer):
+    """With dropout, over an epoch's end, with a limit raised in between: bit for bit."""
+    common = [
+        f"optim={optimizer}",
+        "optim.l1=1e-5",
+        "optim.weight_decay=0.01",
+        "model.dropout=0.2",
+        "training.valid_every_steps=1000",
+        "training.log_every_steps=1",
+    ]
+    assert mt(*overrides(corpus, f"run_dir={tmp_path}/whole", "training.max_steps=24", *common)).code == 0
+    for steps in (7, 24):
+        assert mt(*overrides(corpus, f"run_dir={tmp_path}/parts", f"training.max_steps={steps}", *common)).code == 0
+    whole, parts = tmp_path / "whole", tmp_path / "parts"
+    assert_equal(weights(whole), weights(parts))
+    losses = [[(row["step"], row["train/loss"]) for row in rows(run) if "train/loss" in row] for run in (whole, parts)]
+    assert losses[0] == losses[1]
+    assert [step for step, _ in losses[0]] == list(range(1, 25))
+
+
+def start(corpus: Path, run: Path, *extra: str) -> "subprocess.Popen[str]":
+    arguments = overrides(corpus, f"run_dir={run}", "training.log_every_steps=1", "model.dropout=0.1", *extra)
+    return subprocess.Popen([sys.executable, "-m", "mt", *arguments], stderr=subprocess.PIPE, text=True, cwd=ROOT)
+
+
+def wait_for(process: "subprocess.Popen[str]", condition, seconds: float = 60) -> None:
+    end = time.monotonic() + seconds
+    while not condition():
+        assert process.poll() is None, process.communicate()[1]
+        assert time.monotonic() < end, "nothing came"
+        time.sleep(0.02)
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)])
+def test_signals_save_and_the_same_command_goes_on(corpus, tmp_path, mt, number, code):
+    limits = ["training.max_steps=150", "training.valid_every_steps=75"]
+    process = start(corpus, tmp_path / "run", *limits)
+    wait_for(process, lambda: (tmp_path / "run" / "metrics.jsonl").exists() and len(rows(tmp_path / "run")) > 3)
+    process.send_signal(number)
+    _, err = process.communicate(timeout=60)
+    assert process.returncode == code, err
+    assert "the same command goes on from here" in err
+    assert "Traceback" not in err
+    assert (tmp_path / "run" / "model.safetensors").exists()
+    process = start(corpus, tmp_path / "run", *limits)
+    _, err = process.communicate(timeout=120)
+    assert process.returncode == 0, err
+    assert "Going on from step" in err
+    assert (
+        mt(
+            *overrides(corpus, f"run_dir={tmp_path}/whole", "training.log_every_steps=1", "model.dropout=0.1", *limits)
+        ).code
+        == 0
+    )
+    assert_equal(weights(tmp_path / "run"), weights(tmp_path / "whole"))
+
+
+def test_a_kill_loses_only_what_is_after_the_last_checkpoint(corpus, tmp_path):
+    process = start(corpus, tmp_path / "run", "training.checkpoint_every_steps=10", "training.max_steps=100000")
+    wait_for(process, lambda: (tmp_path / "run" / "checkpoints" / "step-000000010").exists())
+    process.kill()
+    process.communicate()
+    process = start(corpus, tmp_path / "run", "training.checkpoint_every_steps=10", "training.max_steps=60")
+    _, err = process.communicate(timeout=120)
+    assert process.returncode == 0, err
+    steps = [row["step"] for row in rows(tmp_path / "run") if "train/loss" in row]
+    assert steps == list(range(1, 61))  # what was written after the checkpoint has been taken back
+
+
+def test_accumulated_small_batches_equal_one_large(corpus, tmp_path, mt, monkeypatch):
+    """1 x 8 batches = 2 x 4 = 4 x 2 …: the same pairs a step, cut differently, give the same weights."""
+    import mt.data.loader as module
+
+    original = module.plan_batches
+
+    def cut_finer(src, tgt, max_tokens, seed=None, epoch=0):
+        pieces = int(os.environ["TEST_PIECES"])
+        return [part for batch in original(src, tgt, 600, seed, epoch) for part in split(batch, pieces)]
+
+    def split(batch, pieces):
+        bounds = [round(i * len(batch) / pieces) for i in range(pieces + 1)]
+        return [batch[a:b] for a, b in itertools.pairwise(bounds)]
+
+    monkeypatch.setattr(module, "plan_batches", cut_finer)
+    results = []
+    for pieces in (1, 2, 4):
+        monkeypatch.setenv("TEST_PIECES", str(pieces))
+        run = tmp_path / str(pieces)
+        limits = [f"training.accumulate={pieces}", "training.max_steps=8", "model.dropout=0", "optim=sgd"]
+        assert mt(*overrides(corpus, f"run_dir={run}", *limits)).code == 0
+        results.append({name: value for name, value in weights(run).items() if "random" not in name})
+    assert_equal(results[0], results[1], 1e-5)
+    assert_equal(results[0], results[2], 1e-5)
+
+
+def test_early_stopping(corpus, tmp_path, mt):
+    outcome = mt(
+        *overrides(
+            corpus,
+            f"run_dir={tmp_path}/run",
+            "training.max_steps=1000",
+            "training.valid_every_steps=2",
+            "optim.lr=1e-9",
+            "training.early_stopping.metric=chrf",
+            "training.early_stopping.patience=3",
+        )
+    )
+    assert outcome.code == 0
+    assert "validation chrf is no better than at step" in outcome.err
+    state = json.loads(next((tmp_path / "run" / "checkpoints").glob("*/state.json")).read_text())
+    assert state["n_validations_since_best"] == 3
+    assert state["step"] < 100
+
+
+def test_limits_in_epochs_and_minutes(corpus, tmp_path, mt):
+    epochs = mt(
+        *overrides(corpus, f"run_dir={tmp_path}/epochs", "training.max_epochs=2", "training.checkpoint_every_steps=1")
+    )
+    assert epochs.code == 0
+    assert "training.max_epochs=2 is reached" in epochs.err
+    minutes = mt(*overrides(corpus, f"run_dir={tmp_path}/minutes", "training.max_minutes=0.02"))
+    assert minutes.code == 0
+    assert "training.max_minutes=0.02 are over" in minutes.err
+
+
+def test_bf16_trains_too(corpus, tmp_path, mt):
+    outcome = mt(*overrides(corpus, f"run_dir={tmp_path}/run", "training.max_steps=10", "training.precision=bf16"))
+    assert outcome.code == 0
+    assert "bfloat16" in outcome.err
+
+
+@pytest.mark.parametrize(
+    "variant",
+    [
+        "tokenizer.joint=false",
+        "tokenizer.model_type=bpe",
+        "model.norm=post",
+        "model.positions=learned",
+        "model.activation=swiglu",
+        "model.tie_embeddings=false",
+        "optim.schedule=linear",
+        "optim.schedule=cosine",
+        "tokenizer.vocab_size=null",
+    ],
+)
+def test_variants_train_and_translate(corpus, tmp_path, mt, variant):
+    assert mt(*overrides(corpus, f"run_dir={tmp_path}/run", "training.max_steps=6", variant)).code == 0
+    outcome = mt("translate", tmp_path / "run", "ba de", "", "fi")
+    assert outcome.code == 0
+    assert len(outcome.out.splitlines()) == 3
+
+
+def test_a_sweep_gives_each_job_a_folder(corpus, tmp_path, mt, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    outcome = mt(*overrides(corpus, "name=sweep", "training.max_steps=3", "optim.lr=0.001,0.01", "--multirun"))
+    assert outcome.code == 0, outcome.err
+    assert sorted(p.name for p in (tmp_path / "runs" / "sweep").iterdir()) == ["optim.lr=0.001", "optim.lr=0.01"]
+    assert (tmp_path / "runs" / "sweep" / "optim.lr=0.01" / "model.safetensors").is_file()
+
+
+def test_what_is_dropped_is_said(corpus, tmp_path, mt):
+    pairs = [*toy_pairs(200, 3), ("", "X"), ("ba", ""), ("ba " * 40, "BA " * 40)]
+    write_pairs(tmp_path / "train", pairs)
+    outcome = mt(
+        *overrides(
+            corpus, f"data.train={tmp_path}/train", f"run_dir={tmp_path}/run", "training.max_steps=2", "data.max_len=40"
+        )
+    )
+    assert "200 pairs" in outcome.err
+    assert "2 with an empty side and 1 too long" in outcome.err
+
+
+def test_validation_that_was_interrupted_is_done_again(corpus, tmp_path, mt, monkeypatch):
+    from mt.signals import Interrupted
+    from mt.validator import Validator
+
+    arguments = overrides(corpus, f"run_dir={tmp_path}/run", "training.max_steps=4", "training.valid_every_steps=2")
+    original = Validator.validate
+
+    def interrupted(self, check):
+        raise Interrupted(signal.SIGTERM)
+
+    monkeypatch.setattr(Validator, "validate", interrupted)
+    assert mt(*arguments).code == 143
+    monkeypatch.setattr(Validator, "validate", original)
+    assert mt(*arguments).code == 0
+    assert [row["step"] for row in rows(tmp_path / "run") if "valid/loss" in row] == [2, 4]

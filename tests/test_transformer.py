@@ -1,0 +1,131 @@
+import itertools
+
+import pytest
+import torch
+
+from mt.config import Activation, ModelConfig, Norm, Positions
+from mt.data.batch import build_source
+from mt.model.dropout import Dropout
+from mt.model.layers import sinusoids
+from mt.model.transformer import Transformer
+
+TINY = dict(d_model=16, n_heads=2, d_ff=32, n_encoder_layers=2, n_decoder_layers=2, dropout=0.0)
+
+
+def build(n_positions: int = 32, joint: bool = True, **changes: object) -> Transformer:
+    torch.manual_seed(3)
+    config = ModelConfig(**{**TINY, **changes})  # type: ignore[arg-type]
+    return Transformer(config, 20, 20, joint, n_positions=n_positions).eval()
+
+
+VARIANTS = [
+    dict(norm=norm, positions=positions, activation=activation)
+    for norm, positions, activation in itertools.product(Norm, Positions, Activation)
+]
+
+
+@pytest.mark.parametrize("variant", VARIANTS, ids=lambda v: "-".join(x.value for x in v.values()))
+def test_step_by_step_equals_all_at_once(variant):
+    model = build(**variant)
+    src, src_mask = build_source([[5, 6, 7, 8], [9, 10]], pad_id=0, eos_id=3)
+    tgt = torch.tensor([[2, 11, 12, 13], [2, 14, 15, 16]])
+    with torch.no_grad():
+        at_once = model(src, src_mask, tgt)
+        beam = 3
+        state = model.start(model.encode(src, src_mask), src_mask, beam)
+        for position in range(tgt.size(1)):
+            logits = model.step(tgt[:, position].repeat_interleave(beam), state)
+            for row in range(2 * beam):
+                assert torch.allclose(logits[row], at_once[row // beam, position], atol=1e-5)
+
+
+def test_select_follows_the_chosen_hypotheses():
+    model = build()
+    src, src_mask = build_source([[5, 6, 7], [8], [9, 10]], pad_id=0, eos_id=3)
+    with torch.no_grad():
+        memory = model.encode(src, src_mask)
+        state = model.start(memory, src_mask, 2)
+        model.step(torch.tensor([2, 2, 2, 2, 2, 2]), state)
+        model.step(torch.tensor([11, 12, 13, 14, 15, 16]), state)
+        state.select(torch.tensor([5, 4, 1, 1])[[2, 3, 0, 1]])  # sentence 1 ends; 0 goes on twice with row 1
+        logits = model.step(torch.tensor([17, 18, 17, 18]), state)
+        for row, (sentence, prefix) in enumerate(
+            [(0, [2, 12, 17]), (0, [2, 12, 18]), (2, [2, 16, 17]), (2, [2, 15, 18])]
+        ):
+            expected = model(src[[sentence]], src_mask[[sentence]], torch.tensor([prefix]))[0, -1]
+            assert torch.allclose(logits[row], expected, atol=1e-5)
+
+
+def test_padding_changes_nothing():
+    model = build()
+    alone, alone_mask = build_source([[5, 6]], pad_id=0, eos_id=3)
+    padded, padded_mask = build_source([[5, 6], [7] * 9], pad_id=0, eos_id=3)
+    tgt = torch.tensor([[2, 8, 9]])
+    with torch.no_grad():
+        assert torch.allclose(
+            model(alone, alone_mask, tgt)[0], model(padded, padded_mask, tgt.repeat(2, 1))[0], atol=1e-5
+        )
+
+
+def test_selected_positions_are_those_of_the_mask():
+    model = build()
+    src, src_mask = build_source([[5, 6], [7]], pad_id=0, eos_id=3)
+    tgt, keep = torch.tensor([[2, 8, 9], [2, 8, 0]]), torch.tensor([[1, 1, 1], [1, 1, 0]]).bool()
+    with torch.no_grad():
+        assert torch.allclose(model(src, src_mask, tgt, keep), model(src, src_mask, tgt)[keep], atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("sizes", "millions"),
+    [
+        (dict(d_model=512, n_heads=8, d_ff=2048), 63.1),  # 65 million in table 3 of the paper
+        (dict(d_model=1024, n_heads=16, d_ff=4096), 214.2),  # 213 million
+    ],
+)
+def test_base_and_big_have_the_papers_sizes(sizes, millions):
+    config = ModelConfig(**sizes, n_encoder_layers=6, n_decoder_layers=6, norm=Norm.post)
+    with torch.device("meta"):
+        model = Transformer(config, 37_000, 37_000, joint=True)
+    # by hand: embeddings V·D; encoder layer 4 (D² + D) + 2·D·F + F + D + 2 norms of 2 D; decoder layer one attention
+    # and one norm more
+    d, f = config.d_model, config.d_ff
+    attention, feed_forward = 4 * (d * d + d), 2 * d * f + f + d
+    by_hand = 37_000 * d + 6 * (attention + feed_forward + 4 * d) + 6 * (2 * attention + feed_forward + 6 * d)
+    assert model.n_parameters() == by_hand
+    assert by_hand / 1e6 == pytest.approx(millions, abs=0.1)
+
+
+def test_what_is_tied():
+    tied, half, untied = build(), build(joint=False), build(tie_embeddings=False)
+    assert tied.src_embedding.tokens.weight is tied.projection.weight is tied.tgt_embedding.tokens.weight
+    assert half.src_embedding.tokens.weight is not half.projection.weight is half.tgt_embedding.tokens.weight
+    assert untied.projection.weight is not untied.tgt_embedding.tokens.weight
+
+
+def test_sinusoids_are_the_papers_formula():
+    table = sinusoids(50, 8)
+    for position, feature in itertools.product((0, 1, 49), range(4)):
+        angle = torch.tensor(position / 10000 ** (2 * feature / 8), dtype=torch.float64)
+        assert table[position, 2 * feature].item() == pytest.approx(angle.sin().item(), abs=1e-6)
+        assert table[position, 2 * feature + 1].item() == pytest.approx(angle.cos().item(), abs=1e-6)
+
+
+def test_sinusoids_go_on_beyond_what_was_prepared_and_learned_positions_do_not():
+    ids = torch.full((1, 40), 5)
+    with torch.no_grad():
+        assert torch.allclose(
+            build(n_positions=4).src_embedding(ids), build(n_positions=64).src_embedding(ids), atol=1e-6
+        )
+    with pytest.raises(ValueError, match="beyond the 4 learned"):
+        build(n_positions=4, positions=Positions.learned).src_embedding(ids)
+
+
+def test_dropout_keeps_the_mean_and_drops_the_share():
+    torch.manual_seed(5)
+    dropout, x = Dropout(0.3), torch.ones(1000, 999)
+    y = dropout(x)
+    assert (y == 0).float().mean().item() == pytest.approx(0.3, abs=0.003)
+    assert y.mean().item() == pytest.approx(1.0, abs=0.003)
+    assert torch.equal(dropout.eval()(x), x)
+    columns = (dropout.train()(torch.ones(8000, 8)) == 0).float().mean(0)
+    assert (columns - 0.3).abs().max() < 0.03  # each byte of a random number is as good as the others

@@ -1,0 +1,172 @@
+import io
+import json
+import shutil
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from conftest import ROOT, toy_pairs
+
+from mt.config import SearchConfig
+from mt.translator import load_run
+
+LINES = [source for source, _ in toy_pairs(120, 9)]
+
+
+@pytest.fixture(scope="module")
+def translator(run_folder):
+    return load_run(run_folder)[0]
+
+
+def stdin(monkeypatch: pytest.MonkeyPatch, text: str | bytes) -> None:
+    data = text if isinstance(text, bytes) else text.encode()
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(data)))
+
+
+def test_arguments_standard_input_and_files_agree(run_folder, mt, monkeypatch, tmp_path):
+    lines = [*LINES[:5], "", "  ", *LINES[5:9]]
+    arguments = mt("translate", run_folder, *lines)
+    assert arguments.code == 0
+    assert len(arguments.out.splitlines()) == len(lines)
+    assert arguments.out.splitlines()[5:7] == ["", ""]
+    stdin(monkeypatch, "\n".join(lines))
+    assert mt("translate", run_folder).out == arguments.out
+    (tmp_path / "in.txt").write_text("\n".join(lines) + "\n", encoding="utf-8")
+    assert mt("translate", run_folder, "--input", tmp_path / "in.txt", "--output", tmp_path / "out.txt").out == ""
+    assert (tmp_path / "out.txt").read_text(encoding="utf-8") == arguments.out
+
+
+def test_only_a_line_feed_ends_a_line(run_folder, mt, monkeypatch):
+    stdin(monkeypatch, "ba\u2028de\x0bfi\x85go\nhu\r\n")
+    assert len(mt("translate", run_folder).out.split("\n")) == 3
+
+
+def test_the_model_is_three_files(run_folder, mt, tmp_path):
+    for name in ("config.yaml", "tokenizer.model", "model.safetensors"):
+        shutil.copy(run_folder / name, tmp_path)
+    assert mt("translate", tmp_path, LINES[0]).out == mt("translate", run_folder, LINES[0]).out
+
+
+@pytest.mark.parametrize("beam_size", [1, 5])
+def test_batch_size_changes_no_translation(translator, beam_size, record_property):
+    together = translator.translate(LINES, SearchConfig(beam_size=beam_size))
+    alone = [translator.translate([line], SearchConfig(beam_size=beam_size))[0] for line in LINES]
+    differing = [i for i in range(len(LINES)) if together[i][0].text != alone[i][0].text]
+    ties = [i for i in differing if abs(together[i][0].score - alone[i][0].score) < 1e-4]
+    record_property("ties", len(ties))
+    print(f"beam {beam_size}: {len(ties)} of {len(LINES)} translations differ, all at scores equal to rounding")
+    assert differing == ties
+    assert len(ties) <= 1
+
+
+def test_scores_are_the_models_own(translator):
+    """What search reports is log p(translation | source) recomputed from all positions at once."""
+    import torch
+
+    from mt.data.batch import build_batch
+    from mt.loss import smoothed_cross_entropy
+    from mt.search import length_penalty
+
+    tokenizer = translator.tokenizer
+    search = SearchConfig(beam_size=4, n_best=4, length_penalty=0.7)
+    for line in LINES[:5]:
+        sources = tokenizer.encode_src([line])
+        for hypothesis in translator.search(sources, search)[0]:
+            batch = build_batch([(sources[0], hypothesis.tokens)], tokenizer.pad_id, tokenizer.bos_id, tokenizer.eos_id)
+            with torch.no_grad():
+                logits = translator.model(batch.src, batch.src_mask, batch.tgt_in, batch.tgt_mask)
+            log_prob = -smoothed_cross_entropy(logits, batch.tgt_out[batch.tgt_mask])[1].item()
+            assert hypothesis.log_prob == pytest.approx(log_prob, abs=1e-3)
+            assert hypothesis.score == pytest.approx(
+                log_prob / length_penalty(len(hypothesis.tokens) + 1, 0.7), abs=1e-3
+            )
+
+
+def test_n_best_and_json(run_folder, mt):
+    plain = mt("translate", run_folder, LINES[0]).out.strip()
+    rows = [
+        row.split(" ||| ") for row in mt("translate", run_folder, "--n-best", 3, LINES[0], LINES[1]).out.splitlines()
+    ]
+    assert [row[0] for row in rows] == ["1"] * 3 + ["2"] * 3
+    assert rows[0][1] == plain
+    scores = [float(row[2]) for row in rows[:3]]
+    assert scores == sorted(scores, reverse=True)
+    first = json.loads(mt("translate", run_folder, "--json", "--n-best", 7, LINES[0]).out)
+    assert first["source"] == LINES[0]
+    assert len(first["translations"]) == 7
+    assert first["translations"][0]["text"] == plain
+
+
+def test_a_long_line_is_cut_where_it_can_be_and_warned_of(run_folder, mt):
+    sentence = "ba de fi go hu ka. "
+    outcome = mt("translate", run_folder, "--beam-size", 1, "ba", sentence * 60)
+    assert outcome.code == 0
+    assert len(outcome.out.splitlines()) == 2
+    assert "Warning: Line 2 has" in outcome.err
+    assert "translated in" in outcome.err
+
+
+def test_cuts_are_at_sentence_ends(translator):
+    ids = translator.tokenizer.encode_src(["ba de fi. " * 200])[0]
+    parts = translator.cut(ids)
+    assert [i for part in parts for i in part] == ids
+    assert all(len(part) <= translator.max_len for part in parts)
+    assert all(translator.tokenizer.decode_src(part).endswith(".") for part in parts)
+    endless = list(range(10, 11)) * (3 * translator.max_len + 1)
+    assert [len(part) for part in translator.cut(endless)] == [translator.max_len] * 3 + [1]
+
+
+def test_a_translation_cut_at_its_limit_is_warned_of(run_folder, mt):
+    outcome = mt(
+        "translate", run_folder, LINES[0] * 3, "--set", "search.max_len_ratio=0.01", "--set", "search.max_len_offset=2"
+    )
+    assert outcome.code == 0
+    assert "Line 1: the translation was cut at search.max_len_ratio" in outcome.err
+
+
+def test_answers_come_while_input_goes_on(run_folder):
+    """A program that sends a line and waits for its translation gets it."""
+    command = [sys.executable, "-m", "mt", "translate", str(run_folder)]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, cwd=ROOT) as process:
+        assert process.stdin
+        assert process.stdout
+        for line in LINES[:3]:
+            process.stdin.write(line + "\n")
+            process.stdin.flush()
+            assert process.stdout.readline().strip()
+        process.stdin.close()
+    assert process.returncode == 0
+
+
+def test_a_reader_that_goes_away_is_no_error(run_folder):
+    script = f"yes 'ba de' | head -n 5000 | {sys.executable} -m mt translate {run_folder} --beam-size 1 | head -n 1"
+    done = subprocess.run(["bash", "-c", script], capture_output=True, text=True, cwd=ROOT, check=False)
+    assert "Traceback" not in done.stderr
+    assert len(done.stdout.splitlines()) == 1
+
+
+def test_help_is_fast_and_does_not_import_torch():
+    times = []
+    for _ in range(5):
+        start = time.perf_counter()
+        done = subprocess.run(
+            [sys.executable, "-X", "importtime", "-m", "mt", "--help"],
+            capture_output=True,
+            text=True,
+            check=True,
+            cwd=ROOT,
+        )
+        times.append(time.perf_counter() - start)
+    assert "torch" not in done.stderr
+    assert "translate" in done.stdout
+    assert min(times) < 0.3
+
+
+def test_evaluate_given_test_sets(run_folder, corpus, mt):
+    outcome = mt("evaluate", run_folder, "--test", f"mine={corpus}/valid", "--beam-size", 1)
+    assert outcome.code == 0
+    assert outcome.out.startswith("mine  BLEU ")
+    translations = (run_folder / "translations" / "mine.bb").read_text(encoding="utf-8").splitlines()
+    assert len(translations) == len(Path(f"{corpus}/valid.bb").read_text(encoding="utf-8").splitlines())
