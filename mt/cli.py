@@ -10,6 +10,7 @@ import errno
 import importlib
 import os
 import sys
+import threading
 
 from mt.errors import UserError, suggest
 
@@ -56,8 +57,16 @@ def run(arguments: list[str]) -> int:
     return guarded(name, rest)
 
 
+def is_full_or_forbidden(error: BaseException | None) -> bool:
+    """Whether the system refused a write."""
+    return isinstance(error, OSError) and error.errno in FULL_OR_FORBIDDEN
+
+
 def guarded(name: str, arguments: list[str]) -> int:
     """Run the command; what a user can cause becomes a short message."""
+    report = threading.excepthook
+    # TensorBoard writes in a thread; a full disk there is a full disk here, too, which says it once
+    threading.excepthook = lambda failure: None if is_full_or_forbidden(failure.exc_value) else report(failure)
     try:
         code: int = importlib.import_module(f"mt.commands.{name}").main(arguments)
         return code
@@ -69,7 +78,7 @@ def guarded(name: str, arguments: list[str]) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
     except OSError as error:
-        if error.errno not in FULL_OR_FORBIDDEN:
+        if not is_full_or_forbidden(error):
             raise
         where = f" {error.filename}" if error.filename else ""
         return fail(f"Could not write{where}: {error.strerror}. What was saved before is whole.", 2)

@@ -58,23 +58,17 @@ class Translator:
         A line of more than `max_len` pieces is translated in parts, cut at the end of a sentence where there is one,
         with a warning that names the line, counted from `first_line`; `quiet` leaves warnings out.
         """
-        parts: list[list[int]] = []
-        owners: list[int] = []
-        for number, ids in enumerate(self.tokenizer.encode_src(lines)):
-            pieces = self.cut(ids)
-            if len(pieces) > 1 and not quiet:
-                where = f"Line {first_line + number}"
-                log.warning("%s has %d pieces: translated in %d parts.", where, len(ids), len(pieces))
-            parts += pieces
-            owners += [number] * len(pieces)
+        line_parts = [self.cut(ids) for ids in self.tokenizer.encode_src(lines)]
+        owners = [line for line, parts in enumerate(line_parts) for _ in parts]
         found: list[list[list[Hypothesis]]] = [[] for _ in lines]
-        for number, hypotheses in zip(owners, self.search(parts, search), strict=True):
-            found[number].append(hypotheses)
-            if not hypotheses[0].complete and not quiet:
-                log.warning(
-                    "Line %d: the translation was cut at search.max_len_ratio x source length + search.max_len_offset.",
-                    first_line + number,
-                )
+        hypotheses = self.search([part for parts in line_parts for part in parts], search)
+        for line, best in zip(owners, hypotheses, strict=True):
+            found[line].append(best)
+        if not quiet:
+            long = [line for line, parts in enumerate(line_parts) if len(parts) > 1]
+            cut = [line for line, parts in enumerate(found) if not all(best[0].complete for best in parts)]
+            warn(long, first_line, f"longer than data.max_len={self.max_len} pieces, translated in parts.")
+            warn(cut, first_line, "translation cut at search.max_len_ratio x source length + search.max_len_offset.")
         return [self.join(hypotheses, search.n_best) for hypotheses in found]
 
     def cut(self, ids: list[int]) -> list[list[int]]:
@@ -153,6 +147,13 @@ class Translator:
             )
             for rank in range(count)
         ]
+
+
+def warn(lines: list[int], first_line: int, what: str) -> None:
+    """Say what befell some lines, naming the first few."""
+    if lines:
+        numbers = ", ".join(str(first_line + line) for line in lines[:5])
+        log.warning("line %s%s: %s", numbers, f" and {len(lines) - 5} more" if len(lines) > 5 else "", what)
 
 
 def build_model(config: Config, tokenizer: Tokenizer) -> Transformer:

@@ -13,6 +13,10 @@ import torch
 
 from mt import cli
 
+# The tests' models are so small that a second thread only waits for the first.
+os.environ["OMP_NUM_THREADS"] = "1"
+torch.set_num_threads(1)
+
 ROOT = Path(__file__).parent.parent
 DEMO = ROOT / "data" / "demo"
 WORDS = "ba de fi go hu ka le mi no pu ra se ti vo wu xa".split()
@@ -57,7 +61,7 @@ def write_pairs(prefix: Path, pairs: list[tuple[str, str]], langs: tuple[str, st
 def toy_pairs(count: int, seed: int) -> list[tuple[str, str]]:
     """The "translation" of a sentence is the same words in capitals."""
     r = random.Random(seed)
-    sentences = [" ".join(r.choices(WORDS, k=r.randint(1, 7))) for _ in range(count)]
+    sentences = [" ".join(r.choices(WORDS, k=r.randint(1, 7))) + r.choice(["", "."]) for _ in range(count)]
     return [(sentence, sentence.upper()) for sentence in sentences]
 
 

@@ -102,7 +102,7 @@ def wait_for(process: "subprocess.Popen[str]", condition, seconds: float = 60) -
 
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)])
 def test_signals_save_and_the_same_command_goes_on(corpus, tmp_path, mt, number, code):
-    limits = ["training.max_steps=150", "training.valid_every_steps=75"]
+    limits = ["training.max_steps=80", "training.valid_every_steps=40"]
     process = start(corpus, tmp_path / "run", *limits)
     wait_for(process, lambda: (tmp_path / "run" / "metrics.jsonl").exists() and len(rows(tmp_path / "run")) > 3)
     process.send_signal(number)
@@ -144,7 +144,8 @@ def test_accumulated_small_batches_equal_one_large(corpus, tmp_path, mt, monkeyp
 
     def cut_finer(src, tgt, max_tokens, seed=None, epoch=0):
         pieces = int(os.environ["TEST_PIECES"])
-        return [part for batch in original(src, tgt, 600, seed, epoch) for part in split(batch, pieces)]
+        batches = [batch for batch in original(src, tgt, 600, seed, epoch) if len(batch) >= 4]
+        return [part for batch in batches for part in split(batch, pieces)]
 
     def split(batch, pieces):
         bounds = [round(i * len(batch) / pieces) for i in range(pieces + 1)]
@@ -201,7 +202,7 @@ def test_bf16_trains_too(corpus, tmp_path, mt):
 @pytest.mark.parametrize(
     "variant",
     [
-        "tokenizer.joint=false",
+        "tokenizer.joint=false tokenizer.vocab_size=285",
         "tokenizer.model_type=bpe",
         "model.norm=post",
         "model.positions=learned",
@@ -213,7 +214,7 @@ def test_bf16_trains_too(corpus, tmp_path, mt):
     ],
 )
 def test_variants_train_and_translate(corpus, tmp_path, mt, variant):
-    assert mt(*overrides(corpus, f"run_dir={tmp_path}/run", "training.max_steps=6", variant)).code == 0
+    assert mt(*overrides(corpus, f"run_dir={tmp_path}/run", "training.max_steps=6", *variant.split())).code == 0
     outcome = mt("translate", tmp_path / "run", "ba de", "", "fi")
     assert outcome.code == 0
     assert len(outcome.out.splitlines()) == 3
@@ -228,7 +229,7 @@ def test_a_sweep_gives_each_job_a_folder(corpus, tmp_path, mt, monkeypatch):
 
 
 def test_what_is_dropped_is_said(corpus, tmp_path, mt):
-    pairs = [*toy_pairs(200, 3), ("", "X"), ("ba", ""), ("ba " * 40, "BA " * 40)]
+    pairs = [*toy_pairs(200, 3), ("", "X"), ("ba", ""), ("ba " * 60, "BA " * 60)]
     write_pairs(tmp_path / "train", pairs)
     outcome = mt(
         *overrides(

@@ -33,7 +33,8 @@ def run_composed(arguments: list[str], job: Callable[[Config], None]) -> None:
     def run(composed: DictConfig) -> None:
         job(to_config(composed, arguments))
 
-    arguments = [part for argument in arguments for part in replacing_test_sets(argument)]
+    sweep = bool({"-m", "--multirun"} & set(arguments))
+    arguments = [part for argument in arguments for part in replacing_test_sets(argument, sweep)]
     os.environ["HYDRA_FULL_ERROR"] = "1"  # let errors come here instead of being printed with half a traceback
     sys.argv = ["mt train", *arguments]
     try:
@@ -42,10 +43,12 @@ def run_composed(arguments: list[str], job: Callable[[Config], None]) -> None:
         raise UserError(explain(error, arguments)) from error
 
 
-def replacing_test_sets(argument: str) -> list[str]:
+def replacing_test_sets(argument: str, sweep: bool) -> list[str]:
     """Let `data.test={…}` replace the test sets of the YAML files; Hydra would merge, and refuse new names."""
-    if argument.startswith("data.test="):
+    if argument.startswith("data.test=") and not sweep:
         return ["data.test=null", argument]
+    if argument.startswith("data.test="):  # a sweep takes a key only once: names that are new are added
+        return [f"++{argument}"]
     return [f"++{argument}" if argument.startswith("data.test.") else argument]
 
 
@@ -78,10 +81,9 @@ def explain(error: Exception, arguments: list[str]) -> str:
     """A composition error in a line or two that name the key or group and what there is instead."""
     lines = [line.strip() for line in [*str(error).splitlines(), *str(error.__cause__ or "").splitlines()]]
     text = "\n".join(lines)
-    unknown = re.search(r"Could not override '([^']+)'", text) or re.search(r"Key '([^']+)' (?:is )?not in", text)
-    if unknown:
-        full = re.search(r"full_key: (\S+)", text)
-        check_key(full[1] if full else unknown[1])
+    for pattern in (r"Could not override '([^']+)'", r"full_key: (\S+)", r"Key '([^']+)'"):
+        if named := re.search(pattern, text):
+            check_key(named[1])
     kept = [line for line in lines if line and not line.startswith(("object_type=", "reference_type=", "full_key:"))]
     key = re.search(r"full_key: (\S+)", text)
     prefix = f"{key[1]}: " if key and key[1] not in kept[0] else ""

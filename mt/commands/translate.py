@@ -51,7 +51,7 @@ def build_parser() -> argparse.ArgumentParser:
 
 def main(arguments: list[str]) -> int:
     """Translate; the exit code."""
-    options = build_parser().parse_args(arguments)
+    options = build_parser().parse_intermixed_args(arguments)
     set_up_console()
     keep_freed_memory()
     if options.input and options.sentence:

@@ -133,8 +133,12 @@ def read_rows(files: tuple[str, ...], langs: tuple[str, str]) -> Iterator[dict[s
         pairs = read_tsv(paths[0])
     else:
         pairs = read_jsonl(paths[0], langs)
+    empty = True
     for src, tgt in pairs:
+        empty = False
         yield {"src": src, "tgt": tgt}
+    if empty:
+        raise UserError(f"{' and '.join(files)}: there is no pair of sentences, it is empty.")
 
 
 def read_lines(path: Path) -> Iterator[str]:

@@ -1,0 +1,265 @@
+"""What a user can get wrong: one short message that names the key, file or line; exit code 2; nothing half-written."""
+
+import gzip
+import resource
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from conftest import ROOT, overrides, write_pairs
+
+
+@pytest.fixture
+def refuses(mt, corpus, tmp_path):
+    """`mt train` with these overrides ends with code 2, says all of `words`, and leaves no run folder."""
+
+    def check(*extra: object, words: list[str], folder: Path = corpus) -> None:
+        outcome = mt(*overrides(folder, f"run_dir={tmp_path}/run", "training.max_steps=2", *map(str, extra)))
+        assert outcome.code == 2, outcome.err
+        for word in words:
+            assert word in outcome.err
+        assert "Traceback" not in outcome.err
+        assert outcome.out == ""
+        assert not (tmp_path / "run").exists()
+
+    return check
+
+
+@pytest.mark.parametrize(
+    ("override", "words"),
+    [
+        ("optim.lrr=1", ["'optim.lrr'", "Did you mean 'lr'?", "warmup_steps"]),
+        ("modle.dropout=0", ["'modle.dropout'", "Did you mean 'model'?"]),
+        ("model=hugee", ["model/hugee", "base", "big", "small", "tiny"]),
+        ("modell=base", ["modell", "Did you mean 'model'?"]),
+        ("optim.lr=fast", ["optim.lr", "fast"]),
+        ("model.norm=middle", ["model.norm", "middle", "pre", "post"]),
+        ("training.early_stopping.metric=blue", ["early_stopping.metric", "blue", "bleu"]),
+        ("model.d_model=30 model.n_heads=4", ["model.d_model=30 is not divisible by model.n_heads=4"]),
+        ("model.dropout=1.5", ["model.dropout=1.5"]),
+        ("training.max_tokens=0", ["training.max_tokens=0 must be above 0"]),
+        ("data.max_len=5000", ["data.max_len=5000", "training.max_tokens=600"]),
+        ("search.n_best=9", ["search.n_best=9", "search.beam_size=5"]),
+        (
+            "optim.schedule=cosine training.max_steps=null training.max_epochs=1",
+            ["optim.schedule=cosine", "training.max_steps"],
+        ),
+        ("optim.lr", ["optim.lr"]),
+        ("tokenizer.vocab_size=90000", ["tokenizer.vocab_size=90000", "at most"]),
+        ("tokenizer.vocab_size=262", ["tokenizer.vocab_size=262", "characters"]),
+        ("training.device=cuda:77", ["no device 'cuda:77'", "cpu"]),
+        ("training.device=abacus", ["no device 'abacus'"]),
+        ("data.train=5", ["data.train=5 must be a corpus"]),
+        ("data.test=nothing", ["data.test='nothing' must name its test sets"]),
+    ],
+)
+def test_configuration(refuses, override, words):
+    refuses(*override.split(" "), words=words)
+
+
+def test_missing_keys_are_named(mt):
+    outcome = mt("train", "data=files", "data.src_lang=de", "data.tgt_lang=en", "data.valid=x")
+    assert outcome.code == 2
+    assert "data.train is not set" in outcome.err
+
+
+def test_corpus_files(refuses, corpus, tmp_path):
+    refuses(f"data.train={tmp_path}/none", words=["data.train", f"{tmp_path}/none.aa"])
+    refuses(f"data.test={{x: {tmp_path}/none}}", words=["data.test.x", f"{tmp_path}/none.aa"])
+    refuses(f"data.valid={tmp_path}/none.tsv", words=["data.valid", "none.tsv"])
+
+    bad = tmp_path / "bad"
+    write_pairs(bad, [("ba", "BA"), ("de", "DE"), ("fi", "FI")])
+    with open(f"{bad}.aa", "a", encoding="utf-8") as file:
+        file.write("hu\nka\n")
+    refuses(f"data.train={bad}", words=[f"{bad}.aa has 5 lines", f"{bad}.bb has 3"])
+
+    Path(f"{bad}.aa").write_bytes(b"ba\nd\xe9j\xe0\nfi\n")
+    refuses(f"data.train={bad}", words=[f"{bad}.aa, line 2: not UTF-8"])
+
+    write_pairs(bad, [])
+    refuses(f"data.train={bad}", words=[f"{bad}.aa", "is empty"])
+
+    write_pairs(bad, [("", ""), (" ", "x")])
+    refuses(f"data.valid={bad}", words=["data.valid: none of the 2 pairs", "empty side"])
+    write_pairs(bad, [("ba de fi", "BA DE FI")] * 30)
+    refuses(f"data.valid={bad}", "data.max_len=2", words=["data.valid: none of the 30 pairs", "data.max_len=2"])
+
+    (tmp_path / "bad.tsv").write_text("a\tb\nc\n", encoding="utf-8")
+    refuses(f"data.train={tmp_path}/bad.tsv", words=["bad.tsv, line 2: 1 columns"])
+    (tmp_path / "bad.jsonl").write_text('{"aa": "x", "bb": "y"}\n{"aa": "x"}\n', encoding="utf-8")
+    refuses(f"data.train={tmp_path}/bad.jsonl", words=["bad.jsonl, line 2", "'bb'"])
+    write_pairs(bad, [("ba", "BA")] * 50)
+    packed = gzip.compress(Path(f"{bad}.aa").read_bytes())
+    Path(f"{bad}.aa").unlink()
+    Path(f"{bad}.aa.gz").write_bytes(packed[: len(packed) // 2])
+    refuses(f"data.train={bad}", words=["bad.aa.gz is damaged"])
+
+
+def test_the_hub_without_a_network(corpus, tmp_path):
+    """In a process of its own, with the hub switched off as it is where there is no network."""
+    script = "import sys; from mt.cli import main; main()"
+    arguments = overrides(corpus, f"run_dir={tmp_path}/run", "data.train=hub:nobody/nothing")
+    environment = {"HF_HUB_OFFLINE": "1", "PATH": "/usr/bin:/bin", "HOME": str(tmp_path)}
+    done = subprocess.run(
+        [sys.executable, "-c", script, *arguments],
+        capture_output=True,
+        text=True,
+        cwd=ROOT,
+        env=environment,
+        check=False,
+    )
+    assert done.returncode == 2, done.stderr
+    assert "data.train: hub:nobody/nothing could not be loaded" in done.stderr
+    assert "data.train=hub:FOLDER" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_a_run_folder_of_another_configuration(mt, corpus, tmp_path):
+    arguments = overrides(corpus, f"run_dir={tmp_path}/run", "training.max_steps=2")
+    assert mt(*arguments).code == 0
+    before = {p: p.read_bytes() for p in (tmp_path / "run").rglob("*") if p.is_file()}
+    outcome = mt(*arguments, "model.d_model=64", "optim.lr=0.5", "training.max_steps=9")
+    assert outcome.code == 2
+    assert "model.d_model: 32 there, 64 now" in outcome.err
+    assert "optim.lr: 0.001 there, 0.5 now" in outcome.err
+    assert "max_steps" not in outcome.err
+    assert "give another name=" in outcome.err
+    assert {p: p.read_bytes() for p in (tmp_path / "run").rglob("*") if p.is_file()} == before
+    (tmp_path / "other").mkdir()
+    (tmp_path / "other" / "thesis.txt").write_text("precious")
+    outcome = mt(*overrides(corpus, f"run_dir={tmp_path}/other"))
+    assert outcome.code == 2
+    assert "other things in it" in outcome.err
+
+
+@pytest.fixture
+def copy_of_run(run_folder, tmp_path):
+    shutil.copytree(run_folder, tmp_path / "copy")
+    return tmp_path / "copy"
+
+
+@pytest.mark.parametrize("file", ["tokenizer.model", "model.safetensors", "config.yaml"])
+def test_a_damaged_or_missing_model_file(mt, copy_of_run, file):
+    content = (copy_of_run / file).read_bytes()
+    (copy_of_run / file).write_bytes(content[: len(content) // 3] + b"\x00")
+    outcome = mt("translate", copy_of_run, "ba")
+    assert outcome.code == 2
+    assert file in outcome.err
+    (copy_of_run / file).unlink()
+    outcome = mt("translate", copy_of_run, "ba")
+    assert outcome.code == 2
+    assert f"{file} is missing" in outcome.err
+
+
+@pytest.mark.parametrize("file", ["state.json", "optimizer.safetensors", "model.safetensors"])
+def test_a_damaged_or_missing_checkpoint(mt, corpus, tmp_path, file):
+    arguments = overrides(corpus, f"run_dir={tmp_path}/run", "training.max_steps=2")
+    assert mt(*arguments).code == 0
+    checkpoint = tmp_path / "run" / "checkpoints" / "step-000000002"
+    for damage in (lambda path: path.write_bytes(path.read_bytes()[:40]), Path.unlink):
+        damage(checkpoint / file)
+        outcome = mt(*arguments, "training.max_steps=4")
+        assert outcome.code == 2
+        assert str(checkpoint) in outcome.err
+        assert "Delete that folder" in outcome.err
+
+
+def test_a_model_of_another_shape(mt, copy_of_run):
+    text = (copy_of_run / "config.yaml").read_text()
+    (copy_of_run / "config.yaml").write_text(text.replace("d_model: 64", "d_model: 32"))
+    outcome = mt("translate", copy_of_run, "ba")
+    assert outcome.code == 2
+    assert "holds another model than config.yaml describes" in outcome.err
+
+
+def test_no_run(mt, tmp_path):
+    assert "there is no folder" in mt("translate", tmp_path / "none", "x").err.lower()
+    assert mt("translate", tmp_path / "none", "x").code == 2
+    outcome = mt("translate", tmp_path, "x")
+    assert outcome.code == 2
+    assert "is no run folder of `mt train`" in outcome.err
+    assert mt("evaluate", tmp_path).code == 2
+
+
+def test_translate_options(mt, run_folder, monkeypatch, tmp_path):
+    for arguments, words in (
+        (["--set", "search.beam=3", "x"], ["search.beam", "Did you mean 'beam_size'?"]),
+        (["--set", "model.dropout=3", "x"], ["only search.KEY=VALUE"]),
+        (["--beam-size", "many", "x"], ["search.beam_size", "many"]),
+        (["--beam-size", "2", "--n-best", "3", "x"], ["search.n_best=3", "search.beam_size=2"]),
+        (["--device", "abacus", "x"], ["no device 'abacus'"]),
+        (["--input", str(tmp_path / "none")], ["there is no file"]),
+        (["--input", "x", "y"], ["not both"]),
+        (["--bogus"], ["--bogus"]),
+    ):
+        outcome = mt("translate", run_folder, *arguments)
+        assert outcome.code == 2, arguments
+        for word in words:
+            assert word in outcome.err
+    (tmp_path / "latin").write_bytes(b"ba\n\xe9\n")
+    outcome = mt("translate", run_folder, "--input", tmp_path / "latin", "--output", tmp_path / "out")
+    assert outcome.code == 2
+    assert "latin, line 2: not UTF-8" in outcome.err
+    assert not (tmp_path / "out").exists()
+
+
+def test_commands(mt):
+    outcome = mt("trian")
+    assert outcome.code == 2
+    assert "Did you mean 'train'?" in outcome.err
+    assert mt().code == 2
+    assert mt("--help").code == 0
+    assert mt("--version").out.startswith("mt ")
+
+
+def test_a_full_disk_while_translating(run_folder):
+    """/dev/full refuses every byte, as a full disk does."""
+    done = subprocess.run(
+        [sys.executable, "-m", "mt", "translate", run_folder, "ba de", "--output", "/dev/full"],
+        capture_output=True,
+        text=True,
+        cwd=ROOT,
+        check=False,
+    )
+    assert done.returncode == 2, done.stderr
+    assert "No space left on device" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_a_full_disk_while_training(corpus, tmp_path):
+    """A limit on the size of files stands for it; the last checkpoint stays whole and training goes on from it."""
+    arguments = [sys.executable, "-m", "mt", *overrides(corpus, f"run_dir={tmp_path}/run")]
+    first = subprocess.run([*arguments, "training.max_steps=3"], capture_output=True, text=True, cwd=ROOT, check=False)
+    assert first.returncode == 0, first.stderr
+
+    def limit() -> None:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, 100_000))
+
+    full = subprocess.run(
+        [*arguments, "training.max_steps=6"], capture_output=True, text=True, cwd=ROOT, check=False, preexec_fn=limit
+    )
+    assert full.returncode == 2, full.stderr
+    assert "Could not write" in full.stderr
+    assert "Traceback" not in full.stderr
+    assert [p.name for p in (tmp_path / "run" / "checkpoints").iterdir()] == ["step-000000003"]
+    again = subprocess.run([*arguments, "training.max_steps=6"], capture_output=True, text=True, cwd=ROOT, check=False)
+    assert again.returncode == 0, again.stderr
+    assert "Going on from step 3" in again.stderr
+
+
+def test_an_error_in_one_job_of_a_sweep_is_the_sweeps(mt, corpus, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    outcome = mt(*overrides(corpus, "name=s", "training.max_steps=2", "model.n_heads=3,2", "--multirun"))
+    assert outcome.code == 2
+    assert "not divisible by model.n_heads=3" in outcome.err
+
+
+def test_a_configuration_from_elsewhere_is_only_data(mt, copy_of_run):
+    text = (copy_of_run / "config.yaml").read_text()
+    (copy_of_run / "config.yaml").write_text(text.replace("name: ", "name: ${oc.env:HOME} # "))
+    assert mt("translate", copy_of_run, "ba").code == 2
+    (copy_of_run / "config.yaml").write_text(text + "\nextra: !!python/object/apply:os.system ['true']\n")
+    assert mt("translate", copy_of_run, "ba").code == 2
