@@ -47,7 +47,7 @@ corpus: $(STAMP)  ## write the demo corpus anew from its grammar
 
 constraints:  ## choose the newest versions that work together, for all Pythons (needs uv)
 	@uv pip compile --quiet --universal --python-version 3.10 --extra dev --no-annotate --no-header pyproject.toml \
-		| grep -vE '^(nvidia|cuda|triton|setuptools)' > constraints.txt  # torch names its CUDA packages exactly itself
+		| grep -vE '^(nvidia|cuda|triton)' > constraints.txt  # torch names its CUDA packages exactly itself
 
 clean:  ## delete .venv and caches; runs/ stays
 	rm -rf $(VENV) build .pytest_cache .mypy_cache .ruff_cache *.egg-info

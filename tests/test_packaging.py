@@ -1,0 +1,71 @@
+"""The installed package, away from the repository: the wheel has all it needs."""
+
+import os
+import subprocess
+import sys
+
+import pytest
+from conftest import ROOT
+
+
+@pytest.fixture(scope="module")
+def installed(tmp_path_factory):
+    """The wheel's content in a folder of its own; what it depends on comes from the environment of the tests."""
+    folder = tmp_path_factory.mktemp("wheel")
+    build = [
+        sys.executable,
+        "-m",
+        "pip",
+        "wheel",
+        "--quiet",
+        "--no-deps",
+        "--no-build-isolation",
+        "--wheel-dir",
+        folder,
+        ROOT,
+    ]
+    subprocess.run(build, check=True)
+    (wheel,) = folder.glob("mt-*.whl")
+    subprocess.run(
+        [sys.executable, "-m", "pip", "install", "--quiet", "--no-deps", "--target", folder / "site", wheel], check=True
+    )
+    return folder
+
+
+def run(installed, *arguments, folder):
+    environment = {**os.environ, "PYTHONPATH": str(installed / "site")}
+    return subprocess.run(
+        [sys.executable, "-m", "mt", *arguments],
+        capture_output=True,
+        text=True,
+        cwd=folder,
+        env=environment,
+        check=False,
+    )
+
+
+def test_the_wheel_works_from_another_folder(installed, tmp_path):
+    assert (installed / "site" / "mt" / "py.typed").is_file()
+    assert (installed / "site" / "mt" / "demo" / "train.zh").is_file()
+    composed = run(installed, "train", "--cfg", "job", folder=tmp_path)
+    assert composed.returncode == 0, composed.stderr
+    assert "pkg://mt.demo/train" in composed.stdout
+    (tmp_path / "conf" / "experiment").mkdir(parents=True)
+    (tmp_path / "conf" / "experiment" / "mine.yaml").write_text(
+        "# @package _global_\nname: mine\ntraining:\n  max_steps: 2\n"
+    )
+    small = [
+        "model.d_model=32",
+        "model.d_ff=64",
+        "model.n_encoder_layers=1",
+        "model.n_decoder_layers=1",
+        "data.test=null",
+        "data.valid=pkg://mt.demo/probe",
+    ]
+    trained = run(installed, "train", "--config-dir", "conf", "experiment=mine", *small, folder=tmp_path)
+    assert trained.returncode == 0, trained.stderr
+    assert trained.stdout == ""
+    translated = run(installed, "translate", "runs/mine", "你好。", "", folder=tmp_path)
+    assert translated.returncode == 0, translated.stderr
+    assert len(translated.stdout.splitlines()) == 2
+    assert run(installed, "--help", folder=tmp_path).returncode == 0

@@ -1,0 +1,123 @@
+"""The README's commands work as they are written, on the demo, shortened."""
+
+import re
+import shlex
+from pathlib import Path
+
+import pytest
+from conftest import DEMO, ROOT
+
+READMES = ["README.md", "README.zh-CN.md"]
+SHORT = [
+    "model.d_model=32",
+    "model.d_ff=64",
+    "model.n_heads=2",
+    "model.n_encoder_layers=1",
+    "model.n_decoder_layers=1",
+    "training.max_steps=2",
+    "training.device=cpu",
+    "tokenizer.vocab_size=1200",
+    "data.test=null",
+]
+
+
+def commands(readme: str) -> list[str]:
+    """Every line that begins with `mt ` in a block of code, without its comment."""
+    blocks = re.findall(r"```\n(.*?)```", (ROOT / readme).read_text(encoding="utf-8"), flags=re.S)
+    return [re.sub(r"\s+#.*", "", line) for block in blocks for line in block.splitlines() if line.startswith("mt ")]
+
+
+def head(source: Path, target: Path, count: int) -> None:
+    target.write_text("\n".join(source.read_text(encoding="utf-8").splitlines()[:count]) + "\n", encoding="utf-8")
+
+
+@pytest.fixture(scope="module")
+def workplace(tmp_path_factory):
+    """A folder with the files that the README speaks of, and a small demo run."""
+    folder = tmp_path_factory.mktemp("readme")
+    (folder / "corpus").mkdir()
+    (folder / "demo").mkdir()
+    for part, count in (("train", 1500), ("valid", 10), ("test", 10), ("probe", 10)):
+        for lang, other in (("zh", "de"), ("en", "en")):
+            head(DEMO / f"{part}.{lang}", folder / "corpus" / f"{part}.{other}", count)
+            head(DEMO / f"{part}.{lang}", folder / "demo" / f"{part}.{lang}", count)
+    for lang in ("de", "en"):
+        (folder / "corpus" / f"news.{lang}").write_bytes((folder / "corpus" / f"test.{lang}").read_bytes())
+    return folder
+
+
+def shortened(command: str, folder: Path) -> list[str]:
+    arguments = shlex.split(command)[1:]
+    if arguments[0] != "train":
+        return arguments
+    mine = (
+        SHORT[:-1]
+        if "data=files" in arguments
+        else [*SHORT, f"data.train={folder}/demo/train", f"data.valid={folder}/demo/valid"]
+    )
+    given = {argument.split("=")[0] for argument in arguments}
+    sizes = [] if any(argument.startswith("model.norm") for argument in arguments) else []
+    return [
+        *arguments,
+        *sizes,
+        *(override for override in mine if override.split("=")[0] not in given - {"training.max_steps"}),
+    ]
+
+
+def test_both_readmes_have_the_same_commands():
+    assert commands("README.md") == commands("README.zh-CN.md")
+    assert len(commands("README.md")) >= 15
+
+
+def test_readmes_are_short_and_their_files_exist():
+    for readme in READMES:
+        text = (ROOT / readme).read_text(encoding="utf-8")
+        assert len(text.splitlines()) <= 200
+        assert "@" not in text
+        for link in re.findall(r"\]\(([^)#:]+)\)", text):
+            assert (ROOT / link).is_file(), link
+
+
+def test_train_and_help(mt, workplace, monkeypatch):
+    monkeypatch.chdir(workplace)
+    assert mt("train", "--help").code == 0
+    composed = mt("train", "--cfg", "job")
+    assert composed.code == 0
+    assert "d_model: 128" in composed.out
+    for number, command in enumerate(c for c in commands("README.md") if c.startswith("mt train")):
+        extra = [] if "data=files" in command else [f"name=run{number}"]
+        outcome = mt(*shortened(command, workplace), *extra)
+        assert outcome.code == 0, (command, outcome.err)
+    assert (workplace / "runs" / "de-en" / "translations" / "news.en").is_file()
+    assert len(list((workplace / "runs").glob("run*/*/model.safetensors"))) == 4  # the sweep
+
+
+def test_translate_and_evaluate(mt, workplace, monkeypatch):
+    monkeypatch.chdir(workplace)
+    test = f"data.test={{test: {workplace}/demo/test}}"
+    assert (
+        mt(
+            *shortened("mt train", workplace)[:-3],
+            test,
+            f"data.train={workplace}/demo/train",
+            f"data.valid={workplace}/demo/valid",
+        ).code
+        == 0
+    )
+    head(DEMO / "test.zh", workplace / "sentences.zh", 3)
+    import gzip
+
+    (workplace / "book.zh.gz").write_bytes(gzip.compress((workplace / "sentences.zh").read_bytes()))
+    for command in commands("README.md"):
+        if command.startswith(("mt translate", "mt evaluate")):
+            redirected = re.search(r" < (\S+) > (\S+)", command)
+            if redirected:
+                import io
+                import sys
+
+                data = (workplace / redirected[1]).read_bytes()
+                monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(data)))
+                command = command[: redirected.start()]
+            outcome = mt(*shlex.split(command)[1:])
+            assert outcome.code == 0, (command, outcome.err)
+    assert len((workplace / "book.en").read_text(encoding="utf-8").splitlines()) == 3
