@@ -44,14 +44,14 @@ class Tracker:
         figure = draw_attention(weights, src_pieces, tgt_pieces)
         self.writer.add_figure("attention/last_decoder_layer", figure, step)
 
-    def hyperparameters(self, values: Mapping[str, Any], results: Mapping[str, float]) -> None:
-        """A row of TensorBoard's hyper-parameter table."""
+    def hyperparameters(self, step: int, values: Mapping[str, Any], results: Mapping[str, float]) -> None:
+        """A row of TensorBoard's hyper-parameter table, with the results that are also points at `step`."""
         plain = {key: value if isinstance(value, (bool, int, float)) else str(value) for key, value in values.items()}
         file_writer = self.writer._get_file_writer()  # type: ignore[no-untyped-call]
         for summary in hparams(plain, dict(results)):  # type: ignore[no-untyped-call]
             file_writer.add_summary(summary)
         for name, value in results.items():
-            self.writer.add_scalar(name, value)
+            self.writer.add_scalar(name, value, step)
 
     def close(self) -> None:
         """Write what is still in memory."""

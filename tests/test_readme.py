@@ -56,10 +56,8 @@ def shortened(command: str, folder: Path) -> list[str]:
         else [*SHORT, f"data.train={folder}/demo/train", f"data.valid={folder}/demo/valid"]
     )
     given = {argument.split("=")[0] for argument in arguments}
-    sizes = [] if any(argument.startswith("model.norm") for argument in arguments) else []
     return [
         *arguments,
-        *sizes,
         *(override for override in mine if override.split("=")[0] not in given - {"training.max_steps"}),
     ]
 

@@ -207,12 +207,12 @@ def track_results(run: Path, config: Config, trainer: Trainer, results: list[Tes
     best = trainer.state.best_score
     if best is not None:
         metric = config.training.early_stopping.metric.value
-        scores[f"best/valid_{metric}"] = -best if metric == "loss" else best
+        scores[f"valid/best_{metric}"] = -best if metric == "loss" else best
     hyperparameters = {
         key: value
         for key, value in flatten(config).items()
         if key.startswith(("model.", "optim.", "tokenizer.", "training.max_tokens", "training.accumulate", "seed"))
     }
     tracker = Tracker(run, trainer.state.step)
-    tracker.hyperparameters(hyperparameters, scores)
+    tracker.hyperparameters(trainer.state.step, hyperparameters, scores)
     tracker.close()
