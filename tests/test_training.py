@@ -255,3 +255,28 @@ def test_validation_that_was_interrupted_is_done_again(corpus, tmp_path, mt, mon
     monkeypatch.setattr(Validator, "validate", original)
     assert mt(*arguments).code == 0
     assert [row["step"] for row in rows(tmp_path / "run") if "valid/loss" in row] == [2, 4]
+
+
+def test_a_terminal_gets_a_progress_bar(corpus, tmp_path):
+    import fcntl
+    import pty
+    import struct
+    import termios
+
+    terminal, stderr = pty.openpty()
+    fcntl.ioctl(stderr, termios.TIOCSWINSZ, struct.pack("HHHH", 40, 120, 0, 0))
+    command = [sys.executable, "-m", "mt", *overrides(corpus, f"run_dir={tmp_path}/run", "training.max_steps=20")]
+    process = subprocess.Popen(command, stderr=stderr, cwd=ROOT)
+    os.close(stderr)
+    seen = b""
+    try:
+        while block := os.read(terminal, 4096):
+            seen += block
+    except OSError:  # the terminal has gone with the process
+        pass
+    assert process.wait() == 0
+    text = seen.decode()
+    assert "step 20/20" in text
+    assert "target tokens/s" in text
+    assert " left" in text
+    assert "100%" in text

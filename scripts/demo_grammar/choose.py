@@ -36,7 +36,9 @@ def one_of(r: random.Random, *items: T) -> T:
 
 
 def someone(r: random.Random) -> Person:
-    """Anybody as a subject."""
+    """Anybody as a subject; often the hearer, whom only questions are left of in the end (see `is_natural`)."""
+    if r.random() < 0.2:
+        return PRONOUNS[1]
     return r.choice(PRONOUNS if r.random() < 0.45 else NAMES if r.random() < 0.5 else RELATIVES)
 
 

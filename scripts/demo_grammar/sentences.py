@@ -367,6 +367,45 @@ def request(r: random.Random) -> Pair:
     return f"请问，{place_zh}怎么走？", f"excuse me, how do I get to {place_en}?"
 
 
+@construction(2)
+def ba_request(r: random.Random) -> Pair:
+    other = other_than(r)
+    small = NOUNS["reading"] + NOUNS["paper"] + NOUNS["small"] + NOUNS["upper"] + NOUNS["pairs"]
+    kind = r.randrange(4)
+    if kind == 0:
+        noun = r.choice(NOUNS["opening"] + [n for n in NOUNS["device"] if n.zh not in ("手机", "相机", "冰箱")])
+        where_zh, where_en = one_of(r, *ROOMS)
+        if noun.zh in ("门", "窗户"):
+            do_zh, do_en = one_of(r, ("关上", "close"), ("打开", "open"))
+        else:
+            do_zh, do_en = one_of(r, ("关上", "turn off"), ("打开", "turn on"))
+        return f"请把{where_zh}{noun.zh}{do_zh}。", f"please {do_en} the {noun.singular}{where_en}."
+    noun = r.choice(small)
+    near = r.random() < 0.5
+    if kind == 1:
+        place_zh, place_en = one_of(
+            r,
+            ("桌子上", "on the table"),
+            ("椅子上", "on the chair"),
+            ("床上", "on the bed"),
+            ("柜子里", "in the cupboard"),
+        )
+        return f"请把{noun.this_zh(near)}放在{place_zh}。", f"please put {noun.this(near)} {place_en}."
+    do_zh, do_en = one_of(r, ("给", "give"), ("借给", "lend"), ("拿给", "bring"))
+    to_zh, to_en = one_of(r, ("我", "me"), ("他", "him"), ("她", "her"), (other.zh, other.en))
+    return f"请把{noun.this_zh(near)}{do_zh}{to_zh}。", f"please {do_en} {to_en} {noun.this(near)}."
+
+
+ROOMS = [
+    ("", ""),
+    ("房间的", " in the room"),
+    ("客厅的", " in the living room"),
+    ("厨房的", " in the kitchen"),
+    ("办公室的", " in the office"),
+    ("教室的", " in the classroom"),
+]
+
+
 @construction(1.2)
 def wishing(r: random.Random) -> Pair:
     s = someone(r)
