@@ -9,7 +9,7 @@ echo "1. Training a model on the demo corpus, Chinese to English. Interrupt it w
 
 echo
 echo "2. Translating sentences with it:"
-sentences=('我昨天买了三本书。' '他比我高。' '请把门关上。' '你去过北京吗？' '那个穿红色裙子的女孩是我妹妹。' '我的自行车被偷了。')
+sentences=('我昨天买了三本书。' '他比我高。' '请把门关上。' '你去过北京吗？' '那个穿红色裙子的女孩是小明的邻居。' '我的自行车被偷了。')
 paste -d '\n' <(printf '   %s\n' "${sentences[@]}") \
     <(printf '%s\n' "${sentences[@]}" | "$BIN/mt" translate "$RUN" | sed 's/^/     -> /')
 
