@@ -46,6 +46,12 @@ def remove(path: Path) -> None:
         path.unlink(missing_ok=True)
 
 
+def remove_leftovers(folder: Path) -> None:
+    """Delete what a killed process has left under temporary names."""
+    for temporary in folder.rglob(".*.tmp"):
+        remove(temporary)
+
+
 def write_text(path: Path, text: str) -> None:
     """Write a text file whole or not at all."""
     with replacing(path) as temporary:

@@ -29,7 +29,7 @@ from mt.optim import build_optimizer, learning_rate_factor, shrink
 from mt.progress import on_terminal
 from mt.scoring import TestResult, format_results, load_test_sets, score_test_sets, source_context
 from mt.signals import Interrupted
-from mt.storage import replacing
+from mt.storage import remove_leftovers, replacing
 from mt.tokenizer import AUTOMATIC_VOCAB_SIZE, SubwordSettings, Tokenizer, load_tokenizer, model_paths, train_tokenizer
 from mt.tracking import Tracker
 from mt.trainer import Trainer, TrainingFailed, Update
@@ -136,10 +136,10 @@ def make_tokenizer(config: Config, text: Dataset) -> Tokenizer:
 
 def set_up_run_folder(run: Path, config: Config, tokenizer: Tokenizer) -> None:
     """Write what a new run begins with; limits that were changed replace the old ones."""
-    run.mkdir(parents=True, exist_ok=True)
-    tokenizer.save(run)
-    with replacing(run / "config.yaml") as temporary:
+    with replacing(run / "config.yaml") as temporary:  # first: it is what marks the folder as this run's
         save_config(config, temporary)
+    tokenizer.save(run)
+    remove_leftovers(run)
 
 
 def use_bf16(config: Config, device: torch.device) -> bool:
