@@ -80,8 +80,8 @@ def guarded(name: str, arguments: list[str]) -> int:
     except OSError as error:
         if not is_full_or_forbidden(error):
             raise
-        where = f" {error.filename}" if error.filename else ""
-        return fail(f"Could not write{where}: {error.strerror}. What was saved before is whole.", 2)
+        where = f"{error.filename}: " if error.filename else "Could not write: "
+        return fail(f"{where}{error.strerror}. What was saved before is whole.", 2)
 
 
 def fail(message: str, code: int) -> int:

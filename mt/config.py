@@ -7,6 +7,7 @@ key in a saved model are one word.
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 from enum import Enum
 from typing import Any, Optional
@@ -120,6 +121,7 @@ class DataConfig:
         if not isinstance(self.test, dict):
             raise UserError(f"data.test={self.test!r} must name its test sets: 'data.test={{NAME: CORPUS}}'.")
         for name, source in self.test.items():
+            require(bool(re.fullmatch(r"\w[\w.-]*", str(name))), f"data.test.{name}: '{name}' is no plain name.")
             source_list(f"data.test.{name}", source)
         for key in ("train", "valid"):
             value = getattr(self, key)
@@ -285,6 +287,8 @@ class Config:
     search: SearchConfig = field(default_factory=SearchConfig)
 
     def __post_init__(self) -> None:
+        require(0 <= self.seed < 2**63, f"seed={self.seed} must be a number from 0 to 2^63 - 1.")
+        require(bool(self.name and self.run_dir), "name and run_dir must not be empty.")
         require(
             self.data.max_len < self.training.max_tokens,
             f"data.max_len={self.data.max_len} (and an end mark) does not fit into a batch of "

@@ -8,7 +8,7 @@ from typing import Any
 
 
 class Interrupted(Exception):
-    """Training was asked to stop, and its state is saved. `exit_code` is the shell's: 130 or 143."""
+    """Training was asked to stop. `exit_code` is the shell's: 130 or 143."""
 
     def __init__(self, signal_number: int) -> None:
         super().__init__(signal.Signals(signal_number).name)
@@ -16,7 +16,7 @@ class Interrupted(Exception):
 
 
 class StopSignals:
-    """Within this context the first SIGINT or SIGTERM is only noted; a second one acts at once."""
+    """Within this context SIGINT and SIGTERM are only noted, however often they come: no save is cut short."""
 
     def __init__(self) -> None:
         self.received: int | None = None
@@ -34,8 +34,6 @@ class StopSignals:
             signal.signal(number, handler)
 
     def _note(self, number: int, frame: FrameType | None) -> None:
-        if self.received is not None:
-            raise Interrupted(number)
         self.received = number
 
     def check(self) -> None:

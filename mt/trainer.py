@@ -6,6 +6,7 @@ import logging
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from math import isfinite
 from pathlib import Path
 from typing import Protocol
 
@@ -126,14 +127,22 @@ class Trainer:
                 self.validate(stop)
             while not self.finished():
                 self.train_step()
-                if self.state.step % self.config.log_every_steps == 0:
+                step = self.state.step
+                logs, saves = step % self.config.log_every_steps == 0, step % self.config.checkpoint_every_steps == 0
+                validates = self.validation_is_due()
+                if logs or saves or validates or stop.received:
+                    self.check_finite()
+                if logs or (validates and self.window.n_steps):
                     self.log_window()
-                if self.validation_is_due():
+                if validates:
                     self.validate(stop)
-                elif self.state.step % self.config.checkpoint_every_steps == 0:
+                elif saves:
                     self.save()
                 stop.check()
             if self.state.validated_step < self.state.step:
+                if self.window.n_steps:
+                    self.check_finite()
+                    self.log_window()
                 self.validate(stop)
         except Interrupted as interruption:
             self.save()
@@ -170,11 +179,6 @@ class Trainer:
         window, self.window = self.window, Window()
         seconds = time.monotonic() - window.started
         nll = float(window.nll_sum) / window.n_tgt_tokens
-        if not torch.isfinite(torch.tensor(nll)):
-            raise TrainingFailed(
-                f"The loss is {nll} at step {self.state.step}: training has diverged. A lower optim.lr, more "
-                "optim.warmup_steps or optim.grad_clip=1 may help. The last checkpoint is from before."
-            )
         self.tracker.scalars(
             self.state.step,
             {
@@ -224,6 +228,14 @@ class Trainer:
             state.n_validations_since_best += 1
         self.save()
         self.window = Window()  # the time of validation is not training's
+
+    def check_finite(self) -> None:
+        """Raise `TrainingFailed` if the newest gradient, or a loss before it, is no finite number."""
+        if not isfinite(float(self.window.loss_sum) + float(self.grad_norm)):
+            raise TrainingFailed(
+                f"Training has diverged: at step {self.state.step} the loss or its gradient is no finite number. "
+                "A lower optim.lr, more optim.warmup_steps or optim.grad_clip=1 may help. Nothing of this was saved."
+            )
 
     def save(self) -> None:
         """Write a checkpoint; the model too, so that it can be tried before its first validation."""

@@ -140,13 +140,18 @@ class Translator:
         count = min(n_best, *(len(hypotheses) for hypotheses in parts))
         return [
             Translation(
-                self.joiner.join(self.tokenizer.decode_tgt(part[rank].tokens) for part in parts),
+                one_line(self.joiner.join(self.tokenizer.decode_tgt(part[rank].tokens) for part in parts)),
                 sum(part[rank].score for part in parts),
                 sum(part[rank].log_prob for part in parts),
                 all(part[rank].complete for part in parts),
             )
             for rank in range(count)
         ]
+
+
+def one_line(text: str) -> str:
+    """Text without line breaks, which bytes can spell: one line out for every line in."""
+    return " ".join(text.splitlines())
 
 
 def warn(lines: list[int], first_line: int, what: str) -> None:

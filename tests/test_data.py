@@ -180,4 +180,3 @@ def test_batch_layout():
     assert batch.tgt_out.tolist() == [[7, 3, 0, 0], [9, 10, 11, 3]]
     assert batch.src_mask.tolist() == [[True, True, True], [True, True, False]]
     assert batch.tgt_mask.sum() == batch.n_tgt_tokens == 6
-    assert batch.padding_share == pytest.approx(1 - 11 / 14)

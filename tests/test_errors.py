@@ -47,6 +47,9 @@ def refuses(mt, corpus, tmp_path):
             ["optim.schedule=cosine", "training.max_steps"],
         ),
         ("optim.lr", ["optim.lr"]),
+        ("+optim.lrr=1", ["'optim.lrr'", "Did you mean 'lr'?"]),
+        ("seed=-1", ["seed=-1"]),
+        ("data.test={../x:valid}", ["../x"]),
         ("tokenizer.vocab_size=90000", ["tokenizer.vocab_size=90000", "at most"]),
         ("tokenizer.vocab_size=262", ["tokenizer.vocab_size=262", "characters"]),
         ("training.device=cuda:77", ["no device 'cuda:77'", "cpu"]),
@@ -63,6 +66,10 @@ def test_missing_keys_are_named(mt):
     outcome = mt("train", "data=files", "data.src_lang=de", "data.tgt_lang=en", "data.valid=x")
     assert outcome.code == 2
     assert "data.train is not set" in outcome.err
+    outcome = mt("train", "data=files")
+    assert outcome.code == 2
+    assert outcome.err.startswith("mt: data.src_lang is not set")
+    assert len(outcome.err.splitlines()) == 1
 
 
 def test_corpus_files(refuses, corpus, tmp_path):
@@ -126,6 +133,7 @@ def test_a_run_folder_of_another_configuration(mt, corpus, tmp_path):
     assert "model.d_model: 32 there, 64 now" in outcome.err
     assert "optim.lr: 0.001 there, 0.5 now" in outcome.err
     assert "max_steps" not in outcome.err
+    assert "early_stopping.metric" in mt(*arguments, "training.early_stopping.metric=loss").err
     assert "give another name=" in outcome.err
     assert {p: p.read_bytes() for p in (tmp_path / "run").rglob("*") if p.is_file()} == before
     (tmp_path / "other").mkdir()
@@ -242,7 +250,7 @@ def test_a_full_disk_while_training(corpus, tmp_path):
         [*arguments, "training.max_steps=6"], capture_output=True, text=True, cwd=ROOT, check=False, preexec_fn=limit
     )
     assert full.returncode == 2, full.stderr
-    assert "Could not write" in full.stderr
+    assert "File too large" in full.stderr
     assert "Traceback" not in full.stderr
     assert [p.name for p in (tmp_path / "run" / "checkpoints").iterdir()] == ["step-000000003"]
     again = subprocess.run([*arguments, "training.max_steps=6"], capture_output=True, text=True, cwd=ROOT, check=False)

@@ -26,7 +26,7 @@ LAYERS = [
     ["translator"],
     ["validator", "scoring"],
     ["trainer"],
-    ["commands.composition", "commands.run_folder"],
+    ["commands.composition", "commands.run_folder", "commands.search_options"],
     ["commands.train", "commands.translate", "commands.evaluate"],
     ["__main__"],
 ]

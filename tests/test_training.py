@@ -283,3 +283,20 @@ def test_a_terminal_gets_a_progress_bar(corpus, tmp_path):
     assert "target tokens/s" in text
     assert " left" in text
     assert "100%" in text
+
+
+@pytest.mark.parametrize("every", [2, 1000])
+def test_divergence_is_said_and_not_saved(corpus, tmp_path, mt, every):
+    limits = [
+        "training.max_steps=40",
+        "optim.lr=1e30",
+        "optim.warmup_steps=0",
+        "optim.grad_clip=0",
+        f"training.log_every_steps={every}",
+    ]
+    outcome = mt(*overrides(corpus, f"run_dir={tmp_path}/run", *limits, f"training.checkpoint_every_steps={every}"))
+    assert outcome.code == 1
+    assert "Training has diverged" in outcome.err
+    assert "Traceback" not in outcome.err
+    for checkpoint in (tmp_path / "run").glob("checkpoints/*/model.safetensors"):
+        assert all(tensor.isfinite().all() for tensor in load_file(checkpoint).values())

@@ -14,7 +14,7 @@ from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.errors import HydraException
 from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
-from omegaconf.errors import MissingMandatoryValue, OmegaConfBaseException
+from omegaconf.errors import OmegaConfBaseException
 
 from mt.config import Config
 from mt.config_file import check_key
@@ -28,19 +28,31 @@ def run_composed(arguments: list[str], job: Callable[[Config], None]) -> None:
         UserError: the arguments or the configuration are wrong.
     """
     ConfigStore.instance().store(name="schema", node=Config)
+    failures: list[UserError] = []
 
     @hydra.main(config_path="pkg://mt.conf", config_name="config", version_base="1.3")
     def run(composed: DictConfig) -> None:
-        job(to_config(composed, arguments))
+        try:
+            config = to_config(composed, arguments)
+        except UserError as error:  # kept from Hydra, which would print a line of its own
+            failures.append(error)
+            return
+        job(config)
 
     sweep = bool({"-m", "--multirun"} & set(arguments))
     arguments = [part for argument in arguments for part in replacing_test_sets(argument, sweep)]
+    for argument in arguments:
+        key, equals, _ = argument.lstrip("+~").partition("=")
+        if argument.startswith(("+", "~")) and equals and not key.startswith("hydra") and "@" not in key:
+            check_key(key)
     os.environ["HYDRA_FULL_ERROR"] = "1"  # let errors come here instead of being printed with half a traceback
     sys.argv = ["mt train", *arguments]
     try:
         run()
     except (HydraException, OmegaConfBaseException) as error:
-        raise UserError(explain(error, arguments)) from error
+        raise UserError(explain(error)) from error
+    if failures:
+        raise failures[0]
 
 
 def replacing_test_sets(argument: str, sweep: bool) -> list[str]:
@@ -58,9 +70,8 @@ def to_config(composed: DictConfig, arguments: list[str]) -> Config:
         if HydraConfig.get().mode == RunMode.MULTIRUN:
             composed.run_dir = f"{composed.run_dir}/{job_name(arguments)}"
         config = OmegaConf.to_object(composed)
-    except MissingMandatoryValue as error:
-        key = error.full_key or error.key
-        raise UserError(f"{key} is not set: give {key}=VALUE on the command line or in an experiment.") from error
+    except OmegaConfBaseException as error:
+        raise UserError(explain(error)) from error
     assert isinstance(config, Config)
     return config
 
@@ -77,14 +88,17 @@ def job_name(arguments: list[str]) -> str:
     return re.sub(r"[^\w.,=+-]", "_", ",".join(own)) or f"job-{HydraConfig.get().job.num}"
 
 
-def explain(error: Exception, arguments: list[str]) -> str:
+def explain(error: Exception) -> str:
     """A composition error in a line or two that name the key or group and what there is instead."""
-    lines = [line.strip() for line in [*str(error).splitlines(), *str(error.__cause__ or "").splitlines()]]
-    text = "\n".join(lines)
+    text = f"{error}\n{error.__cause__ or ''}".partition("Config search path")[0]
+    full_key = re.search(r"full_key: (\S+)", text)
+    if missing := re.search(r"[Mm]issing mandatory value: (\S+)", text):
+        key = full_key[1] if full_key and "." not in missing[1] else missing[1]
+        return f"{key} is not set: give {key}=VALUE on the command line or in an experiment."
     for pattern in (r"Could not override '([^']+)'", r"full_key: (\S+)", r"Key '([^']+)'"):
         if named := re.search(pattern, text):
             check_key(named[1])
+    lines = [line.strip() for line in text.splitlines()]
     kept = [line for line in lines if line and not line.startswith(("object_type=", "reference_type=", "full_key:"))]
-    key = re.search(r"full_key: (\S+)", text)
-    prefix = f"{key[1]}: " if key and key[1] not in kept[0] else ""
+    prefix = f"{full_key[1]}: " if full_key and full_key[1] not in kept[0] else ""
     return prefix + "\n  ".join(dict.fromkeys(kept))

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import argparse
+from dataclasses import replace
 from pathlib import Path
 
 import datasets
 
+from mt.commands.search_options import search_overrides
 from mt.devices import keep_freed_memory
 from mt.errors import UserError
 from mt.logs import set_up_console
@@ -45,12 +47,15 @@ def main(arguments: list[str]) -> int:
     set_up_console()
     keep_freed_memory()
     (datasets.enable_progress_bars if on_terminal() else datasets.disable_progress_bars)()
-    overrides = list(options.set)
-    if options.beam_size is not None:
-        overrides.append(f"search.beam_size={options.beam_size}")
-    translator, config = load_run(options.run, options.device, overrides)
+    translator, config = load_run(options.run, options.device, search_overrides(options))
     if options.test:
-        config.data.test = dict(split_test(test) for test in options.test)
+        config.data.test = {}
+        for test in options.test:
+            name, source = split_test(test)
+            if name in config.data.test:
+                raise UserError(f"--test {name}=… is given twice: each test set needs a name of its own.")
+            config.data.test[name] = source
+        replace(config.data)  # checks the names
     if not config.data.test:
         raise UserError(f"{options.run} has no test sets (data.test): give one with --test NAME=CORPUS.")
     scorer = Scorer(config.data.tgt_lang)

@@ -20,7 +20,7 @@ FREE_TO_CHANGE = (
     "training.max_steps",
     "training.max_epochs",
     "training.max_minutes",
-    "training.early_stopping.",
+    "training.early_stopping.patience",
     "training.valid_every_steps",
     "training.checkpoint_every_steps",
     "training.log_every_steps",

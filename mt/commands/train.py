@@ -107,7 +107,8 @@ def prepare(config: Config, run: Path) -> Prepared:
         for key, source, split in (("train", data.train, "train"), ("valid", data.valid, "validation"))
     }
     tests = load_test_sets(data)
-    if all(path.exists() for path in model_paths(run, config.tokenizer.joint)):
+    trained = any((run / "checkpoints").glob("step-*"))  # then another tokeniser would not fit the weights
+    if trained or all(path.exists() for path in model_paths(run, config.tokenizer.joint)):
         tokenizer = load_tokenizer(run, config.tokenizer.joint)
     else:
         tokenizer = make_tokenizer(config, text["train"])
@@ -117,6 +118,8 @@ def prepare(config: Config, run: Path) -> Prepared:
 
 def make_tokenizer(config: Config, text: Dataset) -> Tokenizer:
     """Train the tokeniser on the training text."""
+    if not any(src.strip() and tgt.strip() for src, tgt in zip(text["src"], text["tgt"], strict=True)):
+        raise UserError("data.train: every pair has an empty side.")
     log.info("Training the tokeniser on data.train.")
     settings = SubwordSettings(
         config.tokenizer.model_type.value,

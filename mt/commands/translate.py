@@ -10,11 +10,13 @@ import sys
 import threading
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import TextIO
 
 from tqdm import tqdm
 
+from mt.commands.search_options import search_overrides
 from mt.config import SearchConfig
 from mt.data.sources import decode_lines, read_lines
 from mt.devices import keep_freed_memory
@@ -40,7 +42,7 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument("-i", "--input", type=Path, metavar="FILE", help="translate this file (also .gz, .bz2, .xz)")
     parser.add_argument("-o", "--output", type=Path, metavar="FILE", help="write to this file, not standard output")
     parser.add_argument("--beam-size", metavar="N", help="hypotheses that are followed at once; 1 is greedy search")
-    parser.add_argument("--n-best", metavar="N", help="print the N best, each as `line ||| translation ||| score`")
+    parser.add_argument("--n-best", type=int, metavar="N", help="print the N best: `line ||| translation ||| score`")
     parser.add_argument("--json", action="store_true", help="print a JSON object a line, with scores")
     parser.add_argument("--device", default="auto", help="cpu, cuda, cuda:1, mps; default: a GPU if there is one")
     parser.add_argument(
@@ -57,6 +59,8 @@ def main(arguments: list[str]) -> int:
     if options.input and options.sentence:
         raise UserError("Give sentences or --input, not both.")
     translator, config = load_run(options.run, options.device, search_overrides(options))
+    if options.n_best is not None:
+        widen_for_n_best(config.search, options)
     if options.input and not options.input.is_file():
         raise UserError(f"--input: there is no file {options.input}.")
     with opened_output(options.output) as output:
@@ -70,19 +74,12 @@ def main(arguments: list[str]) -> int:
     return 0
 
 
-def search_overrides(options: argparse.Namespace) -> list[str]:
-    """The options that change the search, as configuration overrides; a beam is made wide enough for --n-best."""
-    overrides: list[str] = list(options.set)
-    for override in overrides:
-        if not override.startswith("search."):
-            raise UserError(f"--set {override}: only search.KEY=VALUE can be set here.")
-    if options.beam_size is not None:
-        overrides.append(f"search.beam_size={options.beam_size}")
-    if options.n_best is not None:
-        overrides.append(f"search.n_best={options.n_best}")
-        if options.beam_size is None and options.n_best.isdigit() and int(options.n_best) > SearchConfig.beam_size:
-            overrides.append(f"search.beam_size={options.n_best}")
-    return overrides
+def widen_for_n_best(search: SearchConfig, options: argparse.Namespace) -> None:
+    """Set `n_best`; a beam that --beam-size has not set is made wide enough for it."""
+    search.n_best = options.n_best
+    if options.beam_size is None:
+        search.beam_size = max(search.beam_size, search.n_best)
+    replace(search)  # checks the values together
 
 
 def write(output: TextIO, line: str, number: int, translations: list[Translation], options: argparse.Namespace) -> None:
@@ -94,14 +91,9 @@ def write(output: TextIO, line: str, number: int, translations: list[Translation
         print(json.dumps({"source": line, "translations": rows}, ensure_ascii=False), file=output)
     elif options.n_best is not None:
         for translation in translations:
-            print(f"{number} ||| {one_line(translation.text)} ||| {translation.score:.4f}", file=output)
+            print(f"{number} ||| {translation.text} ||| {translation.score:.4f}", file=output)
     else:
-        print(one_line(translations[0].text), file=output)
-
-
-def one_line(text: str) -> str:
-    """Text without line breaks: one line out for every line in."""
-    return " ".join(text.splitlines())
+        print(translations[0].text, file=output)
 
 
 @contextmanager

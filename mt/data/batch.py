@@ -30,11 +30,6 @@ class Batch:
     n_tgt_tokens: int
     """real tokens, end marks counted"""
 
-    @property
-    def padding_share(self) -> float:
-        """Share of both rectangles that is padding."""
-        return 1 - (self.n_src_tokens + self.n_tgt_tokens) / (self.src.numel() + self.tgt_in.numel())
-
     def to(self, device: torch.device) -> Batch:
         """The same batch on another device."""
         return Batch(
