@@ -82,7 +82,16 @@ def test_what_training_wrote_comes_back(get):
         "test/test_chrf",
     }
     points = json.loads(get("plugin/scalars/scalars", run=name, tag="train/loss"))
-    assert [point[1] for point in points] == [2, 4, 6, 8, 10, 12]  # the resumed run continues the curve
+    assert [point[1] for point in points] == [
+        2,
+        3,
+        4,
+        6,
+        8,
+        9,
+        10,
+        12,
+    ]  # each 2 steps and before each validation; no gap or repeat where it was resumed
     points = json.loads(get("plugin/scalars/scalars", run=name, tag="valid/bleu"))
     assert [point[1] for point in points] == [3, 6, 9, 12]
     (text_tag,) = json.loads(get("plugin/text/tags"))[name]
