@@ -16,13 +16,14 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
+from mt.distributed import part_like, whole
 from mt.errors import UserError
 from mt.storage import remove, replacing
 
 
 @dataclass
 class TrainState:
-    """Where training is; with weights, optimizer and random generators, all that it depends on."""
+    """Where training is; with weights and optimizer, all that it depends on."""
 
     step: int = 0
     epoch: int = 0
@@ -36,14 +37,19 @@ class TrainState:
     validated_step: int = 0
 
 
-def save_weights(model: nn.Module, path: Path) -> None:
-    """Write a model's parameters; a shared one once."""
+def weights_of(model: nn.Module) -> dict[str, Tensor]:
+    """A model's parameters by name, a shared one once. All processes must ask, see `mt.distributed.whole`."""
+    return {name: whole(parameter.detach()).contiguous() for name, parameter in model.named_parameters()}
+
+
+def save_weights(weights: dict[str, Tensor], path: Path) -> None:
+    """Write tensors by name."""
     with replacing(path) as temporary:
-        save_file({name: p.detach().contiguous() for name, p in model.named_parameters()}, temporary)
+        save_file(weights, temporary)
 
 
 def load_weights(model: nn.Module, path: Path) -> None:
-    """Read what `save_weights` wrote into a model of the same shape.
+    """Read the weights of a model of the same shape.
 
     Raises:
         UserError: the file is missing, damaged, or of another model.
@@ -54,7 +60,7 @@ def load_weights(model: nn.Module, path: Path) -> None:
         raise UserError(f"{path} holds another model than config.yaml describes.")
     with torch.no_grad():
         for name, parameter in own.items():
-            parameter.copy_(tensors[name])
+            parameter.copy_(part_like(tensors[name], parameter))
 
 
 def read_tensors(path: Path) -> dict[str, Tensor]:
@@ -78,20 +84,22 @@ class CheckpointStore:
         """The checkpoints, oldest first."""
         return sorted(self.folder.glob("step-*"))
 
-    def save(self, state: TrainState, model: nn.Module, optimizer: Optimizer) -> Path:
-        """Write a checkpoint, then delete those that are too many."""
+    def save(self, state: TrainState, weights: dict[str, Tensor], others: dict[str, dict[str, Tensor]]) -> Path:
+        """Write a checkpoint, `weights` and the `others` a file each; then delete those that are too many."""
         path = self.folder / f"step-{state.step:09d}"
         with replacing(path) as temporary:
             temporary.mkdir()
-            save_weights(model, temporary / "model.safetensors")
-            save_file(pack_optimizer(optimizer) | random_states(), temporary / "optimizer.safetensors")
+            for name, tensors in {"model": weights, **others}.items():
+                save_file(tensors, temporary / f"{name}.safetensors")
             (temporary / "state.json").write_text(json.dumps(asdict(state), indent=1), encoding="utf-8")
         for old in self.paths()[: -self.keep]:
             remove(old)
         return path
 
-    def load_latest(self, model: nn.Module, optimizer: Optimizer) -> TrainState | None:
-        """Restore model, optimizer and random generators from the newest checkpoint; None where there is none.
+    def load_latest(
+        self, model: nn.Module, optimizer: Optimizer, average: dict[str, Tensor] | None = None
+    ) -> TrainState | None:
+        """Restore model, optimizer and `average` from the newest checkpoint; None where there is none.
 
         Raises:
             UserError: the checkpoint is damaged.
@@ -102,9 +110,11 @@ class CheckpointStore:
         try:
             state = read_state(path / "state.json")
             load_weights(model, path / "model.safetensors")
-            tensors = read_tensors(path / "optimizer.safetensors")
-            restore_random_states(tensors)
-            unpack_optimizer(optimizer, tensors)
+            unpack_optimizer(optimizer, read_tensors(path / "optimizer.safetensors"))
+            if average is not None:
+                tensors = read_tensors(path / "average.safetensors")
+                for name, tensor in average.items():
+                    tensor.copy_(part_like(tensors[name], tensor))
         except (UserError, KeyError, ValueError, RuntimeError) as error:
             others = f"the one before it, {self.paths()[-2]}" if len(self.paths()) > 1 else "the beginning"
             raise UserError(
@@ -123,9 +133,9 @@ def read_state(path: Path) -> TrainState:
 
 
 def pack_optimizer(optimizer: Optimizer) -> dict[str, Tensor]:
-    """An optimizer's state as tensors named `INDEX.NAME`. Its settings come from the configuration."""
+    """An optimizer's state as whole tensors named `INDEX.NAME`. Its settings come from the configuration."""
     return {
-        f"{index}.{name}": value.contiguous()
+        f"{index}.{name}": whole(value).contiguous()
         for index, values in optimizer.state_dict()["state"].items()
         for name, value in values.items()
         if value is not None
@@ -134,24 +144,9 @@ def pack_optimizer(optimizer: Optimizer) -> dict[str, Tensor]:
 
 def unpack_optimizer(optimizer: Optimizer, tensors: dict[str, Tensor]) -> None:
     """Restore what `pack_optimizer` gave."""
+    parameters = [parameter for group in optimizer.param_groups for parameter in group["params"]]
     state: dict[int, dict[str, Tensor]] = {}
     for key, value in tensors.items():
         index, _, name = key.partition(".")
-        if index.isdigit():
-            state.setdefault(int(index), {})[name] = value
+        state.setdefault(int(index), {})[name] = part_like(value, parameters[int(index)])
     optimizer.load_state_dict({"state": state, "param_groups": optimizer.state_dict()["param_groups"]})
-
-
-def random_states() -> dict[str, Tensor]:
-    """The states of torch's generators."""
-    states = {"random.cpu": torch.get_rng_state()}
-    if torch.cuda.is_available():
-        states["random.cuda"] = torch.cuda.get_rng_state()
-    return states
-
-
-def restore_random_states(tensors: dict[str, Tensor]) -> None:
-    """Set the generators to the states that `random_states` gave."""
-    torch.set_rng_state(tensors["random.cpu"])
-    if torch.cuda.is_available() and "random.cuda" in tensors:
-        torch.cuda.set_rng_state(tensors["random.cuda"])

@@ -72,6 +72,13 @@ class Precision(Enum):
     bf16 = "bf16"
 
 
+class Strategy(Enum):
+    """How several processes share a model: a whole copy in each, or a part of every layer in each."""
+
+    ddp = "ddp"
+    fsdp = "fsdp"
+
+
 class StoppingMetric(Enum):
     """What validation decides by."""
 
@@ -220,7 +227,10 @@ class TrainingConfig:
     max_tokens: int = 4096
     """A batch's budget: rows x the longest side in it, padding and end marks counted."""
     accumulate: int = 1
-    """Batches whose gradients are summed for one update."""
+    """Batches whose gradients each process sums for one update."""
+    batches_per_step: Optional[int] = None  # noqa: UP045
+    """Batches for one update, all processes together: `accumulate` then follows from how many there are."""
+    strategy: Strategy = Strategy.ddp
     max_steps: Optional[int] = 100_000  # noqa: UP045
     max_epochs: Optional[int] = None  # noqa: UP045
     max_minutes: Optional[float] = None  # noqa: UP045
@@ -232,6 +242,8 @@ class TrainingConfig:
     device: str = "auto"
     precision: Precision = Precision.auto
     label_smoothing: float = 0.1
+    ema_decay: float = 0.0
+    """Of the exponential moving average of the weights, which is then what is validated and kept; 0: none."""
     early_stopping: EarlyStoppingConfig = field(default_factory=EarlyStoppingConfig)
     n_samples: int = 8
     """Validation sentences whose translations are shown in TensorBoard."""
@@ -239,13 +251,31 @@ class TrainingConfig:
     def __post_init__(self) -> None:
         require_positive("training", self, "max_tokens", "accumulate", "max_steps", "max_epochs", "max_minutes")
         require_positive("training", self, "valid_every_steps", "checkpoint_every_steps", "log_every_steps")
-        require_positive("training", self, "keep_checkpoints")
-        require_fraction("training", self, "label_smoothing")
+        require_positive("training", self, "keep_checkpoints", "batches_per_step")
+        require(
+            self.batches_per_step is None or self.accumulate == 1,
+            "training.batches_per_step and training.accumulate say the same in two ways: set one of them.",
+        )
+        require_fraction("training", self, "label_smoothing", "ema_decay")
         require(self.n_samples >= 0, f"training.n_samples={self.n_samples} must not be negative.")
         require(
             any((self.max_steps, self.max_epochs, self.max_minutes, self.early_stopping.patience)),
             "Training would never end: set training.max_steps, max_epochs, max_minutes or early_stopping.patience.",
         )
+
+    def batches_per_process(self, n_processes: int) -> int:
+        """Batches that each of some processes sums for one update.
+
+        Raises:
+            UserError: `batches_per_step` cannot be shared out evenly.
+        """
+        if self.batches_per_step is None:
+            return self.accumulate
+        require(
+            self.batches_per_step % n_processes == 0,
+            f"training.batches_per_step={self.batches_per_step} cannot be shared out evenly to {n_processes} processes.",
+        )
+        return self.batches_per_step // n_processes
 
 
 @dataclass

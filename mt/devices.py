@@ -11,14 +11,16 @@ import torch
 from mt.errors import UserError
 
 
-def choose_device(name: str = "auto") -> torch.device:
-    """The named device; "auto" is the first GPU, else the CPU.
+def choose_device(name: str = "auto", local_rank: int | None = None) -> torch.device:
+    """The named device; "auto" is the first GPU, else the CPU. Of several processes each takes the GPU of its rank.
 
     Raises:
         UserError: there is no such device here.
     """
     if name == "auto":
         name = "cuda" if torch.cuda.is_available() else "mps" if torch.backends.mps.is_available() else "cpu"
+    if name == "cuda" and local_rank is not None:
+        name = f"cuda:{local_rank}"
     try:
         device = torch.device(name)
         torch.empty(0, device=device)

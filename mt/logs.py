@@ -28,6 +28,11 @@ def set_up_console() -> None:
     logger.handlers = [ConsoleHandler()]
 
 
+def quiet() -> None:
+    """Leave saying what goes on to another process; errors are still said."""
+    logging.getLogger("mt").setLevel(logging.ERROR)
+
+
 @contextmanager
 def log_file(path: Path) -> Iterator[None]:
     """Within this context, messages go to the file too, with the time."""

@@ -1,6 +1,6 @@
-"""Label-smoothed cross-entropy, summed over tokens, with the unsmoothed loss beside it.
+"""Label-smoothed cross-entropy of the output projection, summed over tokens, with the unsmoothed loss beside it.
 
-Shapes: N tokens, V vocabulary.
+Shapes: N tokens, n of them at a time, D model features, V vocabulary.
 """
 
 from __future__ import annotations
@@ -11,40 +11,75 @@ import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
+CHUNK_SIZE = {"cpu": 1 << 22, "cuda": 1 << 27}
+"""Logits that exist at once: few enough for a CPU's cache, enough to keep a GPU busy."""
 
-class _SmoothedCrossEntropy(torch.autograd.Function):
-    """Two numbers out of one pass over the logits, and the gradient in one more.
 
-    Written out because autograd, given the same formula, makes five passes over (N, V), the largest tensor there is.
+class _ProjectedCrossEntropy(torch.autograd.Function):
+    """Projection, softmax, loss and their gradients, some rows at a time.
+
+    Written out because the logits (N, V) are the largest tensor there is, and autograd, given the same formula, keeps
+    and passes over it five times. Here the gradients of a chunk are made as soon as its logits are there, and the
+    logits are overwritten.
     """
 
     @staticmethod
-    def forward(ctx: Any, logits: Tensor, targets: Tensor, smoothing: float) -> tuple[Tensor, Tensor]:
-        log_z = logits.float().logsumexp(-1)
-        nll = log_z - logits.gather(1, targets.unsqueeze(1)).squeeze(1).float()
-        loss = (1 - smoothing) * nll + smoothing * (log_z - logits.mean(-1, dtype=torch.float32))
-        ctx.save_for_backward(logits, targets, log_z)
-        ctx.smoothing = smoothing
-        nll_sum = nll.sum()
+    def forward(ctx: Any, features: Tensor, weight: Tensor, targets: Tensor, smoothing: float) -> tuple[Tensor, Tensor]:
+        n_rows = max(1, CHUNK_SIZE.get(features.device.type, 1 << 24) // weight.size(0))
+        trained = any(ctx.needs_input_grad)
+        grad_features = torch.empty_like(features)
+        grad_weight = torch.zeros_like(weight)
+        projection = weight.to(features.dtype)
+        sums = torch.zeros(2, device=features.device)  # loss, nll
+        for start in range(0, features.size(0), n_rows):
+            rows = slice(start, start + n_rows)
+            logits = (features[rows] @ projection.t()).float()  # (n, V)
+            sums += loss_to_gradient_(logits, targets[rows], smoothing)
+            if trained:
+                grad = logits.to(features.dtype)
+                torch.mm(grad, projection, out=grad_features[rows])
+                if weight.dtype == grad.dtype:
+                    grad_weight.addmm_(grad.t(), features[rows])
+                else:
+                    grad_weight += grad.t() @ features[rows]
+        if trained:
+            ctx.save_for_backward(grad_features, grad_weight)
+        loss_sum, nll_sum = sums.unbind()
         ctx.mark_non_differentiable(nll_sum)
-        return loss.sum(), nll_sum
+        return loss_sum, nll_sum
 
     @staticmethod
     @once_differentiable
-    def backward(ctx: Any, grad_loss: Tensor, _: Tensor) -> tuple[Tensor, None, None]:
-        logits, targets, log_z = ctx.saved_tensors
-        # d loss / d logits = softmax - the smoothed target distribution
-        grad = torch.sub(logits, log_z.unsqueeze(1)).exp_().sub_(ctx.smoothing / logits.size(1))
-        peak = torch.full_like(targets, -(1 - ctx.smoothing), dtype=grad.dtype).unsqueeze(1)
-        grad.scatter_add_(1, targets.unsqueeze(1), peak)
-        return grad.mul_(grad_loss).to(logits.dtype), None, None
+    def backward(ctx: Any, grad_loss: Tensor, _: Tensor) -> tuple[Tensor, Tensor, None, None]:
+        grad_features, grad_weight = ctx.saved_tensors
+        return grad_features * grad_loss.to(grad_features.dtype), grad_weight * grad_loss, None, None
 
 
-def smoothed_cross_entropy(logits: Tensor, targets: Tensor, smoothing: float = 0.0) -> tuple[Tensor, Tensor]:
+def loss_to_gradient_(logits: Tensor, targets: Tensor, smoothing: float) -> Tensor:
+    """Smoothed and unsmoothed loss of some rows, summed, (2,); `logits` (n, V) become the gradient of the first.
+
+    That is softmax - the smoothed target distribution.
+    """
+    targets = targets.unsqueeze(1)
+    logits.sub_(logits.amax(-1, keepdim=True))
+    at_target, mean = logits.gather(1, targets), logits.mean(-1, keepdim=True)
+    shares = logits.exp_()
+    z = shares.sum(-1, keepdim=True)
+    nll = z.log() - at_target
+    loss = (1 - smoothing) * nll + smoothing * (z.log() - mean)
+    shares.div_(z).sub_(smoothing / logits.size(1))
+    shares.scatter_add_(1, targets, torch.full_like(z, -(1 - smoothing)))
+    return torch.stack((loss.sum(), nll.sum()))
+
+
+def smoothed_cross_entropy(
+    features: Tensor, weight: Tensor, targets: Tensor, smoothing: float = 0.0
+) -> tuple[Tensor, Tensor]:
     """The loss that is trained on, and the one that is reported, each summed over the tokens, in float32.
 
     Args:
-        logits: (N, V).
+        features: what the output projection reads, (N, D).
+        weight: of the output projection, (V, D); the logits are `features @ weight.T`.
         targets: the right tokens, (N,).
         smoothing: share of the target probability that is spread evenly over the vocabulary (Szegedy et al., 2016,
             section 7).
@@ -53,5 +88,6 @@ def smoothed_cross_entropy(logits: Tensor, targets: Tensor, smoothing: float = 0
         `(loss_sum, nll_sum)`: the smoothed cross-entropy, which has a gradient, and -Σ log p(target), which has none.
         Perplexity is exp(nll_sum / N).
     """
-    loss_sum, nll_sum = _SmoothedCrossEntropy.apply(logits, targets, smoothing)  # type: ignore[no-untyped-call]
+    with torch.autocast(features.device.type, enabled=False):
+        loss_sum, nll_sum = _ProjectedCrossEntropy.apply(features, weight, targets, smoothing)  # type: ignore[no-untyped-call]
     return loss_sum, nll_sum

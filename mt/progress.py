@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import sys
 from typing import NoReturn
 
@@ -12,8 +13,8 @@ log = logging.getLogger(__name__)
 
 
 def on_terminal() -> bool:
-    """Whether standard error is a terminal."""
-    return sys.stderr.isatty()
+    """Whether standard error is a terminal, and this process the one of several that reports."""
+    return sys.stderr.isatty() and os.environ.get("RANK", "0") == "0"
 
 
 def describe_seconds(seconds: float) -> str:

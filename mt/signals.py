@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import signal
+from collections.abc import Sequence
 from types import FrameType, TracebackType
 from typing import Any
+
+STOPPING = (signal.SIGINT, signal.SIGTERM)
 
 
 class Interrupted(Exception):
@@ -12,7 +15,11 @@ class Interrupted(Exception):
 
     def __init__(self, signal_number: int) -> None:
         super().__init__(signal.Signals(signal_number).name)
+        self.signal_number = signal_number
         self.exit_code = 128 + signal_number
+
+    def __reduce__(self) -> tuple[type[Interrupted], tuple[int]]:
+        return Interrupted, (self.signal_number,)  # so that another process can be told
 
 
 class StopSignals:
@@ -23,7 +30,7 @@ class StopSignals:
         self._previous: dict[int, Any] = {}
 
     def __enter__(self) -> StopSignals:
-        for number in (signal.SIGINT, signal.SIGTERM):
+        for number in STOPPING:
             self._previous[number] = signal.signal(number, self._note)
         return self
 
@@ -35,6 +42,14 @@ class StopSignals:
 
     def _note(self, number: int, frame: FrameType | None) -> None:
         self.received = number
+
+    def counts(self) -> list[float]:
+        """For each signal 1 if it has come, to be summed over processes."""
+        return [float(self.received == number) for number in STOPPING]
+
+    def share(self, counts: Sequence[float]) -> None:
+        """Take a signal that has come to any process, as `counts` summed tell, as one's own."""
+        self.received = next((number for number, count in zip(STOPPING, counts, strict=True) if count), None)
 
     def check(self) -> None:
         """Raise `Interrupted` if a signal has come."""

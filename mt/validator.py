@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from math import exp
+from typing import TypeVar
 
 import torch
 from torch import Tensor
@@ -12,12 +13,15 @@ from torch import Tensor
 from mt.config import SearchConfig
 from mt.data.corpus import Corpus
 from mt.data.loader import sorted_batches
-from mt.loss import smoothed_cross_entropy
+from mt.distributed import ALONE, World
 from mt.metrics import Scorer
 from mt.model.attention import recorded_weights
 from mt.model.transformer import DecoderLayer
+from mt.objective import Objective
+from mt.signals import Interrupted
 from mt.translator import Translator
 
+T = TypeVar("T")
 N_LINES_AT_ONCE = 256
 
 
@@ -66,22 +70,50 @@ class Validator:
     search: SearchConfig
     max_tokens: int
     n_samples: int
+    world: World = ALONE
 
     def validate(self, check: Callable[[], None]) -> Validation:
-        """Score the model as it is now; `check` is called often and may raise, to stop early.
+        """Score the model as it is now; `check` is called often and may raise `Interrupted`, to stop early.
 
-        Translations for BLEU are greedy, which takes a fraction of beam search's time and ranks models alike.
+        Translations for BLEU are greedy, which takes a fraction of beam search's time and ranks models alike. Of
+        several processes each does a share of the sentences, and all get the whole result.
         """
         loss = self.mean_loss(check)
-        greedy = replace(self.search, beam_size=1, n_best=1)
-        hypotheses: list[str] = []
-        for start in range(0, len(self.text), N_LINES_AT_ONCE):
-            check()
-            lines = [src for src, _ in self.text[start : start + N_LINES_AT_ONCE]]
-            hypotheses += [best[0].text for best in self.translator.translate(lines, greedy, quiet=True)]
+        hypotheses = self.translate(check)
         bleu, chrf = self.scorer.score(hypotheses, [reference for _, reference in self.text])
         samples = [(*self.text[i], hypotheses[i]) for i in self.sample_indices()]
         return Validation(loss, bleu.value, chrf.value, samples, self.attention_of(samples[0]) if samples else None)
+
+    def translate(self, check: Callable[[], None]) -> list[str]:
+        """The greedy translation of every line."""
+        greedy = replace(self.search, beam_size=1, n_best=1)
+        sources = [src for src, _ in self.text]
+        hypotheses = [""] * len(sources)
+
+        def translate_share() -> list[str]:
+            share, done = sources[self.world.rank :: self.world.size], []
+            for start in range(0, len(share), N_LINES_AT_ONCE):
+                check()
+                found = self.translator.translate(share[start : start + N_LINES_AT_ONCE], greedy, quiet=True)
+                done += [best[0].text for best in found]
+            return done
+
+        for rank, share in enumerate(self.shares(translate_share)):
+            hypotheses[rank :: self.world.size] = share
+        return hypotheses
+
+    def shares(self, work: Callable[[], T]) -> list[T]:
+        """What each process makes of its share; where one is interrupted, all are."""
+        outcome: T | Interrupted
+        try:
+            outcome = work()
+        except Interrupted as interruption:
+            outcome = interruption
+        outcomes = self.world.gather(outcome)
+        for outcome in outcomes:
+            if isinstance(outcome, Interrupted):
+                raise outcome
+        return outcomes  # type: ignore[return-value]  # no interruption is among them
 
     def sample_indices(self) -> list[int]:
         """The same few lines at each validation, spread over the text."""
@@ -91,16 +123,19 @@ class Validator:
     @torch.inference_mode()
     def mean_loss(self, check: Callable[[], None]) -> float:
         """-log p(reference) a token, end marks counted, without dropout."""
-        model = self.translator.model.eval()
-        device = model.projection.weight.device
-        total, n_tokens = 0.0, 0
-        for batch in sorted_batches(self.corpus, self.max_tokens):
-            check()
-            batch = batch.to(device)
-            logits = model(batch.src, batch.src_mask, batch.tgt_in, batch.tgt_mask)
-            total += smoothed_cross_entropy(logits, batch.tgt_out[batch.tgt_mask])[1].item()
-            n_tokens += batch.n_tgt_tokens
-        return total / n_tokens
+        objective = Objective(self.translator.model).eval()
+        device = self.translator.model.projection.weight.device
+
+        def sum_share() -> tuple[float, int]:
+            nll_sum, n_tokens = 0.0, 0
+            for batch in sorted_batches(self.corpus, self.max_tokens, self.world.rank, self.world.size):
+                check()
+                nll_sum += objective(batch.to(device))[1].item()
+                n_tokens += batch.n_tgt_tokens
+            return nll_sum, n_tokens
+
+        sums = self.shares(sum_share)
+        return sum(nll_sum for nll_sum, _ in sums) / sum(n_tokens for _, n_tokens in sums)
 
     @torch.inference_mode()
     def attention_of(self, sample: tuple[str, str, str]) -> Attention | None:

@@ -177,6 +177,7 @@ def test_batch_layout():
     batch = build_batch([([5, 6], [7]), ([8], [9, 10, 11])], pad_id=0, bos_id=2, eos_id=3)
     assert batch.src.tolist() == [[5, 6, 3], [8, 3, 0]]
     assert batch.tgt_in.tolist() == [[2, 7, 0, 0], [2, 9, 10, 11]]
-    assert batch.tgt_out.tolist() == [[7, 3, 0, 0], [9, 10, 11, 3]]
+    assert batch.places.tolist() == [0, 1, 4, 5, 6, 7]
+    assert batch.targets.tolist() == [7, 3, 9, 10, 11, 3]
     assert batch.src_mask.tolist() == [[True, True, True], [True, True, False]]
-    assert batch.tgt_mask.sum() == batch.n_tgt_tokens == 6
+    assert batch.n_tgt_tokens == 6

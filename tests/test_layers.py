@@ -20,9 +20,11 @@ LAYERS = [
         "metrics",
         "plotting",
         "devices",
+        "distributed",
+        "limits",
     ],
-    ["tracking", "data.corpus", "model.transformer", "search", "checkpoint"],
-    ["data.loader"],
+    ["tracking", "data.corpus", "model.transformer", "search", "checkpoint", "update", "reporting"],
+    ["data.loader", "objective", "averaging"],
     ["translator"],
     ["validator", "scoring"],
     ["trainer"],
@@ -31,7 +33,12 @@ LAYERS = [
     ["__main__"],
 ]
 HEIGHT = {name: height for height, layer in enumerate(LAYERS) for name in layer}
-SAME_LAYER = {("config", "errors"), ("model.layers", "model.dropout"), ("config_file", "config")}
+SAME_LAYER = {
+    ("model.attention", "model.dropout"),
+    ("config", "errors"),
+    ("model.layers", "model.dropout"),
+    ("config_file", "config"),
+}
 
 
 def modules() -> dict[str, ast.Module]:

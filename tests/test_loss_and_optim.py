@@ -5,27 +5,32 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from mt.loss import smoothed_cross_entropy
+from mt.loss import CHUNK_SIZE, smoothed_cross_entropy
 from mt.optim import build_optimizer, learning_rate_factor, shrink
 
 
 @pytest.mark.parametrize("smoothing", [0.0, 0.1])
-def test_loss_and_gradient_are_torchs(smoothing):
+@pytest.mark.parametrize("chunk_size", [11, 33, 1 << 20])
+def test_loss_and_gradients_are_torchs(smoothing, chunk_size, monkeypatch):
+    """Whole or some rows at a time."""
+    monkeypatch.setitem(CHUNK_SIZE, "cpu", chunk_size)
     torch.manual_seed(1)
-    logits = torch.randn(7, 11, requires_grad=True)
+    features, weight = torch.randn(7, 5, requires_grad=True), torch.randn(11, 5, requires_grad=True)
     targets = torch.randint(11, (7,))
+    logits = features @ weight.t()
     expected = F.cross_entropy(logits, targets, reduction="sum", label_smoothing=smoothing)
-    (expected_gradient,) = torch.autograd.grad(expected * 0.5, logits)
-    loss_sum, nll_sum = smoothed_cross_entropy(logits, targets, smoothing)
-    (gradient,) = torch.autograd.grad(loss_sum * 0.5, logits)
+    expected_gradients = torch.autograd.grad(expected * 0.5, (features, weight), retain_graph=True)
+    loss_sum, nll_sum = smoothed_cross_entropy(features, weight, targets, smoothing)
+    gradients = torch.autograd.grad(loss_sum * 0.5, (features, weight))
     assert loss_sum.item() == pytest.approx(expected.item(), rel=1e-5)
     assert nll_sum.item() == pytest.approx(F.cross_entropy(logits, targets, reduction="sum").item(), rel=1e-5)
-    assert torch.allclose(gradient, expected_gradient, atol=1e-6)
+    for gradient, expected_gradient in zip(gradients, expected_gradients, strict=True):
+        assert torch.allclose(gradient, expected_gradient, atol=1e-6)
 
 
 def test_loss_of_a_known_distribution():
-    logits = torch.log(torch.tensor([[0.5, 0.25, 0.25]]))
-    loss_sum, nll_sum = smoothed_cross_entropy(logits, torch.tensor([0]), 0.3)
+    shares = torch.tensor([[0.5], [0.25], [0.25]])
+    loss_sum, nll_sum = smoothed_cross_entropy(torch.ones(1, 1), shares.log(), torch.tensor([0]), 0.3)
     assert nll_sum.item() == pytest.approx(math.log(2))
     assert loss_sum.item() == pytest.approx(0.7 * math.log(2) + 0.1 * (math.log(2) + 2 * math.log(4)), rel=1e-5)
 

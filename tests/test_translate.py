@@ -66,7 +66,7 @@ def test_scores_are_the_models_own(translator):
     import torch
 
     from mt.data.batch import build_batch
-    from mt.loss import smoothed_cross_entropy
+    from mt.objective import Objective
     from mt.search import length_penalty
 
     tokenizer = translator.tokenizer
@@ -76,8 +76,7 @@ def test_scores_are_the_models_own(translator):
         for hypothesis in translator.search(sources, search)[0]:
             batch = build_batch([(sources[0], hypothesis.tokens)], tokenizer.pad_id, tokenizer.bos_id, tokenizer.eos_id)
             with torch.no_grad():
-                logits = translator.model(batch.src, batch.src_mask, batch.tgt_in, batch.tgt_mask)
-            log_prob = -smoothed_cross_entropy(logits, batch.tgt_out[batch.tgt_mask])[1].item()
+                log_prob = -Objective(translator.model).eval()(batch)[1].item()
             assert hypothesis.log_prob == pytest.approx(log_prob, abs=1e-3)
             assert hypothesis.score == pytest.approx(
                 log_prob / length_penalty(len(hypothesis.tokens) + 1, 0.7), abs=1e-3

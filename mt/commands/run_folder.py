@@ -27,8 +27,11 @@ FREE_TO_CHANGE = (
     "training.keep_checkpoints",
     "training.n_samples",
     "training.device",
+    "training.accumulate",
+    "training.batches_per_step",
+    "training.strategy",
 )
-"""Keys that may differ when training goes on: limits and reports, nothing that the weights were made with."""
+"""Keys that may differ when training goes on: limits, reports, and who does how much of a step."""
 
 
 def flatten(config: Config) -> dict[str, Any]:

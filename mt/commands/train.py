@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from contextlib import nullcontext
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -11,7 +12,7 @@ import datasets
 import torch
 from datasets import Dataset
 
-from mt.checkpoint import load_weights
+from mt.averaging import MovingAverage
 from mt.cli import fail
 from mt.commands.composition import run_composed
 from mt.commands.run_folder import check_run_folder, flatten
@@ -21,10 +22,12 @@ from mt.data.corpus import Corpus, encode_corpus
 from mt.data.loader import BatchLoader
 from mt.data.sources import load_pairs
 from mt.devices import bf16_is_faster, choose_device, keep_freed_memory
+from mt.distributed import World, distribute, start_world
 from mt.errors import UserError
-from mt.logs import log_file, set_up_console
+from mt.logs import log_file, quiet, set_up_console
 from mt.metrics import Scorer
 from mt.model.transformer import Transformer
+from mt.objective import Objective
 from mt.optim import build_optimizer, learning_rate_factor, shrink
 from mt.progress import on_terminal
 from mt.scoring import TestResult, format_results, load_test_sets, score_test_sets, source_context
@@ -32,8 +35,9 @@ from mt.signals import Interrupted
 from mt.storage import remove_leftovers, replacing
 from mt.tokenizer import AUTOMATIC_VOCAB_SIZE, SubwordSettings, Tokenizer, load_tokenizer, model_paths, train_tokenizer
 from mt.tracking import Tracker
-from mt.trainer import Trainer, TrainingFailed, Update
-from mt.translator import Translator, build_model
+from mt.trainer import Learner, Trainer, TrainingFailed
+from mt.translator import Translator, build_model, load_run
+from mt.update import Update
 from mt.validator import Validator
 
 log = logging.getLogger(__name__)
@@ -72,31 +76,60 @@ class Prepared:
     tests: dict[str, Dataset]
 
 
+@dataclass
+class Setup:
+    """All that a run needs, built from its configuration."""
+
+    data: Prepared
+    trainer: Trainer
+    world: World
+
+
 def train(config: Config) -> None:
     """Prepare, train, and score the best model."""
     run = Path(config.run_dir)
-    check_run_folder(run, config)
-    device = choose_device(config.training.device)
-    scorer = Scorer(config.data.tgt_lang)
-    data = prepare(config, run)
-    set_up_run_folder(run, config, data.tokenizer)
-    with log_file(run / "train.log"):
-        torch.manual_seed(config.seed)
-        model = build_model(config, data.tokenizer).to(device)
-        bf16 = use_bf16(config, device)
-        describe(config, data, model, device, bf16)
-        translator = Translator(model, data.tokenizer, config.data.max_len, config.data.tgt_lang)
-        trainer = build_trainer(config, data, translator, scorer, bf16)
+    setup = set_up(config)
+    with log_file(run / "train.log") if setup.world.is_main else nullcontext():
+        describe(config, setup)
+        trainer = setup.trainer
         trainer.fit()
         log.info("Training ends at step %d: %s.", trainer.state.step, trainer.stop_reason)
-        load_weights(model, run / "model.safetensors")
         log.info("The best model is that of step %d.", trainer.state.best_step)
-        results = score_test_sets(
-            translator, data.tests, scorer, config.search, run / "translations", config.data.tgt_lang
-        )
-        track_results(run, config, trainer, results)
-        log.info("%s", format_results(results))
-        log.info("The model is in %s. Translate: mt translate %s. Watch: tensorboard --logdir %s", run, run, run.parent)
+        if setup.world.is_main:
+            score(config, setup)
+        setup.world.wait()
+
+
+def score(config: Config, setup: Setup) -> None:
+    """Translate and score the test sets with the model that training has left in the run folder."""
+    run = Path(config.run_dir)
+    translator, _ = load_run(run, config.training.device)
+    scorer = Scorer(config.data.tgt_lang)
+    results = score_test_sets(
+        translator, setup.data.tests, scorer, config.search, run / "translations", config.data.tgt_lang
+    )
+    track_results(run, config, setup.trainer, results)
+    log.info("%s", format_results(results))
+    log.info("The model is in %s. Translate: mt translate %s. Watch: tensorboard --logdir %s", run, run, run.parent)
+
+
+def set_up(config: Config) -> Setup:
+    """Read and encode the text, mark the run folder, build the model and its trainer."""
+    run = Path(config.run_dir)
+    world = start_world(use_gpu=config.training.device != "cpu" and torch.cuda.is_available())
+    if not world.is_main:
+        quiet()
+    device = choose_device(config.training.device, world.local_rank if world.size > 1 else None)
+    Scorer(config.data.tgt_lang)  # fails now, not after the first thousand steps
+    with world.main_first():
+        if world.is_main:
+            check_run_folder(run, config)
+        data = prepare(config, run)
+        if world.is_main:
+            set_up_run_folder(run, config, data.tokenizer)
+    torch.manual_seed(config.seed)
+    model = build_model(config, data.tokenizer).to(device)
+    return Setup(data, build_trainer(config, data, model, world), world)
 
 
 def prepare(config: Config, run: Path) -> Prepared:
@@ -152,28 +185,51 @@ def use_bf16(config: Config, device: torch.device) -> bool:
     return config.training.precision is Precision.bf16
 
 
-def describe(config: Config, data: Prepared, model: Transformer, device: torch.device, bf16: bool) -> None:
+def describe(config: Config, setup: Setup) -> None:
     """Say what is trained, on what, and with what that decides the result."""
-    training = config.training
+    data, trainer, world, training = setup.data, setup.trainer, setup.world, config.training
     sizes = data.tokenizer.vocab_sizes
     vocabulary = f"{sizes[0]:,} joint" if data.tokenizer.joint else f"{sizes[0]:,} source and {sizes[1]:,} target"
     log.info("Training data: %s.", data.train.describe())
     log.info("Validation data: %s.", data.valid.describe())
-    log.info("Model: %s parameters, %s pieces.", f"{model.n_parameters():,}", vocabulary)
+    log.info("Model: %s parameters, %s pieces.", f"{trainer.model.n_parameters():,}", vocabulary)
     log.info(
-        "Training on %s in %s; %s tokens a batch, %d a step; seed %d; %d threads.",
-        device,
-        "bfloat16" if bf16 else "float32",
+        "Training on %s in %s; up to %s tokens a step (%s a batch x %d batches x %d processes); seed %d; %d threads.",
+        trainer.device,
+        "bfloat16" if trainer.objective.bf16 else "float32",
+        f"{training.max_tokens * trainer.accumulate * world.size:,}",
         f"{training.max_tokens:,}",
-        training.accumulate,
+        trainer.accumulate,
+        world.size,
         config.seed,
         torch.get_num_threads(),
     )
 
 
-def build_trainer(config: Config, data: Prepared, translator: Translator, scorer: Scorer, bf16: bool) -> Trainer:
+def build_trainer(config: Config, data: Prepared, model: Transformer, world: World) -> Trainer:
     """Wire the training loop."""
-    model, optim, training = translator.model, config.optim, config.training
+    training = config.training
+    objective = Objective(model, training.label_smoothing, use_bf16(config, model.projection.weight.device))
+    shared = distribute(objective, [*model.encoder, *model.decoder], training.strategy.value, world)
+    validator = Validator(
+        Translator(model, data.tokenizer, config.data.max_len, config.data.tgt_lang),
+        data.valid,
+        list(zip(data.valid_text["src"], data.valid_text["tgt"], strict=True)),
+        Scorer(config.data.tgt_lang),
+        config.search,
+        training.max_tokens,
+        training.n_samples,
+        world,
+    )
+    average = MovingAverage(model, training.ema_decay) if training.ema_decay else None
+    learner = Learner(objective, shared, build_update(config, model), average)
+    loader = BatchLoader(data.train, training.max_tokens, config.seed, world.rank, world.size)
+    return Trainer(learner, loader, validator, Path(config.run_dir), training, world, config.seed)
+
+
+def build_update(config: Config, model: Transformer) -> Update:
+    """The optimizer with its schedule and L1."""
+    optim, training = config.optim, config.training
 
     def learning_rate(step: int) -> float:
         return optim.lr * learning_rate_factor(optim.schedule.value, step, optim.warmup_steps, training.max_steps)
@@ -181,23 +237,8 @@ def build_trainer(config: Config, data: Prepared, translator: Translator, scorer
     def apply_l1(rate: float) -> None:
         shrink(model.parameters(), rate * optim.l1)
 
-    update = Update(
-        build_optimizer(optim.name.value, model, optim.lr, optim.weight_decay),
-        learning_rate,
-        optim.grad_clip,
-        apply_l1 if optim.l1 else None,
-    )
-    validator = Validator(
-        translator,
-        data.valid,
-        list(zip(data.valid_text["src"], data.valid_text["tgt"], strict=True)),
-        scorer,
-        config.search,
-        training.max_tokens,
-        training.n_samples,
-    )
-    loader = BatchLoader(data.train, training.max_tokens, config.seed)
-    return Trainer(model, update, loader, validator, Path(config.run_dir), training, bf16)
+    optimizer = build_optimizer(optim.name.value, model, optim.lr, optim.weight_decay)
+    return Update(optimizer, learning_rate, optim.grad_clip, apply_l1 if optim.l1 else None)
 
 
 def track_results(run: Path, config: Config, trainer: Trainer, results: list[TestResult]) -> None:

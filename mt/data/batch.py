@@ -1,6 +1,6 @@
 """Pairs of id sequences as the rectangular tensors that the model takes.
 
-Shapes: B pairs, S longest source, T longest target, end marks counted.
+Shapes: B pairs, S longest source, T longest target, end marks counted; n real target tokens.
 """
 
 from __future__ import annotations
@@ -16,31 +16,43 @@ Ids = Sequence[int]
 
 @dataclass
 class Batch:
-    """Padding stands at the end of rows; masks are True on what is no padding."""
+    """Padding stands at the end of rows; `src_mask` is True on what is no padding."""
 
     src: Tensor
     """source ids and end mark, (B, S)"""
     src_mask: Tensor
     tgt_in: Tensor
     """start mark and target ids, (B, T)"""
-    tgt_out: Tensor
-    """target ids and end mark, (B, T): at each position the token that should come next"""
-    tgt_mask: Tensor
+    places: Tensor
+    """where the real tokens stand in the flattened target, (n,)"""
+    targets: Tensor
+    """at each place the token that should come next, end marks among them, (n,)"""
     n_src_tokens: int
-    n_tgt_tokens: int
     """real tokens, end marks counted"""
 
+    @property
+    def n_tgt_tokens(self) -> int:
+        """Real target tokens, end marks counted."""
+        return len(self.targets)
+
+    @property
+    def n_padded(self) -> int:
+        """Positions of both sides, padding counted."""
+        return self.src.numel() + self.tgt_in.numel()
+
     def to(self, device: torch.device) -> Batch:
-        """The same batch on another device."""
+        """The same batch on another device; a GPU does not wait for it."""
+        if self.src.device == device:
+            return self
+        pinned = device.type == "cuda"
+
+        def move(tensor: Tensor) -> Tensor:
+            return (tensor.pin_memory() if pinned else tensor).to(device, non_blocking=pinned)
+
         return Batch(
-            self.src.to(device, non_blocking=True),
-            self.src_mask.to(device, non_blocking=True),
-            self.tgt_in.to(device, non_blocking=True),
-            self.tgt_out.to(device, non_blocking=True),
-            self.tgt_mask.to(device, non_blocking=True),
+            move(self.src), move(self.src_mask), move(self.tgt_in), move(self.places), move(self.targets),
             self.n_src_tokens,
-            self.n_tgt_tokens,
-        )
+        )  # fmt: skip
 
 
 def pad_rows(rows: Sequence[Ids], pad_id: int) -> Tensor:
@@ -61,4 +73,4 @@ def build_batch(pairs: Sequence[tuple[Ids, Ids]], pad_id: int, bos_id: int, eos_
     src, src_mask = build_source([src for src, _ in pairs], pad_id, eos_id)
     tgt_out, tgt_mask = build_source([tgt for _, tgt in pairs], pad_id, eos_id)
     tgt_in = pad_rows([[bos_id, *tgt] for _, tgt in pairs], pad_id)
-    return Batch(src, src_mask, tgt_in, tgt_out, tgt_mask, int(src_mask.sum()), int(tgt_mask.sum()))
+    return Batch(src, src_mask, tgt_in, tgt_mask.flatten().nonzero().squeeze(1), tgt_out[tgt_mask], int(src_mask.sum()))

@@ -13,13 +13,16 @@ from mt.tokenizer import BOS, EOS, PAD
 class BatchLoader:
     """Batches of one epoch after the other. `epoch` and `cursor` are its whole state: set them to go on from there."""
 
-    def __init__(self, corpus: Corpus, max_tokens: int, seed: int) -> None:
+    def __init__(self, corpus: Corpus, max_tokens: int, seed: int, rank: int = 0, n_ranks: int = 1) -> None:
+        """Of each `n_ranks` batches in turn, this loader gives the one at `rank`; with 1, all."""
         self.corpus = corpus
         self.max_tokens = max_tokens
         self.seed = seed
+        self.rank = rank
+        self.n_ranks = n_ranks
         self.epoch = 0
         self.cursor = 0
-        """Batches of this epoch that have been given."""
+        """Batches of this epoch that have been given, to any rank."""
         self._plan: tuple[int, list[Indices]] | None = None
 
     def plan(self) -> list[Indices]:
@@ -32,13 +35,18 @@ class BatchLoader:
         return self._plan[1]
 
     def next_batch(self) -> Batch:
+        """This rank's batch of the next `n_ranks`."""
+        group = [self.next_indices() for _ in range(self.n_ranks)]
+        return load_batch(self.corpus, group[self.rank])
+
+    def next_indices(self) -> Indices:
         """The batch at the cursor, which moves on."""
         if self.cursor >= len(self.plan()):
             self.epoch += 1
             self.cursor = 0
-        batch = load_batch(self.corpus, self.plan()[self.cursor])
+        indices = self.plan()[self.cursor]
         self.cursor += 1
-        return batch
+        return indices
 
     @property
     def epochs(self) -> float:
@@ -51,7 +59,7 @@ def load_batch(corpus: Corpus, indices: Indices) -> Batch:
     return build_batch(corpus.pairs(indices), PAD, BOS, EOS)
 
 
-def sorted_batches(corpus: Corpus, max_tokens: int) -> Iterator[Batch]:
-    """Every pair once, in batches of like length: for validation."""
-    for indices in plan_batches(corpus.src_lens, corpus.tgt_lens, max_tokens):
+def sorted_batches(corpus: Corpus, max_tokens: int, rank: int = 0, n_ranks: int = 1) -> Iterator[Batch]:
+    """Every pair once, in batches of like length, of which each rank gets its share: for validation."""
+    for indices in plan_batches(corpus.src_lens, corpus.tgt_lens, max_tokens)[rank::n_ranks]:
         yield load_batch(corpus, indices)

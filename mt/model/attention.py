@@ -23,6 +23,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from mt.model.dropout import Dropout
+
 
 def attention_weights(q: Tensor, k: Tensor, mask: Tensor | None = None) -> Tensor:
     """The shares a_ij of "Attention Is All You Need", section 3.2.1.
@@ -37,8 +39,13 @@ def attention_weights(q: Tensor, k: Tensor, mask: Tensor | None = None) -> Tenso
     """
     scores = q @ k.transpose(-2, -1) / math.sqrt(q.size(-1))
     if mask is not None:
-        scores = scores.masked_fill(~mask, float("-inf"))
+        scores = scores + torch.where(mask, 0.0, float("-inf")).to(scores.dtype)
     return scores.softmax(dim=-1)
+
+
+def causal_mask(n_queries: int, n_keys: int, device: torch.device) -> Tensor:
+    """Position i may look at positions up to i: bool (T, S)."""
+    return torch.ones(n_queries, n_keys, dtype=torch.bool, device=device).tril()
 
 
 class MultiHeadAttention(nn.Module):
@@ -53,7 +60,7 @@ class MultiHeadAttention(nn.Module):
         if d_model % n_heads:
             raise ValueError(f"d_model={d_model} is not divisible by n_heads={n_heads}")
         self.n_heads = n_heads
-        self.dropout = dropout
+        self.dropout = Dropout(dropout)
         self.query = nn.Linear(d_model, d_model)
         self.key = nn.Linear(d_model, d_model)
         self.value = nn.Linear(d_model, d_model)
@@ -77,14 +84,13 @@ class MultiHeadAttention(nn.Module):
         self, x: Tensor, keys: Tensor, values: Tensor, mask: Tensor | None = None, causal: bool = False
     ) -> Tensor:
         """`forward` with ready keys and values."""
-        heads = F.scaled_dot_product_attention(
-            self.split_heads(self.query(x)),
-            keys,
-            values,
-            attn_mask=mask,
-            is_causal=causal,
-            dropout_p=self.dropout if self.training else 0.0,
-        )
+        queries = self.split_heads(self.query(x))
+        if x.device.type == "cpu":  # sentences are short: plain products take less time than the fused kernel
+            mask = causal_mask(x.size(1), keys.size(2), x.device) if causal else mask
+            heads = self.dropout(attention_weights(queries, keys, mask)) @ values
+        else:
+            dropout = self.dropout.p if self.training else 0.0
+            heads = F.scaled_dot_product_attention(queries, keys, values, mask, dropout, is_causal=causal)
         mixed: Tensor = self.output(heads.transpose(1, 2).flatten(2))  # (B, H, T, K) -> (B, T, D)
         return mixed
 
@@ -98,7 +104,7 @@ class MultiHeadAttention(nn.Module):
         """The shares a_ij that `forward` uses for the same arguments, (B, H, T, S)."""
         context = x if context is None else context
         if causal:
-            mask = torch.ones(x.size(1), context.size(1), dtype=torch.bool, device=x.device).tril()
+            mask = causal_mask(x.size(1), context.size(1), x.device)
         return attention_weights(self.split_heads(self.query(x)), self.split_heads(self.key(context)), mask)
 
 

@@ -153,12 +153,10 @@ class Transformer(nn.Module):
             elif isinstance(module, nn.Embedding):
                 nn.init.normal_(module.weight, std=1 / math.sqrt(self.config.d_model))
 
-    def forward(self, src: Tensor, src_mask: Tensor, tgt_in: Tensor, tgt_mask: Tensor | None = None) -> Tensor:
-        """Logits for the token after each of `tgt_in` (B, T), given `src` (B, S) and its `src_mask` (B, S).
-
-        Returns (B, T, V); with `tgt_mask` (B, T) only those of its True positions, row after row, (n, V).
-        """
-        return self.decode(tgt_in, self.encode(src, src_mask), src_mask, tgt_mask)
+    def forward(self, src: Tensor, src_mask: Tensor, tgt_in: Tensor) -> Tensor:
+        """Logits (B, T, V) for the token after each of `tgt_in` (B, T), given `src` (B, S) and its `src_mask` (B, S)."""
+        logits: Tensor = self.projection(self.decode(tgt_in, self.encode(src, src_mask), src_mask))
+        return logits
 
     def encode(self, src: Tensor, src_mask: Tensor) -> Tensor:
         """Source ids (B, S) -> memory (B, S, D)."""
@@ -169,15 +167,14 @@ class Transformer(nn.Module):
         memory: Tensor = self.encoder_norm(x)
         return memory
 
-    def decode(self, tgt_in: Tensor, memory: Tensor, src_mask: Tensor, tgt_mask: Tensor | None = None) -> Tensor:
-        """All positions at once, for training and scoring; shapes as in `forward`."""
+    def decode(self, tgt_in: Tensor, memory: Tensor, src_mask: Tensor) -> Tensor:
+        """All positions at once, for training and scoring: what the projection reads, (B, T, D)."""
         x = self.tgt_embedding(tgt_in)
         mask = src_mask[:, None, None, :]
         for layer in self.decoder:
             x = layer(x, memory, mask)
-        x = self.decoder_norm(x)
-        logits: Tensor = self.projection(x if tgt_mask is None else x[tgt_mask])
-        return logits
+        features: Tensor = self.decoder_norm(x)
+        return features
 
     def start(self, memory: Tensor, src_mask: Tensor, beam_size: int = 1) -> DecodingState:
         """The state before the first step, for `beam_size` hypotheses a sentence."""

@@ -1,0 +1,73 @@
+"""Averages of weights: over the steps of training, and over saved checkpoints. They often translate better than each."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+
+from mt.checkpoint import read_tensors
+from mt.distributed import whole
+from mt.errors import UserError
+
+
+class MovingAverage:
+    """An exponential moving average of a model's weights (Polyak and Juditsky, 1992; section 7 of the Adam paper).
+
+    After step t it is `d * average + (1 - d) * weights` with d = min(decay, (1 + t) / (10 + t)), so that the first,
+    random weights are soon forgotten.
+    """
+
+    def __init__(self, model: nn.Module, decay: float) -> None:
+        self.model = model
+        self.decay = decay
+        self.weights = {name: p.detach().clone() for name, p in model.named_parameters() if p.requires_grad}
+
+    def whole_weights(self) -> dict[str, Tensor]:
+        """The averages, with the parts that other processes hold; all of them must ask."""
+        return {name: whole(average).contiguous() for name, average in self.weights.items()}
+
+    @torch.no_grad()
+    def update(self, step: int) -> None:
+        """Take in the weights after `step`, counted from 1."""
+        decay = min(self.decay, (1 + step) / (10 + step))
+        own = dict(self.model.named_parameters())
+        for name, average in self.weights.items():
+            average.lerp_(own[name], 1 - decay)
+
+    @contextmanager
+    def applied(self) -> Iterator[None]:
+        """Within this context the model has the averaged weights."""
+        self._swap()
+        try:
+            yield
+        finally:
+            self._swap()
+
+    @torch.no_grad()
+    def _swap(self) -> None:
+        own = dict(self.model.named_parameters())
+        for name, average in self.weights.items():
+            kept = own[name].detach().clone()
+            own[name].copy_(average)
+            average.copy_(kept)
+
+
+def average_files(paths: Sequence[Path]) -> dict[str, Tensor]:
+    """The mean of the weights in some files, each tensor of float32.
+
+    Raises:
+        UserError: a file is missing or damaged, or they are not of the same model.
+    """
+    total: dict[str, Tensor] = {}
+    for path in paths:
+        tensors = read_tensors(path)
+        shapes = {name: tensor.shape for name, tensor in tensors.items()}
+        if total and shapes != {name: tensor.shape for name, tensor in total.items()}:
+            raise UserError(f"{path} holds another model than {paths[0]}: only weights of one model can be averaged.")
+        for name, tensor in tensors.items():  # in double precision, so that the order does not matter
+            total[name] = total.get(name, 0) + tensor.double() / len(paths)
+    return {name: tensor.float() for name, tensor in total.items()}

@@ -1,0 +1,146 @@
+"""Several processes that train one model: who is who, sums over all, and the model's gradients or parts shared out.
+
+`torchrun` starts the processes and tells each its place in environment variables; without it there is one.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any, TypeVar
+
+import numpy as np
+import torch
+import torch.distributed as dist
+from torch import Tensor, nn
+from torch.distributed.fsdp import FSDPModule, fully_shard
+from torch.distributed.tensor import DTensor, distribute_tensor
+from torch.nn.parallel import DistributedDataParallel
+
+T = TypeVar("T")
+PATIENCE = timedelta(days=1)
+"""How long one waits for another: rank 0 may prepare a large corpus. `torchrun` ends all when one dies."""
+
+
+@dataclass(frozen=True)
+class World:
+    """The processes that train together, as one of them sees it. All of them call each method here, or none."""
+
+    rank: int = 0
+    size: int = 1
+    local_rank: int = 0
+    """among the processes of this machine"""
+    control: Any = None
+    """a gloo group for numbers that are on the CPU, so that no GPU is waited for"""
+
+    @property
+    def is_main(self) -> bool:
+        """Whether this is the process that writes and reports."""
+        return self.rank == 0
+
+    def sum(self, values: Sequence[float]) -> list[float]:
+        """Each of some numbers, summed over all processes."""
+        if self.size == 1:
+            return list(values)
+        total = torch.tensor(values, dtype=torch.float64)
+        dist.all_reduce(total, group=self.control)
+        return total.tolist()
+
+    def gather(self, value: T) -> list[T]:
+        """What each process has, by rank."""
+        if self.size == 1:
+            return [value]
+        values: list[Any] = [None] * self.size
+        dist.all_gather_object(values, value, group=self.control)
+        return values
+
+    def wait(self) -> None:
+        """Until all are here."""
+        if self.size > 1:
+            dist.barrier(group=self.control)
+
+    @contextmanager
+    def main_first(self) -> Iterator[None]:
+        """Within this context rank 0 goes first, then the first of each other machine, then the others.
+
+        What the first makes, the later ones find ready in the run folder and on their disk.
+        """
+        turn = 0 if self.rank == 0 else 1 if self.local_rank == 0 else 2
+        for _ in range(turn):
+            self.wait()
+        yield
+        for _ in range(2 - turn):
+            self.wait()
+
+
+ALONE = World()
+
+
+def start_world(use_gpu: bool) -> World:
+    """Join the other processes that `torchrun` has started; without it, or when joined already, do nothing."""
+    size = int(os.environ.get("WORLD_SIZE", "1"))
+    if size == 1:
+        return ALONE
+    if not dist.is_initialized():
+        dist.init_process_group("nccl" if use_gpu else "gloo", timeout=PATIENCE)
+    rank, local_rank = int(os.environ["RANK"]), int(os.environ["LOCAL_RANK"])
+    control = dist.new_group(backend="gloo", timeout=PATIENCE) if use_gpu else dist.group.WORLD
+    return World(rank, size, local_rank, control)
+
+
+def distribute(module: nn.Module, layers: Sequence[nn.Module], strategy: str, world: World) -> nn.Module:
+    """Let the processes share the training of `module`: "ddp" has a whole copy in each, "fsdp" a part of each layer.
+
+    With "fsdp" the parameters of `module` become parts of themselves in place.
+    """
+    if world.size == 1:
+        return module
+    if strategy == "ddp":
+        return DistributedDataParallel(module, gradient_as_bucket_view=True)
+    for layer in layers:
+        fully_shard(layer)
+    fully_shard(module)  # changes the module itself
+    return module
+
+
+def without_sync(module: nn.Module, active: bool) -> AbstractContextManager[None]:
+    """While `active`, gradients are only added up in each process; the backward pass after it shares them all."""
+    if isinstance(module, FSDPModule):
+        module.set_requires_gradient_sync(not active)
+    elif active and isinstance(module, DistributedDataParallel):
+        return module.no_sync()
+    return nullcontext()
+
+
+@contextmanager
+def gathered(module: nn.Module) -> Iterator[None]:
+    """Within this context each process has the whole parameters of a module that it otherwise has a part of."""
+    shared = [part for part in module.modules() if isinstance(part, FSDPModule)]
+    for part in shared:
+        part.unshard()
+    try:
+        yield
+    finally:
+        for part in shared:
+            part.reshard()
+
+
+def whole(tensor: Tensor) -> Tensor:
+    """A tensor with the parts that the other processes hold; all of them must ask."""
+    return tensor.full_tensor() if isinstance(tensor, DTensor) else tensor
+
+
+def part_like(tensor: Tensor, like: Tensor) -> Tensor:
+    """The part of a whole tensor that this process holds, shared out as `like` is."""
+    if isinstance(like, DTensor) and tensor.shape == like.shape:
+        return distribute_tensor(tensor.to(like.device), like.device_mesh, like.placements)
+    return tensor
+
+
+def seed_step(seed: int, step: int, rank: int) -> None:
+    """Make what is drawn at random in a step a function of seed, step and process alone: nothing needs to be saved."""
+    (state,) = np.random.SeedSequence([seed, step, rank]).generate_state(1, np.uint64)
+    torch.manual_seed(int(state))

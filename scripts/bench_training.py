@@ -1,0 +1,217 @@
+"""Time training on given text: mt, a plain torch.nn.Transformer loop, and other toolkits that are installed.
+
+Every toolkit works in a process of its own, so that none has another's memory or allocator; one update of each in
+turn, so that what else the machine does falls on all alike. Between the updates mt's process measures how fast this
+machine multiplies matrices at that moment.
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib.util
+import json
+import multiprocessing
+import platform
+import resource
+import statistics
+import sys
+import tempfile
+import time
+from dataclasses import asdict, dataclass
+from multiprocessing.connection import Connection
+from pathlib import Path
+from typing import Any
+
+from training_peers import LOOPS, Step, Task, timed_step
+
+SIZE = 1024
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """The command line."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--src", type=Path, required=True, help="source sentences, one a line")
+    parser.add_argument("--tgt", type=Path, required=True, help="their translations")
+    parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--bf16", action="store_true", help="matrix products in bfloat16, for all")
+    parser.add_argument("--steps", type=int, default=15, help="updates of each that are timed")
+    parser.add_argument("--warmup", type=int, default=3, help="updates of each before that")
+    parser.add_argument("--max-tokens", type=int, default=4096, help="a batch's budget")
+    parser.add_argument("--vocab-size", type=int, default=8000)
+    parser.add_argument("--only", nargs="+", choices=LOOPS, default=list(LOOPS), help="leave the others out")
+    parser.add_argument("--json", action="store_true", help="print the figures as JSON")
+    return parser
+
+
+def prepare_task(options: argparse.Namespace, folder: Path) -> Task:
+    """Train the tokeniser and encode the text, once for all."""
+    from mt.commands.train import prepare, set_up_run_folder
+    from mt.config import Config, DataConfig, Precision, TokenizerConfig, TrainingConfig
+
+    for side, path in (("src", options.src), ("tgt", options.tgt)):
+        (folder / f"train.{side}").symlink_to(path.resolve())
+        head = path.read_text(encoding="utf-8").splitlines(keepends=True)[:100]
+        (folder / f"valid.{side}").write_text("".join(head), encoding="utf-8")
+    data = DataConfig(
+        src_lang="src", tgt_lang="tgt", train=f"{folder}/train", valid=f"{folder}/valid", cache_dir=f"{folder}/cache"
+    )
+    precision = Precision.bf16 if options.bf16 else Precision.float32
+    training = TrainingConfig(max_tokens=options.max_tokens, device="cpu", precision=precision)
+    run = folder / "run"
+    config = Config("bench", 1, str(run), data, TokenizerConfig(vocab_size=options.vocab_size), training=training)
+    prepared = prepare(config, run)
+    set_up_run_folder(run, config, prepared.tokenizer)
+    corpus, tokenizer = prepared.train, prepared.tokenizer
+    return Task(
+        corpus.pairs(range(len(corpus))), run, tokenizer.vocab_sizes[0], tokenizer.pad_id, tokenizer.bos_id,
+        tokenizer.eos_id, options.max_tokens, options.threads, bf16=options.bf16,
+    )  # fmt: skip
+
+
+def work(name: str, task: Task, connection: Connection) -> None:
+    """A toolkit's process: answers "step" and "rate", and says its peak memory at the end."""
+    import torch
+
+    torch.set_num_threads(task.n_threads)
+    torch.manual_seed(1)
+    if name == "mt":  # as `mt train` does at its start; the others run as their users run them
+        from mt.devices import keep_freed_memory
+
+        keep_freed_memory()
+    loop = LOOPS[name][1](task)
+    connection.send("ready")
+    while (message := connection.recv()) != "end":
+        connection.send(timed_step(loop) if message == "step" else product_rate(torch.bfloat16 if task.bf16 else None))
+    connection.send(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)
+
+
+def product_rate(dtype: Any = None) -> float:
+    """Floating-point operations a second of the product of two square matrices; median of a few."""
+    import torch
+
+    a = torch.ones(SIZE, SIZE, dtype=dtype)
+    out = torch.empty_like(a)
+    times = []
+    for _ in range(7):
+        start = time.perf_counter()
+        torch.mm(a, a, out=out)
+        times.append(time.perf_counter() - start)
+    return 2 * SIZE**3 / statistics.median(times)
+
+
+def count_flops(task: Task, n_src: int, n_tgt: int) -> int:
+    """Floating-point operations of one update over so many real tokens: 2 a weight and token forward, 4 backward.
+
+    The products of queries with keys and of shares with values are left out: below 1% at these lengths.
+    """
+    attention, feed_forward = 4 * task.d_model**2, 2 * task.d_model * task.d_ff
+    src_weights = task.n_layers * (attention + feed_forward + attention // 2)  # keys and values for the decoder
+    tgt_weights = task.n_layers * (attention + attention // 2 + feed_forward) + task.d_model * task.vocab_size
+    return 6 * (src_weights * n_src + tgt_weights * n_tgt)
+
+
+@dataclass
+class Result:
+    """The figures of one toolkit."""
+
+    name: str
+    tgt_tokens_per_second: float
+    tokens_per_second: float
+    padding_share: float
+    flops_share: float
+    """of the rate of matrix products measured beside it"""
+    peak_mib: float
+    phase_shares: dict[str, float]
+    median_ratio: float
+    """of mt's time a target token to this one's, round by round"""
+
+
+def run_in_turn(
+    names: list[str], task: Task, options: argparse.Namespace
+) -> tuple[dict[str, list[Step]], list[float], dict[str, float]]:
+    """Steps and peak memory (MiB) of each toolkit, and the rate of matrix products before each round."""
+    context = multiprocessing.get_context("spawn")
+    connections = {}
+    for name in names:
+        connections[name], far = context.Pipe()
+        context.Process(target=work, args=(name, task, far), daemon=True).start()
+        far.close()
+        connections[name].recv()
+
+    def ask(name: str, what: str) -> Any:
+        connections[name].send(what)
+        return connections[name].recv()
+
+    steps: dict[str, list[Step]] = {name: [] for name in names}
+    rates = []
+    for i in range(options.warmup + options.steps):
+        print(f"\rround {i + 1} of {options.warmup + options.steps}", end="", file=sys.stderr, flush=True)
+        rates.append(ask(names[0], "rate"))
+        for name in names:
+            steps[name].append(ask(name, "step"))
+    print(file=sys.stderr)
+    peaks = {name: ask(name, "end") for name in names}
+    return {name: taken[options.warmup :] for name, taken in steps.items()}, rates[options.warmup :], peaks
+
+
+def evaluate(name: str, steps: list[Step], own: list[Step], task: Task, rates: list[float], peak: float) -> Result:
+    """A toolkit's steps as figures; `own` are mt's."""
+    seconds = sum(step.seconds for step in steps)
+    n_src, n_tgt = sum(step.n_src_tokens for step in steps), sum(step.n_tgt_tokens for step in steps)
+    shares = [
+        count_flops(task, step.n_src_tokens, step.n_tgt_tokens) / step.seconds / rate
+        for step, rate in zip(steps, rates, strict=True)
+    ]
+    phases = {phase: sum(step.phases[phase] for step in steps) / seconds for phase in steps[0].phases}
+    ratios = [
+        (mt.n_tgt_tokens / mt.seconds) / (step.n_tgt_tokens / step.seconds) for step, mt in zip(steps, own, strict=True)
+    ]
+    return Result(
+        name, n_tgt / seconds, (n_src + n_tgt) / seconds, 1 - (n_src + n_tgt) / sum(step.n_padded for step in steps),
+        statistics.median(shares), peak, phases, statistics.median(ratios),
+    )  # fmt: skip
+
+
+def report(results: list[Result], rates: list[float], options: argparse.Namespace) -> str:
+    """The figures as a table in Markdown."""
+    dtype = "bfloat16" if options.bf16 else "float32"
+    rate = statistics.median(rates) / 1e9
+    lines = [
+        f"{platform.processor() or platform.machine()}, {options.threads} thread(s), {dtype}: products of {SIZE} x "
+        f"{SIZE} matrices at {rate:.0f} GFLOP/s (median; {min(rates) / 1e9:.0f}-{max(rates) / 1e9:.0f}); "
+        f"{options.steps} updates each, in turn.",
+        "",
+        "| toolkit | target tokens/s | source+target | mt is faster by | padding | of the product rate | peak memory "
+        "| forward, backward, optimizer, data |",
+        "| --- | --- | --- | --- | --- | --- | --- | --- |",
+    ]
+    for r in results:
+        phases = ", ".join(f"{r.phase_shares.get(p, 0):.0%}" for p in ("forward", "backward", "optimizer", "data"))
+        lines.append(
+            f"| {r.name} | {r.tgt_tokens_per_second:,.0f} | {r.tokens_per_second:,.0f} | {r.median_ratio:.2f} "
+            f"| {r.padding_share:.0%} | {r.flops_share:.0%} | {r.peak_mib:,.0f} MiB | {phases} |"
+        )
+    return "\n".join(lines)
+
+
+def main() -> None:
+    """Prepare, time, report."""
+    options = build_parser().parse_args()
+    names = ["mt", *(name for name in LOOPS if name in options.only and name != "mt")]
+    missing = [name for name in names if LOOPS[name][0] and importlib.util.find_spec(LOOPS[name][0] or "") is None]
+    for name in missing:
+        print(f"{name} is left out: the package {LOOPS[name][0]} is not installed.", file=sys.stderr)
+    names = [name for name in names if name not in missing]
+    with tempfile.TemporaryDirectory() as folder:
+        task = prepare_task(options, Path(folder))
+        steps, rates, peaks = run_in_turn(names, task, options)
+    results = [evaluate(name, steps[name], steps["mt"], task, rates, peaks[name]) for name in names]
+    print(
+        json.dumps([asdict(result) for result in results], indent=1)
+        if options.json
+        else report(results, rates, options)
+    )
+
+
+if __name__ == "__main__":
+    main()
