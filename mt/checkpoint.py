@@ -38,8 +38,8 @@ class TrainState:
 
 
 def weights_of(model: nn.Module) -> dict[str, Tensor]:
-    """A model's parameters by name, a shared one once. All processes must ask, see `mt.distributed.whole`."""
-    return {name: whole(parameter.detach()).contiguous() for name, parameter in model.named_parameters()}
+    """A copy of a model's parameters by name, a shared one once. All processes must ask, see `mt.distributed.whole`."""
+    return {name: whole(p.detach()).contiguous().to("cpu", copy=True) for name, p in model.named_parameters()}
 
 
 def save_weights(weights: dict[str, Tensor], path: Path) -> None:

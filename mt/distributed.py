@@ -120,11 +120,13 @@ def gathered(module: nn.Module) -> Iterator[None]:
     """Within this context each process has the whole parameters of a module that it otherwise has a part of."""
     shared = [part for part in module.modules() if isinstance(part, FSDPModule)]
     for part in shared:
+        part.set_reshard_after_forward(False, recurse=False)
         part.unshard()
     try:
         yield
     finally:
         for part in shared:
+            part.set_reshard_after_forward(part is not module, recurse=False)  # as `fully_shard` leaves them
             part.reshard()
 
 

@@ -184,8 +184,9 @@ class Trainer:
 
     def validate(self) -> None:
         """Score, keep the model if it is the best so far, save."""
-        with self.average.applied() if self.average else nullcontext(), gathered(self.shared):
-            result = self.validator.validate(self.signals.check)
+        with self.average.applied() if self.average else nullcontext():
+            with gathered(self.shared):
+                result = self.validator.validate(self.signals.check)
             weights = weights_of(self.model)
         if self.tracker:
             self.track(self.tracker, result)
