@@ -2,12 +2,14 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+SRC ?= data/demo/train.zh
+TGT ?= data/demo/train.en
 STAMP := $(VENV)/.installed
 DEV_STAMP := $(VENV)/.installed-dev
 INSTALL = $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-all lint corpus constraints clean
+.PHONY: help demo test test-all bench lint corpus constraints clean
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | awk -F '\t' '{ printf "  make %-12s %s\n", $$1, $$2 }'
@@ -36,6 +38,9 @@ test: $(DEV_STAMP)  ## run the tests, except slow ones
 
 test-all: $(DEV_STAMP)  ## run all tests, slow ones too
 	@$(BIN)/python -m pytest -m ''
+
+bench: $(STAMP)  ## time training against other code; SRC=FILE TGT=FILE: other text than the demo's
+	@$(BIN)/python scripts/bench_training.py --src $(SRC) --tgt $(TGT) --threads 1 2
 
 lint: $(DEV_STAMP)  ## ruff and mypy --strict
 	@$(BIN)/ruff check .

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
@@ -16,8 +17,6 @@ import numpy as np
 import torch
 import torch.distributed as dist
 from torch import Tensor, nn
-from torch.distributed.fsdp import FSDPModule, fully_shard
-from torch.distributed.tensor import DTensor, distribute_tensor
 from torch.nn.parallel import DistributedDataParallel
 
 T = TypeVar("T")
@@ -100,16 +99,27 @@ def distribute(module: nn.Module, layers: Sequence[nn.Module], strategy: str, wo
         return module
     if strategy == "ddp":
         return DistributedDataParallel(module, gradient_as_bucket_view=True)
+    from torch.distributed.fsdp import fully_shard  # here and below: takes longer to import than all of mt
+
     for layer in layers:
         fully_shard(layer)
     fully_shard(module)  # changes the module itself
     return module
 
 
+def sharded_parts(module: nn.Module) -> list[Any]:
+    """The parts of a module, itself first, that "fsdp" shares out; none without it."""
+    if "torch.distributed.fsdp" not in sys.modules:
+        return []
+    from torch.distributed.fsdp import FSDPModule
+
+    return [part for part in module.modules() if isinstance(part, FSDPModule)]
+
+
 def without_sync(module: nn.Module, active: bool) -> AbstractContextManager[None]:
     """While `active`, gradients are only added up in each process; the backward pass after it shares them all."""
-    if isinstance(module, FSDPModule):
-        module.set_requires_gradient_sync(not active)
+    if parts := sharded_parts(module):
+        parts[0].set_requires_gradient_sync(not active)
     elif active and isinstance(module, DistributedDataParallel):
         return module.no_sync()
     return nullcontext()
@@ -118,28 +128,36 @@ def without_sync(module: nn.Module, active: bool) -> AbstractContextManager[None
 @contextmanager
 def gathered(module: nn.Module) -> Iterator[None]:
     """Within this context each process has the whole parameters of a module that it otherwise has a part of."""
-    shared = [part for part in module.modules() if isinstance(part, FSDPModule)]
-    for part in shared:
+    parts = sharded_parts(module)
+    for part in parts:
         part.set_reshard_after_forward(False, recurse=False)
         part.unshard()
     try:
         yield
     finally:
-        for part in shared:
+        for part in parts:
             part.set_reshard_after_forward(part is not module, recurse=False)  # as `fully_shard` leaves them
             part.reshard()
 
 
+def is_part(tensor: Tensor) -> bool:
+    """Whether other processes hold the rest of this tensor."""
+    return type(tensor) not in (Tensor, nn.Parameter)
+
+
 def whole(tensor: Tensor) -> Tensor:
     """A tensor with the parts that the other processes hold; all of them must ask."""
-    return tensor.full_tensor() if isinstance(tensor, DTensor) else tensor
+    return tensor.full_tensor() if is_part(tensor) else tensor  # type: ignore[attr-defined]
 
 
 def part_like(tensor: Tensor, like: Tensor) -> Tensor:
     """The part of a whole tensor that this process holds, shared out as `like` is."""
-    if isinstance(like, DTensor) and tensor.shape == like.shape:
-        return distribute_tensor(tensor.to(like.device), like.device_mesh, like.placements)
-    return tensor
+    if not is_part(like) or tensor.shape != like.shape:
+        return tensor
+    from torch.distributed.tensor import DTensor, distribute_tensor
+
+    assert isinstance(like, DTensor)
+    return distribute_tensor(tensor.to(like.device), like.device_mesh, like.placements)
 
 
 def seed_step(seed: int, step: int, rank: int) -> None:

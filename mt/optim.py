@@ -10,12 +10,25 @@ from torch import nn
 from torch.optim import SGD, Adam, AdamW, Optimizer, RMSprop
 
 
+def leave_compiler_out() -> None:
+    """Keep torch's optimizers from importing its compiler, which takes longer than all else before the first step.
+
+    They import it to exclude their methods from compilation, which is not wanted here. Where a version of torch does
+    that in another way, this has no effect.
+    """
+    for method in (Optimizer.add_param_group, Optimizer.state_dict, Optimizer.load_state_dict):
+        function = getattr(method, "__wrapped__", None)
+        if function is not None:
+            function.__dynamo_disable = function
+
+
 def build_optimizer(name: str, model: nn.Module, lr: float, weight_decay: float = 0.0) -> Optimizer:
     """The named optimizer over a model's parameters; biases, norms and other vectors get no weight decay.
 
     Adam and AdamW use the Transformer paper's betas (0.9, 0.98) and epsilon 1e-9 (section 5.3); RMSprop averages
     squares over 0.98 as well; SGD has momentum 0.9.
     """
+    leave_compiler_out()
     parameters = [parameter for parameter in model.parameters() if parameter.requires_grad]
     groups = [
         {"params": [p for p in parameters if p.dim() > 1], "weight_decay": weight_decay},

@@ -11,7 +11,6 @@ from torch import Tensor
 from torch.utils.tensorboard import SummaryWriter
 from torch.utils.tensorboard.summary import hparams
 
-from mt.plotting import draw_attention
 from mt.storage import write_text
 
 
@@ -41,6 +40,8 @@ class Tracker:
 
     def attention(self, step: int, weights: Tensor, src_pieces: list[str], tgt_pieces: list[str]) -> None:
         """A picture of which source pieces each target piece looked at; weights (T, S)."""
+        from mt.plotting import draw_attention  # matplotlib takes a while to import, and the first step need not wait
+
         figure = draw_attention(weights, src_pieces, tgt_pieces)
         self.writer.add_figure("attention/last_decoder_layer", figure, step)
 

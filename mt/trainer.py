@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import logging
 import time
 from collections.abc import Callable
@@ -95,6 +96,7 @@ class Trainer:
         self.progress = TrainingProgress(self.state.step, self.config.max_steps)
         self.started = time.monotonic() - 60 * self.state.minutes
         self.window = Window()
+        gc.freeze()  # what is there now stays: Python need not look through it again and again
         try:
             with StopSignals() as self.signals:
                 self.loop()

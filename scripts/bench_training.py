@@ -25,6 +25,8 @@ from typing import Any
 from training_peers import LOOPS, Step, Task, timed_step
 
 SIZE = 1024
+SEPARATOR = ", "
+"""between a toolkit's name and, where they are not those of all, its threads"""
 
 
 def build_parser() -> argparse.ArgumentParser:
@@ -32,7 +34,9 @@ def build_parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--src", type=Path, required=True, help="source sentences, one a line")
     parser.add_argument("--tgt", type=Path, required=True, help="their translations")
-    parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument(
+        "--threads", type=int, nargs="+", default=[1], help="of all toolkits; further numbers are tried with mt alone"
+    )
     parser.add_argument("--bf16", action="store_true", help="matrix products in bfloat16, for all")
     parser.add_argument("--steps", type=int, default=15, help="updates of each that are timed")
     parser.add_argument("--warmup", type=int, default=3, help="updates of each before that")
@@ -45,9 +49,12 @@ def build_parser() -> argparse.ArgumentParser:
 
 def prepare_task(options: argparse.Namespace, folder: Path) -> Task:
     """Train the tokeniser and encode the text, once for all."""
+    import datasets
+
     from mt.commands.train import prepare, set_up_run_folder
     from mt.config import Config, DataConfig, Precision, TokenizerConfig, TrainingConfig
 
+    datasets.disable_progress_bars()
     for side, path in (("src", options.src), ("tgt", options.tgt)):
         (folder / f"train.{side}").symlink_to(path.resolve())
         head = path.read_text(encoding="utf-8").splitlines(keepends=True)[:100]
@@ -64,15 +71,15 @@ def prepare_task(options: argparse.Namespace, folder: Path) -> Task:
     corpus, tokenizer = prepared.train, prepared.tokenizer
     return Task(
         corpus.pairs(range(len(corpus))), run, tokenizer.vocab_sizes[0], tokenizer.pad_id, tokenizer.bos_id,
-        tokenizer.eos_id, options.max_tokens, options.threads, bf16=options.bf16,
+        tokenizer.eos_id, options.max_tokens, bf16=options.bf16,
     )  # fmt: skip
 
 
-def work(name: str, task: Task, connection: Connection) -> None:
+def work(name: str, n_threads: int, task: Task, connection: Connection) -> None:
     """A toolkit's process: answers "step" and "rate", and says its peak memory at the end."""
     import torch
 
-    torch.set_num_threads(task.n_threads)
+    torch.set_num_threads(n_threads)
     torch.manual_seed(1)
     if name == "mt":  # as `mt train` does at its start; the others run as their users run them
         from mt.devices import keep_freed_memory
@@ -134,7 +141,9 @@ def run_in_turn(
     connections = {}
     for name in names:
         connections[name], far = context.Pipe()
-        context.Process(target=work, args=(name, task, far), daemon=True).start()
+        loop, _, threads = name.partition(SEPARATOR)
+        n_threads = int(threads.split()[0]) if threads else options.threads[0]
+        context.Process(target=work, args=(loop, n_threads, task, far), daemon=True).start()
         far.close()
         connections[name].recv()
 
@@ -177,7 +186,7 @@ def report(results: list[Result], rates: list[float], options: argparse.Namespac
     dtype = "bfloat16" if options.bf16 else "float32"
     rate = statistics.median(rates) / 1e9
     lines = [
-        f"{platform.processor() or platform.machine()}, {options.threads} thread(s), {dtype}: products of {SIZE} x "
+        f"{platform.processor() or platform.machine()}, {options.threads[0]} thread(s), {dtype}: products of {SIZE} x "
         f"{SIZE} matrices at {rate:.0f} GFLOP/s (median; {min(rates) / 1e9:.0f}-{max(rates) / 1e9:.0f}); "
         f"{options.steps} updates each, in turn.",
         "",
@@ -202,6 +211,7 @@ def main() -> None:
     for name in missing:
         print(f"{name} is left out: the package {LOOPS[name][0]} is not installed.", file=sys.stderr)
     names = [name for name in names if name not in missing]
+    names += [f"mt{SEPARATOR}{n} threads" for n in options.threads[1:]]
     with tempfile.TemporaryDirectory() as folder:
         task = prepare_task(options, Path(folder))
         steps, rates, peaks = run_in_turn(names, task, options)

@@ -8,7 +8,6 @@ matrix for both embeddings and the projection, the same dropout on residuals, at
 from __future__ import annotations
 
 import random
-import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
@@ -18,7 +17,6 @@ from types import SimpleNamespace
 from typing import Any, Protocol
 
 SMOOTHING = 0.1
-PEAK_LEARNING_RATE = 1e-3
 
 
 @dataclass(frozen=True)
@@ -33,14 +31,12 @@ class Task:
     bos_id: int
     eos_id: int
     max_tokens: int
-    n_threads: int = 1
     d_model: int = 256
     d_ff: int = 1024
     n_heads: int = 4
     n_layers: int = 4
     dropout: float = 0.1
     bf16: bool = False
-    warmup: int = 3
 
 
 @dataclass
@@ -95,11 +91,7 @@ class Mt:
         from mt.commands.train import set_up
         from mt.config_file import load_config
 
-        config = load_config(task.run / "config.yaml")
-        config.run_dir = tempfile.mkdtemp(dir=task.run.parent)
-        for path in task.run.glob("*.model"):
-            (Path(config.run_dir) / path.name).symlink_to(path)
-        self.trainer = set_up(config).trainer
+        self.trainer = set_up(load_config(task.run / "config.yaml")).trainer
         self.n_steps = 0
 
     def step(self, phase: Phases) -> Step:
@@ -114,8 +106,7 @@ class Mt:
         with phase("optimizer"):
             self.n_steps += 1
             trainer.update.apply(trainer.model, self.n_steps, batch.n_tgt_tokens)
-        n_padded = batch.src.numel() + batch.tgt_in.numel()
-        return Step(batch.n_src_tokens, batch.n_tgt_tokens, n_padded, float(nll_sum) / batch.n_tgt_tokens)
+        return Step(batch.n_src_tokens, batch.n_tgt_tokens, batch.n_padded, float(nll_sum) / batch.n_tgt_tokens)
 
 
 def padded(rows: list[list[int]], pad_id: int) -> Any:
@@ -289,11 +280,11 @@ class JoeyNmt:
         self.model.train()
         with phase("data"):
             pairs = [self.task.pairs[i] for i in self.indices()]
-            shifted = [([4 + i % (self.task.vocab_size - 4) for i in src], [4 + i % (self.task.vocab_size - 4) for i in tgt])
-                       for src, tgt in pairs]  # fmt: skip
-            src = padded([[*row, 3] for row, _ in shifted], 1)
-            tgt = padded([[2, *row, 3] for _, row in shifted], 1)
-            lengths = torch.tensor([len(row) + 1 for row, _ in shifted])
+            # JoeyNMT's special ids are fixed at 0 to 3; which id a word has does not matter here.
+            pairs = [tuple([4 + i % (self.task.vocab_size - 4) for i in side] for side in pair) for pair in pairs]
+            src = padded([[*row, 3] for row, _ in pairs], 1)
+            tgt = padded([[2, *row, 3] for _, row in pairs], 1)
+            lengths = torch.tensor([len(row) + 1 for row, _ in pairs])
             batch = Batch(
                 src=src, src_length=lengths, src_prompt_mask=None, trg=tgt, trg_prompt_mask=None,
                 indices=torch.arange(len(pairs)), device=torch.device("cpu"), pad_index=1, eos_index=3,

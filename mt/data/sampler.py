@@ -35,8 +35,10 @@ def plan_batches(
     batches: list[Indices] = []
     for start in range(0, len(order), POOL_SIZE):
         pool = order[start : start + POOL_SIZE]
-        # Sorted by the longer side, which the budget counts, then by the other, so that neither has much padding.
-        pool = pool[np.lexsort((src_lens[pool] + tgt_lens[pool], longest[pool]))]
+        # Sorted by the longer side, which the budget counts, then from long targets to long sources, so that neither
+        # side has much padding; and back for the next length, so that a batch of two lengths has like ones, too.
+        surplus = (src_lens[pool] - tgt_lens[pool]) * (-1) ** longest[pool]
+        pool = pool[np.lexsort((surplus, longest[pool]))]
         batches += cut(pool, longest[pool], max_tokens)
     if generator is not None:
         batches = [batches[i] for i in generator.permutation(len(batches))]
