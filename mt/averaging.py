@@ -1,4 +1,4 @@
-"""Averages of weights: over the steps of training, and over saved checkpoints. They often translate better than each."""
+"""Averages of weights, over the steps of training or over saved models: they often translate better than each."""
 
 from __future__ import annotations
 

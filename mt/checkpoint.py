@@ -18,7 +18,7 @@ from torch.optim import Optimizer
 
 from mt.distributed import part_like, whole
 from mt.errors import UserError
-from mt.storage import remove, replacing
+from mt.storage import remove, replacing, write_text
 
 
 @dataclass
@@ -121,6 +121,41 @@ class CheckpointStore:
                 f"The checkpoint {path} cannot be used: {error} Delete that folder to go on from {others}."
             ) from error
         return state
+
+
+class BestModels:
+    """The folder `best/` of a run: the weights of the best validated models, for averaging."""
+
+    def __init__(self, folder: Path, keep: int) -> None:
+        self.folder = folder
+        self.keep = keep
+
+    def paths(self) -> list[Path]:
+        """Their files, best first."""
+        scores = self.scores()
+        return [self.folder / name for name in sorted(scores, key=lambda name: scores[name], reverse=True)]
+
+    def scores(self) -> dict[str, float]:
+        """File name -> score, larger is better."""
+        try:
+            return dict(json.loads((self.folder / "scores.json").read_text(encoding="utf-8")))
+        except FileNotFoundError:
+            return {}
+        except ValueError as error:
+            raise UserError(f"{self.folder / 'scores.json'} is damaged ({error}): delete {self.folder}.") from error
+
+    def offer(self, step: int, score: float, weights: dict[str, Tensor]) -> None:
+        """Keep the weights after `step` if they are among the best."""
+        if not self.keep:
+            return
+        scores = self.scores() | {f"step-{step:09d}.safetensors": score}
+        kept = sorted(scores, key=lambda name: scores[name], reverse=True)[: self.keep]
+        if f"step-{step:09d}.safetensors" in kept:
+            save_weights(weights, self.folder / f"step-{step:09d}.safetensors")
+        write_text(self.folder / "scores.json", json.dumps({name: scores[name] for name in kept}, indent=1))
+        for path in self.folder.glob("step-*"):
+            if path.name not in kept:
+                remove(path)
 
 
 def read_state(path: Path) -> TrainState:

@@ -18,6 +18,7 @@ COMMANDS = {
     "train": "train a model; the same command again goes on where it stopped",
     "translate": "translate sentences, standard input or files with a trained model",
     "evaluate": "score a trained model on test sets with BLEU and chrF",
+    "average": "average the weights of a run's best or last models",
 }
 FULL_OR_FORBIDDEN = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCES, errno.EPERM)
 

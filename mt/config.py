@@ -165,15 +165,25 @@ class ModelConfig:
     n_encoder_layers: int = 4
     n_decoder_layers: int = 4
     dropout: float = 0.1
+    attention_dropout: Optional[float] = None  # noqa: UP045
+    """Of the shares of attention; null: as `dropout`."""
+    activation_dropout: Optional[float] = None  # noqa: UP045
+    """Of the feed-forward network's hidden features; null: as `dropout`."""
+    layer_drop: float = 0.0
+    """Probability that a layer is skipped in a training step (Fan et al., 2020)."""
     norm: Norm = Norm.pre
     positions: Positions = Positions.sinusoidal
     activation: Activation = Activation.relu
     tie_embeddings: bool = True
     """One matrix for target embedding and output projection, and for the source too when the vocabulary is joint."""
+    depth_scaled_init: bool = False
+    """Smaller initial weights the deeper a layer lies (Zhang et al., 2019): deep models then train steadily."""
 
     def __post_init__(self) -> None:
         require_positive("model", self, "d_model", "n_heads", "d_ff", "n_encoder_layers", "n_decoder_layers")
-        require_fraction("model", self, "dropout")
+        self.attention_dropout = self.dropout if self.attention_dropout is None else self.attention_dropout
+        self.activation_dropout = self.dropout if self.activation_dropout is None else self.activation_dropout
+        require_fraction("model", self, "dropout", "attention_dropout", "activation_dropout", "layer_drop")
         require(
             self.d_model % self.n_heads == 0,
             f"model.d_model={self.d_model} is not divisible by model.n_heads={self.n_heads}: "
@@ -220,6 +230,31 @@ class EarlyStoppingConfig:
         require(self.patience >= 0, f"training.early_stopping.patience={self.patience} must not be negative.")
 
 
+class Part(Enum):
+    """Parts of a model that can be kept as they are."""
+
+    encoder = "encoder"
+    decoder = "decoder"
+    embeddings = "embeddings"
+    self_attention = "self_attention"
+    source_attention = "source_attention"
+    feed_forward = "feed_forward"
+
+
+@dataclass
+class LoraConfig:
+    """Low-rank adaptation (Hu et al., 2021): only two thin matrices beside each linear map are trained."""
+
+    rank: int = 0
+    """Their inner size; 0: off."""
+    alpha: float = 16.0
+    """Their product is scaled by alpha / rank."""
+
+    def __post_init__(self) -> None:
+        require(self.rank >= 0, f"training.lora.rank={self.rank} must not be negative.")
+        require_positive("training.lora", self, "alpha")
+
+
 @dataclass
 class TrainingConfig:
     """Batches, limits, and what is reported and saved when."""
@@ -245,6 +280,23 @@ class TrainingConfig:
     ema_decay: float = 0.0
     """Of the exponential moving average of the weights, which is then what is validated and kept; 0: none."""
     early_stopping: EarlyStoppingConfig = field(default_factory=EarlyStoppingConfig)
+    average_best: int = 0
+    """At the end, the mean of this many of the best validated models is kept if it is better than each; 0: no."""
+    r_drop: float = 0.0
+    """Weight of R-Drop (Liang et al., 2021): two passes with different dropout should agree; 5 is usual, 0: off."""
+    subword_alpha: float = 0.0
+    """Text is cut into other pieces each time (Kudo, 2018): unigram's smoothing, BPE's dropout; 0.1 to 0.5, 0: off."""
+    init_from: Optional[str] = None  # noqa: UP045
+    """A run whose model and tokeniser training begins with."""
+    new_vocab: bool = False
+    """With `init_from`: a tokeniser for the new text; pieces that both have keep their embeddings."""
+    freeze: list[Part] = field(default_factory=list)
+    """Parts that are not trained."""
+    lora: LoraConfig = field(default_factory=LoraConfig)
+    gradient_checkpointing: bool = False
+    """Compute each layer twice instead of keeping what the backward pass needs: less memory, more time."""
+    compile: bool = False
+    """Compile the model with torch.compile: worth its start-up on a GPU; on a CPU it has been slower."""
     n_samples: int = 8
     """Validation sentences whose translations are shown in TensorBoard."""
 
@@ -257,6 +309,13 @@ class TrainingConfig:
             "training.batches_per_step and training.accumulate say the same in two ways: set one of them.",
         )
         require_fraction("training", self, "label_smoothing", "ema_decay")
+        for name in ("average_best", "r_drop", "subword_alpha"):
+            require(getattr(self, name) >= 0, f"training.{name}={getattr(self, name)} must not be negative.")
+        require(self.subword_alpha <= 1, f"training.subword_alpha={self.subword_alpha} must be at most 1.")
+        require(
+            self.init_from is not None or not self.new_vocab,
+            "training.new_vocab=true says what becomes of training.init_from's vocabulary: set that, too.",
+        )
         require(self.n_samples >= 0, f"training.n_samples={self.n_samples} must not be negative.")
         require(
             any((self.max_steps, self.max_epochs, self.max_minutes, self.early_stopping.patience)),
@@ -273,7 +332,7 @@ class TrainingConfig:
             return self.accumulate
         require(
             self.batches_per_step % n_processes == 0,
-            f"training.batches_per_step={self.batches_per_step} cannot be shared out evenly to {n_processes} processes.",
+            f"training.batches_per_step={self.batches_per_step} cannot be shared evenly by {n_processes} processes.",
         )
         return self.batches_per_step // n_processes
 
@@ -325,8 +384,11 @@ class Config:
             f"training.max_tokens={self.training.max_tokens}: lower the one or raise the other.",
         )
         require(
-            self.training.max_steps is not None or self.optim.schedule in (Schedule.inverse_sqrt, Schedule.constant),
-            f"optim.schedule={self.optim.schedule.value} falls to zero at training.max_steps, which is null: set it.",
+            self.training.max_steps is not None
+            or self.training.max_minutes is not None
+            or self.optim.schedule in (Schedule.inverse_sqrt, Schedule.constant),
+            f"optim.schedule={self.optim.schedule.value} falls to zero at training.max_steps or max_minutes; "
+            "both are null: set one.",
         )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import fields, is_dataclass
 from pathlib import Path
 from typing import Any, get_type_hints
@@ -61,7 +62,7 @@ def apply_override(config: Any, override: str) -> None:
 def check_key(key: str) -> None:
     """Raise `UserError` with the nearest names where the configuration has no such (dotted) key."""
     section: Any = Config
-    parts = key.split(".")
+    parts = re.sub(r"\[\d+\]", "", key).split(".")  # KEY[0] is an item of the list KEY
     for depth, part in enumerate(parts):
         if not is_dataclass(section):
             return

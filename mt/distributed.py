@@ -13,7 +13,6 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any, TypeVar
 
-import numpy as np
 import torch
 import torch.distributed as dist
 from torch import Tensor, nn
@@ -158,9 +157,3 @@ def part_like(tensor: Tensor, like: Tensor) -> Tensor:
 
     assert isinstance(like, DTensor)
     return distribute_tensor(tensor.to(like.device), like.device_mesh, like.placements)
-
-
-def seed_step(seed: int, step: int, rank: int) -> None:
-    """Make what is drawn at random in a step a function of seed, step and process alone: nothing needs to be saved."""
-    (state,) = np.random.SeedSequence([seed, step, rank]).generate_state(1, np.uint64)
-    torch.manual_seed(int(state))

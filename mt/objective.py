@@ -14,18 +14,39 @@ from mt.model.transformer import Transformer
 
 
 class Objective(nn.Module):
-    """Label-smoothed cross-entropy of the target given the source."""
+    """Label-smoothed cross-entropy of the target given the source, and what is added to it while training."""
 
-    def __init__(self, model: Transformer, label_smoothing: float = 0.0, bf16: bool = False) -> None:
+    def __init__(
+        self, model: Transformer, label_smoothing: float = 0.0, r_drop: float = 0.0, bf16: bool = False
+    ) -> None:
         super().__init__()
         self.model = model
         self.label_smoothing = label_smoothing
+        self.r_drop = r_drop
         self.bf16 = bf16
 
     def forward(self, batch: Batch) -> tuple[Tensor, Tensor]:
-        """Loss with smoothing, which has a gradient, and without, each summed over the batch's target tokens."""
+        """The loss to be trained on, and the unsmoothed cross-entropy, each summed over the batch's target tokens."""
+        weight = self.model.projection.weight
+        features = self.features(batch)
+        loss_sum, nll_sum = smoothed_cross_entropy(features, weight, batch.targets, self.label_smoothing)
+        if self.training and self.r_drop:
+            again = self.features(batch)  # with other dropout
+            again_sum, _ = smoothed_cross_entropy(again, weight, batch.targets, self.label_smoothing)
+            divergence = symmetric_divergence(features @ weight.t(), again @ weight.t())
+            # Half of equation 4 of the paper, so that its scale is that of training without.
+            loss_sum = (loss_sum + again_sum) / 2 + self.r_drop / 4 * divergence
+        return loss_sum, nll_sum
+
+    def features(self, batch: Batch) -> Tensor:
+        """What the projection reads at each real target token, (n, D)."""
         with torch.autocast(batch.src.device.type, torch.bfloat16, enabled=self.bf16):
             memory = self.model.encode(batch.src, batch.src_mask)
-            features = self.model.decode(batch.tgt_in, memory, batch.src_mask)
-        at_tokens = features.flatten(0, 1).index_select(0, batch.places)  # (B, T, D) -> (n, D)
-        return smoothed_cross_entropy(at_tokens, self.model.projection.weight, batch.targets, self.label_smoothing)
+            decoded = self.model.decode(batch.tgt_in, memory, batch.src_mask)
+        return decoded.flatten(0, 1).index_select(0, batch.places)  # (B, T, D) -> (n, D)
+
+
+def symmetric_divergence(logits: Tensor, others: Tensor) -> Tensor:
+    """KL(p ‖ q) + KL(q ‖ p) of the distributions of two (n, V) logits, summed over rows."""
+    p, q = logits.float().log_softmax(-1), others.float().log_softmax(-1)
+    return ((p.exp() - q.exp()) * (p - q)).sum()

@@ -43,12 +43,14 @@ def build_optimizer(name: str, model: nn.Module, lr: float, weight_decay: float 
     return optimizer
 
 
-def learning_rate_factor(schedule: str, step: int, warmup_steps: int, max_steps: int | None = None) -> float:
+def learning_rate_factor(
+    schedule: str, step: int, warmup_steps: int, max_steps: int | None = None, share_of_time: float = 0.0
+) -> float:
     """What the highest learning rate is multiplied by at `step` (the first is 1).
 
     All schedules rise linearly over `warmup_steps`. Then "inverse_sqrt" falls as √(warmup_steps / step) (section 5.3 of
-    "Attention Is All You Need", scaled to a peak of 1), "cosine" and "linear" fall to zero at `max_steps`, and
-    "constant" stays.
+    "Attention Is All You Need", scaled to a peak of 1), "cosine" and "linear" fall to zero at `max_steps`, or when
+    `share_of_time` reaches 1, whichever is first, and "constant" stays.
     """
     if step < warmup_steps:
         return step / warmup_steps
@@ -56,8 +58,8 @@ def learning_rate_factor(schedule: str, step: int, warmup_steps: int, max_steps:
         return 1.0
     if schedule == "inverse_sqrt":
         return math.sqrt(max(warmup_steps, 1) / step)
-    assert max_steps is not None
-    done = min(1.0, (step - warmup_steps) / max(1, max_steps - warmup_steps))
+    share_of_steps = (step - warmup_steps) / max(1, max_steps - warmup_steps) if max_steps else 0.0
+    done = min(1.0, max(share_of_steps, share_of_time))
     return 1 - done if schedule == "linear" else (1 + math.cos(math.pi * done)) / 2
 
 

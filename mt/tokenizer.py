@@ -19,6 +19,10 @@ import sentencepiece
 from mt.errors import UserError
 from mt.storage import replacing
 
+Rows = list[list[int]]
+Pairs = list[tuple[list[int], list[int]]]
+"""source and target ids of each pair, no special ids among them"""
+
 PAD, UNK, BOS, EOS = 0, 1, 2, 3
 AUTOMATIC_VOCAB_SIZE = 8000
 LONGEST_LINE_BYTES = 100_000
@@ -69,6 +73,18 @@ class Tokenizer:
         """Target lines to ids, no special ids added; uses all cores."""
         return encode(self.tgt, lines)
 
+    def resample(self, pairs: Pairs, alpha: float, seed: int) -> Pairs:
+        """The same text cut into other pieces at random (Kudo, "Subword Regularization", 2018), both sides.
+
+        Args:
+            alpha: unigram: exponent of the probabilities, smaller is wilder; BPE: probability that a merge is left out
+                (Provilkov et al., "BPE-Dropout", 2020).
+            seed: the same one gives the same pieces.
+        """
+        sources = sample(self.src, [src for src, _ in pairs], alpha, seed)
+        targets = sample(self.tgt, [tgt for _, tgt in pairs], alpha, seed)
+        return list(zip(sources, targets, strict=True))
+
     def decode_src(self, ids: list[int]) -> str:
         """Source ids to text."""
         return str(self.src.decode(ids))
@@ -82,6 +98,14 @@ class Tokenizer:
         for path, proto in zip(model_paths(folder, self.joint), self.protos, strict=True):
             with replacing(path) as temporary:
                 temporary.write_bytes(proto)
+
+
+def sample(processor: sentencepiece.SentencePieceProcessor, rows: Rows, alpha: float, seed: int) -> Rows:
+    """Rows of ids as other ids for the same text."""
+    sentencepiece.set_random_generator_seed(seed % 2**32)
+    text = processor.decode(rows)
+    # Each call starts a thread, and each thread a generator from the seed: with one thread it is the same each time.
+    return list(processor.encode(text, enable_sampling=True, alpha=alpha, nbest_size=-1, num_threads=1))
 
 
 def load_processor(proto: bytes) -> sentencepiece.SentencePieceProcessor:

@@ -12,17 +12,20 @@ from math import isfinite
 from pathlib import Path
 from typing import Protocol
 
+import torch
 from torch import Tensor, nn
 
 from mt.averaging import MovingAverage
-from mt.checkpoint import CheckpointStore, TrainState, pack_optimizer, save_weights, weights_of
+from mt.checkpoint import BestModels, CheckpointStore, TrainState, pack_optimizer, save_weights, weights_of
 from mt.config import TrainingConfig
 from mt.data.batch import Batch
 from mt.data.loader import BatchLoader
-from mt.distributed import World, gathered, seed_step, without_sync
+from mt.distributed import World, gathered, without_sync
 from mt.limits import Limits
+from mt.model.lora import merge_lora
 from mt.objective import Objective
 from mt.progress import TrainingProgress, describe_seconds
+from mt.random import derive_seed
 from mt.reporting import Window, summarise
 from mt.signals import Interrupted, StopSignals
 from mt.tracking import Tracker
@@ -80,6 +83,7 @@ class Trainer:
         self.device = self.model.projection.weight.device
         self.accumulate = config.batches_per_process(world.size)
         self.checkpoints = CheckpointStore(run / "checkpoints", config.keep_checkpoints)
+        self.best = BestModels(run / "best", config.average_best)
         self.limits = Limits(config)
         self.state = TrainState()
         self.stop_reason: str | None = None
@@ -137,7 +141,7 @@ class Trainer:
     def train_step(self) -> None:
         """One update: the mean gradient over all target tokens of `accumulate` batches of every process."""
         self.shared.train()
-        seed_step(self.seed, self.state.step, self.world.rank)
+        torch.manual_seed(derive_seed(self.seed, self.state.step, self.world.rank))
         n_tgt_tokens = 0
         for micro_step in range(self.accumulate):
             batch = self.loader.next_batch()
@@ -150,7 +154,9 @@ class Trainer:
         n_all_tokens = self.agree(n_tgt_tokens)
         self.state.step += 1
         self.state.epoch, self.state.cursor = self.loader.epoch, self.loader.cursor
-        self.learning_rate, self.grad_norm = self.update.apply(self.model, self.state.step, n_all_tokens)
+        self.learning_rate, self.grad_norm = self.update.apply(
+            self.model, self.state.step, self.state.minutes, n_all_tokens
+        )
         if self.average:
             self.average.update(self.state.step)
         self.window.n_steps += 1
@@ -189,13 +195,12 @@ class Trainer:
         with self.average.applied() if self.average else nullcontext():
             with gathered(self.shared):
                 result = self.validator.validate(self.signals.check)
-            weights = weights_of(self.model)
+            weights = self.model_weights()
         if self.tracker:
             self.track(self.tracker, result)
         state = self.state
         state.validated_step = state.step
-        metric = self.config.early_stopping.metric.value
-        score = -result.loss if metric == "loss" else getattr(result, metric)
+        score = self.score_of(result)
         better = state.best_score is None or score > state.best_score
         log.info(
             "step %d, epoch %.1f, %s: validation loss %.3f, BLEU %.2f, chrF %.2f%s",
@@ -207,6 +212,8 @@ class Trainer:
             result.chrf,
             " (best so far)" if better else "",
         )
+        if self.world.is_main:
+            self.best.offer(state.step, score, weights)
         if better:
             state.best_score, state.best_step, state.n_validations_since_best = score, state.step, 0
             if self.world.is_main:
@@ -215,6 +222,15 @@ class Trainer:
             state.n_validations_since_best += 1
         self.save()
         self.window = Window()  # the time of validation is not training's
+
+    def model_weights(self) -> dict[str, Tensor]:
+        """The weights as those of a model that knows nothing of how it was trained."""
+        return merge_lora(self.model, weights_of(self.model))
+
+    def score_of(self, result: Validation) -> float:
+        """What models are compared by, larger is better."""
+        metric = self.config.early_stopping.metric.value
+        return -result.loss if metric == "loss" else float(getattr(result, metric))
 
     def track(self, tracker: Tracker, result: Validation) -> None:
         """Write what a validation has found."""
@@ -241,7 +257,7 @@ class Trainer:
             minutes = (time.monotonic() - self.started) / 60  # the time since the last step, too
             self.checkpoints.save(replace(self.state, minutes=minutes), weights, others)
             if self.state.best_score is None:
-                save_weights(weights, self.run / "model.safetensors")
+                save_weights(merge_lora(self.model, weights), self.run / "model.safetensors")
         self.world.wait()
 
     def resume(self) -> None:

@@ -17,18 +17,18 @@ class Update:
     """One step of an optimizer, with what belongs to it."""
 
     optimizer: Optimizer
-    learning_rate: Callable[[int], float]
-    """step, counted from 1 -> learning rate"""
+    learning_rate: Callable[[int, float], float]
+    """step, counted from 1, and minutes of training -> learning rate"""
     grad_clip: float = 0.0
     shrink: Callable[[float], None] | None = None
     """L1 regularisation's step, given the learning rate"""
 
-    def apply(self, model: nn.Module, step: int, n_tokens: float) -> tuple[float, Tensor]:
+    def apply(self, model: nn.Module, step: int, minutes: float, n_tokens: float) -> tuple[float, Tensor]:
         """Make the gradients, sums over `n_tokens`, their mean; clip, step, clear them.
 
         Returns the learning rate and the mean gradient's norm before clipping.
         """
-        learning_rate = self.learning_rate(step)
+        learning_rate = self.learning_rate(step, minutes)
         for group in self.optimizer.param_groups:
             group["lr"] = learning_rate
         norm = scale_gradients(model, 1 / n_tokens, self.grad_clip)

@@ -41,7 +41,7 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument("--steps", type=int, default=15, help="updates of each that are timed")
     parser.add_argument("--warmup", type=int, default=3, help="updates of each before that")
     parser.add_argument("--max-tokens", type=int, default=4096, help="a batch's budget")
-    parser.add_argument("--vocab-size", type=int, default=8000)
+    parser.add_argument("--vocab-size", type=int, help="default: as many pieces as the text gives, up to 8,000")
     parser.add_argument("--only", nargs="+", choices=LOOPS, default=list(LOOPS), help="leave the others out")
     parser.add_argument("--json", action="store_true", help="print the figures as JSON")
     return parser

@@ -5,7 +5,7 @@ import ast
 from conftest import ROOT
 
 LAYERS = [
-    ["errors", "config", "storage", "progress", "logs", "signals"],
+    ["errors", "config", "storage", "progress", "logs", "signals", "random"],
     [
         "config_file",
         "tokenizer",
@@ -23,13 +23,23 @@ LAYERS = [
         "distributed",
         "limits",
     ],
-    ["tracking", "data.corpus", "model.transformer", "search", "checkpoint", "update", "reporting"],
+    [
+        "tracking",
+        "data.corpus",
+        "model.lora",
+        "model.parts",
+        "model.transformer",
+        "search",
+        "checkpoint",
+        "update",
+        "reporting",
+    ],
     ["data.loader", "objective", "averaging"],
     ["translator"],
     ["validator", "scoring"],
     ["trainer"],
-    ["commands.composition", "commands.run_folder", "commands.search_options"],
-    ["commands.train", "commands.translate", "commands.evaluate"],
+    ["commands.composition", "commands.run_folder", "commands.search_options", "commands.starting_point"],
+    ["commands.train", "commands.translate", "commands.evaluate", "commands.average"],
     ["__main__"],
 ]
 HEIGHT = {name: height for height, layer in enumerate(LAYERS) for name in layer}

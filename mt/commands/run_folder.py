@@ -30,6 +30,9 @@ FREE_TO_CHANGE = (
     "training.accumulate",
     "training.batches_per_step",
     "training.strategy",
+    "training.compile",
+    "training.gradient_checkpointing",
+    "training.average_best",
 )
 """Keys that may differ when training goes on: limits, reports, and who does how much of a step."""
 
@@ -47,6 +50,12 @@ def flatten(config: Config) -> dict[str, Any]:
 
     walk("", OmegaConf.to_container(OmegaConf.structured(config), enum_to_str=True))
     return flat
+
+
+def check_free(folder: Path) -> None:
+    """Raise `UserError` if there is something in a folder that is to be written, or a file in its place."""
+    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+        raise UserError(f"{folder} is there already: give the name of a folder that is not.")
 
 
 def check_run_folder(run: Path, config: Config) -> None:

@@ -12,17 +12,19 @@ import datasets
 import torch
 from datasets import Dataset
 
-from mt.averaging import MovingAverage
+from mt.averaging import MovingAverage, average_files
+from mt.checkpoint import save_weights
 from mt.cli import fail
 from mt.commands.composition import run_composed
 from mt.commands.run_folder import check_run_folder, flatten
+from mt.commands.starting_point import build_starting_model, check_shape
 from mt.config import Config, Precision, source_list
 from mt.config_file import save_config
 from mt.data.corpus import Corpus, encode_corpus
 from mt.data.loader import BatchLoader
 from mt.data.sources import load_pairs
 from mt.devices import bf16_is_faster, choose_device, keep_freed_memory
-from mt.distributed import World, distribute, start_world
+from mt.distributed import ALONE, World, distribute, start_world
 from mt.errors import UserError
 from mt.logs import log_file, quiet, set_up_console
 from mt.metrics import Scorer
@@ -33,7 +35,15 @@ from mt.progress import on_terminal
 from mt.scoring import TestResult, format_results, load_test_sets, score_test_sets, source_context
 from mt.signals import Interrupted
 from mt.storage import remove_leftovers, replacing
-from mt.tokenizer import AUTOMATIC_VOCAB_SIZE, SubwordSettings, Tokenizer, load_tokenizer, model_paths, train_tokenizer
+from mt.tokenizer import (
+    AUTOMATIC_VOCAB_SIZE,
+    Pairs,
+    SubwordSettings,
+    Tokenizer,
+    load_tokenizer,
+    model_paths,
+    train_tokenizer,
+)
 from mt.tracking import Tracker
 from mt.trainer import Learner, Trainer, TrainingFailed
 from mt.translator import Translator, build_model, load_run
@@ -96,8 +106,35 @@ def train(config: Config) -> None:
         log.info("Training ends at step %d: %s.", trainer.state.step, trainer.stop_reason)
         log.info("The best model is that of step %d.", trainer.state.best_step)
         if setup.world.is_main:
+            keep_average(config, setup)
             score(config, setup)
         setup.world.wait()
+
+
+def keep_average(config: Config, setup: Setup) -> None:
+    """Make the mean of the best models the model, if it validates better than each."""
+    trainer, run = setup.trainer, Path(config.run_dir)
+    paths = trainer.best.paths()
+    if len(paths) < 2:
+        return
+    weights = average_files(paths)
+    model = build_model(config, setup.data.tokenizer).to(trainer.device)
+    with torch.no_grad():
+        for name, parameter in model.named_parameters():
+            parameter.copy_(weights[name])
+    result = build_validator(config, setup.data, model).validate(lambda: None)
+    best = trainer.state.best_score
+    better = best is None or trainer.score_of(result) > best
+    log.info(
+        "The mean of the %d best models: validation loss %.3f, BLEU %.2f, chrF %.2f; it is %skept.",
+        len(paths),
+        result.loss,
+        result.bleu,
+        result.chrf,
+        "" if better else "not ",
+    )
+    if better:
+        save_weights(weights, run / "model.safetensors")
 
 
 def score(config: Config, setup: Setup) -> None:
@@ -121,14 +158,15 @@ def set_up(config: Config) -> Setup:
         quiet()
     device = choose_device(config.training.device, world.local_rank if world.size > 1 else None)
     Scorer(config.data.tgt_lang)  # fails now, not after the first thousand steps
+    if config.training.init_from is not None:
+        check_shape(config, Path(config.training.init_from))
     with world.main_first():
         if world.is_main:
             check_run_folder(run, config)
         data = prepare(config, run)
+        model = build_starting_model(config, data.tokenizer).to(device)
         if world.is_main:
             set_up_run_folder(run, config, data.tokenizer)
-    torch.manual_seed(config.seed)
-    model = build_model(config, data.tokenizer).to(device)
     return Setup(data, build_trainer(config, data, model, world), world)
 
 
@@ -143,6 +181,8 @@ def prepare(config: Config, run: Path) -> Prepared:
     trained = any((run / "checkpoints").glob("step-*"))  # then another tokeniser would not fit the weights
     if trained or all(path.exists() for path in model_paths(run, config.tokenizer.joint)):
         tokenizer = load_tokenizer(run, config.tokenizer.joint)
+    elif config.training.init_from is not None and not config.training.new_vocab:
+        tokenizer = load_tokenizer(Path(config.training.init_from), config.tokenizer.joint)
     else:
         tokenizer = make_tokenizer(config, text["train"])
     corpora = {key: encode_corpus(table, tokenizer, data.max_len, f"data.{key}") for key, table in text.items()}
@@ -209,30 +249,58 @@ def describe(config: Config, setup: Setup) -> None:
 def build_trainer(config: Config, data: Prepared, model: Transformer, world: World) -> Trainer:
     """Wire the training loop."""
     training = config.training
-    objective = Objective(model, training.label_smoothing, use_bf16(config, model.projection.weight.device))
+    bf16 = use_bf16(config, model.projection.weight.device)
+    objective = Objective(model, training.label_smoothing, training.r_drop, bf16)
+    if training.compile:
+        objective.compile(dynamic=True)
     shared = distribute(objective, [*model.encoder, *model.decoder], training.strategy.value, world)
-    validator = Validator(
+    validator = build_validator(config, data, model, world)
+    average = MovingAverage(model, training.ema_decay) if training.ema_decay else None
+    learner = Learner(objective, shared, build_update(config, model), average)
+    resample = partial(resample_pairs, data.tokenizer, training.subword_alpha, config.data.max_len)
+    loader = BatchLoader(
+        data.train,
+        training.max_tokens,
+        config.seed,
+        world.rank,
+        world.size,
+        resample if training.subword_alpha else None,
+    )
+    return Trainer(learner, loader, validator, Path(config.run_dir), training, world, config.seed)
+
+
+def resample_pairs(tokenizer: Tokenizer, alpha: float, max_len: int, pairs: Pairs, seed: int) -> Pairs:
+    """Other pieces for the same text; a pair that would become too long stays as it is."""
+    sampled = tokenizer.resample(pairs, alpha, seed)
+    return [
+        new if max(map(len, new)) <= max_len and min(map(len, new)) > 0 else old
+        for old, new in zip(pairs, sampled, strict=True)
+    ]
+
+
+def build_validator(config: Config, data: Prepared, model: Transformer, world: World = ALONE) -> Validator:
+    """What scores a model on the validation data."""
+    return Validator(
         Translator(model, data.tokenizer, config.data.max_len, config.data.tgt_lang),
         data.valid,
         list(zip(data.valid_text["src"], data.valid_text["tgt"], strict=True)),
         Scorer(config.data.tgt_lang),
         config.search,
-        training.max_tokens,
-        training.n_samples,
+        config.training.max_tokens,
+        config.training.n_samples,
         world,
     )
-    average = MovingAverage(model, training.ema_decay) if training.ema_decay else None
-    learner = Learner(objective, shared, build_update(config, model), average)
-    loader = BatchLoader(data.train, training.max_tokens, config.seed, world.rank, world.size)
-    return Trainer(learner, loader, validator, Path(config.run_dir), training, world, config.seed)
 
 
 def build_update(config: Config, model: Transformer) -> Update:
     """The optimizer with its schedule and L1."""
     optim, training = config.optim, config.training
 
-    def learning_rate(step: int) -> float:
-        return optim.lr * learning_rate_factor(optim.schedule.value, step, optim.warmup_steps, training.max_steps)
+    def learning_rate(step: int, minutes: float) -> float:
+        share_of_time = minutes / training.max_minutes if training.max_minutes else 0.0
+        return optim.lr * learning_rate_factor(
+            optim.schedule.value, step, optim.warmup_steps, training.max_steps, share_of_time
+        )
 
     def apply_l1(rate: float) -> None:
         shrink(model.parameters(), rate * optim.l1)

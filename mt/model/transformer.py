@@ -12,10 +12,21 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
+from torch.utils.checkpoint import checkpoint
 
 from mt.config import ModelConfig, Positions
 from mt.model.attention import MultiHeadAttention
 from mt.model.layers import Embedding, FeedForward, Residual
+
+
+def build_attention(config: ModelConfig) -> MultiHeadAttention:
+    """Attention of the configured size."""
+    return MultiHeadAttention(config.d_model, config.n_heads, config.attention_dropout or 0.0)
+
+
+def build_feed_forward(config: ModelConfig) -> FeedForward:
+    """A feed-forward network of the configured size."""
+    return FeedForward(config.d_model, config.d_ff, config.activation.value, config.activation_dropout or 0.0)
 
 
 class EncoderLayer(nn.Module):
@@ -23,8 +34,8 @@ class EncoderLayer(nn.Module):
 
     def __init__(self, config: ModelConfig) -> None:
         super().__init__()
-        self.self_attention = MultiHeadAttention(config.d_model, config.n_heads, config.dropout)
-        self.feed_forward = FeedForward(config.d_model, config.d_ff, config.activation.value, config.dropout)
+        self.self_attention = build_attention(config)
+        self.feed_forward = build_feed_forward(config)
         self.residuals = nn.ModuleList(Residual(config.d_model, config.norm.value, config.dropout) for _ in range(2))
 
     def forward(self, x: Tensor, src_mask: Tensor) -> Tensor:
@@ -57,9 +68,9 @@ class DecoderLayer(nn.Module):
 
     def __init__(self, config: ModelConfig) -> None:
         super().__init__()
-        self.self_attention = MultiHeadAttention(config.d_model, config.n_heads, config.dropout)
-        self.source_attention = MultiHeadAttention(config.d_model, config.n_heads, config.dropout)
-        self.feed_forward = FeedForward(config.d_model, config.d_ff, config.activation.value, config.dropout)
+        self.self_attention = build_attention(config)
+        self.source_attention = build_attention(config)
+        self.feed_forward = build_feed_forward(config)
         self.residuals = nn.ModuleList(Residual(config.d_model, config.norm.value, config.dropout) for _ in range(3))
 
     def forward(self, x: Tensor, memory: Tensor, src_mask: Tensor) -> Tensor:
@@ -139,12 +150,17 @@ class Transformer(nn.Module):
         self.encoder_norm = nn.LayerNorm(config.d_model) if pre else nn.Identity()
         self.decoder_norm = nn.LayerNorm(config.d_model) if pre else nn.Identity()
         self.projection = nn.Linear(config.d_model, tgt_vocab_size, bias=False)
+        self.gradient_checkpointing = False
         self.initialise()
         if config.tie_embeddings:
             self.projection.weight = tgt_tokens.weight
 
     def initialise(self) -> None:
-        """Glorot for the linear maps; embeddings so that, times √D, they have unit variance."""
+        """Glorot for the linear maps; embeddings so that, times √D, they have unit variance.
+
+        Embeddings that are tied to the projection then give logits of unit variance, too. With `depth_scaled_init` the
+        l-th layer's maps are smaller by √l (Zhang, Titov and Sennrich, 2019, equation 4).
+        """
         for module in self.modules():
             if isinstance(module, nn.Linear):
                 nn.init.xavier_uniform_(module.weight)
@@ -152,9 +168,14 @@ class Transformer(nn.Module):
                     nn.init.zeros_(module.bias)
             elif isinstance(module, nn.Embedding):
                 nn.init.normal_(module.weight, std=1 / math.sqrt(self.config.d_model))
+        if self.config.depth_scaled_init:
+            for depth, layer in [*enumerate(self.encoder, 1), *enumerate(self.decoder, 1)]:
+                for module in layer.modules():
+                    if isinstance(module, nn.Linear):
+                        nn.init.xavier_uniform_(module.weight, gain=1 / math.sqrt(depth))
 
     def forward(self, src: Tensor, src_mask: Tensor, tgt_in: Tensor) -> Tensor:
-        """Logits (B, T, V) for the token after each of `tgt_in` (B, T), given `src` (B, S) and its `src_mask` (B, S)."""
+        """Logits (B, T, V) for the token after each of `tgt_in` (B, T), given `src` (B, S) with its `src_mask`."""
         logits: Tensor = self.projection(self.decode(tgt_in, self.encode(src, src_mask), src_mask))
         return logits
 
@@ -162,8 +183,8 @@ class Transformer(nn.Module):
         """Source ids (B, S) -> memory (B, S, D)."""
         x = self.src_embedding(src)
         mask = src_mask[:, None, None, :]  # (B, S) -> (B, 1, 1, S): the same for all heads and queries
-        for layer in self.encoder:
-            x = layer(x, mask)
+        for layer in self.layers_of_step(self.encoder):
+            x = self.run(layer, x, mask)
         memory: Tensor = self.encoder_norm(x)
         return memory
 
@@ -171,10 +192,24 @@ class Transformer(nn.Module):
         """All positions at once, for training and scoring: what the projection reads, (B, T, D)."""
         x = self.tgt_embedding(tgt_in)
         mask = src_mask[:, None, None, :]
-        for layer in self.decoder:
-            x = layer(x, memory, mask)
+        for layer in self.layers_of_step(self.decoder):
+            x = self.run(layer, x, memory, mask)
         features: Tensor = self.decoder_norm(x)
         return features
+
+    def layers_of_step(self, layers: nn.ModuleList) -> list[nn.Module]:
+        """All layers; while training, those that `layer_drop` leaves."""
+        drop = self.config.layer_drop if self.training else 0.0
+        return [layer for layer in layers if not drop or float(torch.rand(())) >= drop]
+
+    def run(self, layer: nn.Module, *arguments: Tensor) -> Tensor:
+        """A layer's output, with what its backward pass needs, or without if that is to be computed again."""
+        result: Tensor
+        if self.training and self.gradient_checkpointing:
+            result = checkpoint(layer, *arguments, use_reentrant=False)
+        else:
+            result = layer(*arguments)
+        return result
 
     def start(self, memory: Tensor, src_mask: Tensor, beam_size: int = 1) -> DecodingState:
         """The state before the first step, for `beam_size` hypotheses a sentence."""

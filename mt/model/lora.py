@@ -1,0 +1,52 @@
+"""Low-rank adaptation: a linear map that is kept, with a thin one beside it that is trained (Hu et al., 2021)."""
+
+from __future__ import annotations
+
+import math
+
+from torch import Tensor, nn
+
+from mt.model.attention import MultiHeadAttention
+from mt.model.layers import FeedForward
+
+
+class LowRankLinear(nn.Module):
+    """base(x) + alpha / rank * up(down(x)); `up` begins at zero, so that nothing changes at first."""
+
+    def __init__(self, base: nn.Linear, rank: int, alpha: float) -> None:
+        super().__init__()
+        self.base = base.requires_grad_(False)
+        self.down = nn.Linear(base.in_features, rank, bias=False)
+        self.up = nn.Linear(rank, base.out_features, bias=False)
+        self.scale = alpha / rank
+        nn.init.kaiming_uniform_(self.down.weight, a=math.sqrt(5))
+        nn.init.zeros_(self.up.weight)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(..., in) -> (..., out)."""
+        result: Tensor = self.base(x) + self.scale * self.up(self.down(x))
+        return result
+
+
+def add_lora(model: nn.Module, rank: int, alpha: float) -> None:
+    """Put a trained low-rank map beside each linear map of attention and feed-forward; train nothing else."""
+    model.requires_grad_(False)
+    blocks = [block for block in model.modules() if isinstance(block, (MultiHeadAttention, FeedForward))]
+    for block in blocks:
+        for name, linear in list(block.named_children()):
+            if isinstance(linear, nn.Linear):
+                setattr(block, name, LowRankLinear(linear, rank, alpha))
+
+
+def merge_lora(model: nn.Module, weights: dict[str, Tensor]) -> dict[str, Tensor]:
+    """`weights` by name, those of the model, as weights of the same model without low-rank maps."""
+    merged = {}
+    adapted = {name: module for name, module in model.named_modules() if isinstance(module, LowRankLinear)}
+    for name, tensor in weights.items():
+        owner, _, rest = name.rpartition(".base.")
+        if owner in adapted:
+            up, down = weights[f"{owner}.up.weight"], weights[f"{owner}.down.weight"]
+            merged[f"{owner}.{rest}"] = tensor + adapted[owner].scale * up @ down if rest == "weight" else tensor
+        elif name.removesuffix(".up.weight").removesuffix(".down.weight") not in adapted:
+            merged[name] = tensor
+    return merged

@@ -1,0 +1,272 @@
+"""What improves a model: each through `mt train`, and each shown to do what it says."""
+
+import json
+from pathlib import Path
+
+import pytest
+import torch
+from conftest import overrides, toy_pairs, write_pairs
+from safetensors.torch import load_file
+
+from mt.averaging import MovingAverage
+from mt.config import ModelConfig
+from mt.data.batch import build_batch
+from mt.model.lora import add_lora, merge_lora
+from mt.model.transformer import Transformer
+from mt.objective import Objective, symmetric_divergence
+from mt.tokenizer import load_tokenizer
+
+BATCH = build_batch([([5, 6, 7], [8, 9]), ([4], [5, 6, 7, 8])], pad_id=0, bos_id=1, eos_id=2)
+
+
+def build(**changes) -> Transformer:
+    torch.manual_seed(1)
+    sizes = dict(d_model=16, d_ff=32, n_heads=2, n_encoder_layers=2, n_decoder_layers=2, dropout=0.0)
+    return Transformer(ModelConfig(**{**sizes, **changes}), 12, 12, joint=True)
+
+
+def gradients(model: Transformer, **options) -> tuple[float, dict[str, torch.Tensor]]:
+    torch.manual_seed(7)
+    loss_sum, _ = Objective(model, **options).train()(BATCH)
+    loss_sum.backward()
+    return loss_sum.item(), {name: p.grad.clone() for name, p in model.named_parameters() if p.grad is not None}
+
+
+def checkpoint_of(run: Path) -> Path:
+    (path,) = (run / "checkpoints").glob("step-*")
+    return path
+
+
+def test_gradient_checkpointing_changes_no_gradient():
+    """With dropout: what is computed again draws the same."""
+    plain, again = build(dropout=0.3), build(dropout=0.3)
+    again.gradient_checkpointing = True
+    (loss, expected), (other_loss, found) = gradients(plain), gradients(again)
+    assert loss == pytest.approx(other_loss)
+    for name in expected:
+        assert torch.allclose(expected[name], found[name], atol=1e-6), name
+
+
+def test_dropouts_apart():
+    model = build(dropout=0.1, attention_dropout=0.0, activation_dropout=0.4)
+    layer = model.encoder[0]
+    assert (layer.residuals[0].dropout.p, layer.self_attention.dropout.p, layer.feed_forward.dropout.p) == (0.1, 0, 0.4)
+    assert build(dropout=0.2).encoder[0].self_attention.dropout.p == 0.2
+
+
+def test_layer_drop_skips_layers_in_training_only():
+    model = build(layer_drop=0.5)
+    names: set[int] = set()
+    for seed in range(20):
+        torch.manual_seed(seed)
+        names.add(len(model.train().layers_of_step(model.encoder)))
+    assert names == {0, 1, 2}
+    assert len(model.eval().layers_of_step(model.encoder)) == 2
+
+
+def test_depth_scaled_initialisation():
+    """Zhang et al., 2019, equation 4: the standard deviation of layer l falls as 1/√l."""
+    plain = build(d_model=256, d_ff=512, n_encoder_layers=4)
+    scaled = build(d_model=256, d_ff=512, n_encoder_layers=4, depth_scaled_init=True)
+    for depth in (1, 4):
+        std = [model.encoder[depth - 1].feed_forward.hidden.weight.std().item() for model in (plain, scaled)]
+        assert std[1] == pytest.approx(std[0] / depth**0.5, rel=0.02)
+
+
+def test_r_drop():
+    p, q = torch.tensor([[0.9, 0.1]]), torch.tensor([[0.5, 0.5]])
+    divergence = (p * (p / q).log()).sum() + (q * (q / p).log()).sum()
+    assert symmetric_divergence(p.log(), q.log()).item() == pytest.approx(divergence.item(), rel=1e-5)
+    # without dropout both passes agree, and nothing changes
+    (loss, expected), (other_loss, found) = gradients(build()), gradients(build(), r_drop=5.0)
+    assert loss == pytest.approx(other_loss, rel=1e-5)
+    assert all(torch.allclose(expected[name], found[name], atol=1e-5) for name in expected)
+    assert gradients(build(dropout=0.3), r_drop=50.0)[0] > gradients(build(dropout=0.3), r_drop=0.001)[0]
+
+
+def test_moving_average_is_the_sum_written_out():
+    model = torch.nn.Linear(1, 1, bias=False)
+    torch.nn.init.zeros_(model.weight)
+    average = MovingAverage(model, decay=0.25)
+    expected = 0.0
+    for step, value in enumerate((1.0, 2.0, 4.0), 1):
+        torch.nn.init.constant_(model.weight, value)
+        average.update(step)
+        decay = min(0.25, (1 + step) / (10 + step))
+        expected = decay * expected + (1 - decay) * value
+    assert average.weights["weight"].item() == pytest.approx(expected)
+    with average.applied():
+        assert model.weight.item() == pytest.approx(expected)
+    assert model.weight.item() == 4.0
+
+
+def test_the_moving_average_is_what_is_kept(corpus, tmp_path, mt):
+    common = ["training.ema_decay=0.9", "training.valid_every_steps=6", "model.dropout=0.1"]
+    assert mt(*overrides(corpus, f"run_dir={tmp_path}/whole", "training.max_steps=12", *common)).code == 0
+    for steps in (5, 12):
+        limits = [f"training.max_steps={steps}", *common]
+        assert mt(*overrides(corpus, f"run_dir={tmp_path}/parts", *limits)).code == 0
+    whole, parts = (checkpoint_of(tmp_path / name) for name in ("whole", "parts"))
+    for name in ("model", "average", "optimizer"):
+        a, b = load_file(whole / f"{name}.safetensors"), load_file(parts / f"{name}.safetensors")
+        assert all(torch.equal(a[key], b[key]) for key in a), name
+    state = json.loads((whole / "state.json").read_text())
+    kept, average = load_file(tmp_path / "whole" / "model.safetensors"), load_file(whole / "average.safetensors")
+    if state["best_step"] == 12:
+        assert all(torch.equal(kept[name], average[name]) for name in average)
+    assert not torch.equal(
+        kept["src_embedding.tokens.weight"], load_file(whole / "model.safetensors")["src_embedding.tokens.weight"]
+    )
+
+
+def test_averages_of_saved_models(corpus, tmp_path, mt):
+    run = tmp_path / "run"
+    limits = ["training.max_steps=40", "training.valid_every_steps=8", "optim.lr=0.005", "training.average_best=3"]
+    outcome = mt(*overrides(corpus, f"run_dir={run}", *limits, "training.early_stopping.metric=loss"))
+    assert outcome.code == 0, outcome.err
+    assert "The mean of the 3 best models: validation loss" in outcome.err
+    files = sorted((run / "best").glob("step-*"))
+    assert len(files) == 3
+    assert mt("average", run, "--best", 3, "--output", tmp_path / "mean").code == 0
+    mean = load_file(tmp_path / "mean" / "model.safetensors")
+    parts = [load_file(path) for path in files]
+    for name in mean:
+        assert torch.allclose(mean[name], sum(part[name] for part in parts) / 3, atol=1e-6)
+    assert mt("translate", tmp_path / "mean", "ba de").code == 0
+    assert "has 1 of them" in mt("average", run, "--last", 2, "--output", tmp_path / "other").err
+    assert mt("average", run, "--best", 3, "--output", run).code == 2
+
+
+def test_lora_starts_as_the_model_and_merges_to_what_it_was():
+    model = build()
+    with torch.no_grad():
+        before = model(BATCH.src, BATCH.src_mask, BATCH.tgt_in)
+        add_lora(model, rank=3, alpha=6)
+        assert torch.allclose(model(BATCH.src, BATCH.src_mask, BATCH.tgt_in), before, atol=1e-6)
+        for name, parameter in model.named_parameters():
+            if ".up." in name:
+                parameter.normal_()
+        after = model(BATCH.src, BATCH.src_mask, BATCH.tgt_in)
+        assert not torch.allclose(after, before, atol=1e-2)
+        plain = build()
+        plain.load_state_dict(merge_lora(model, dict(model.named_parameters())), strict=False)
+        assert torch.allclose(plain(BATCH.src, BATCH.src_mask, BATCH.tgt_in), after, atol=1e-5)
+
+
+@pytest.fixture(scope="module")
+def other_corpus(tmp_path_factory) -> Path:
+    """The toy task in another domain: the words are written backwards."""
+    folder = tmp_path_factory.mktemp("other")
+    for name, count, seed in (("train", 200, 5), ("valid", 40, 6)):
+        write_pairs(folder / name, [(src, tgt.lower()[::-1].upper()) for src, tgt in toy_pairs(count, seed)])
+    return folder
+
+
+TUNING = [
+    "training.max_steps=30",
+    "training.valid_every_steps=30",
+    "model.d_model=64",
+    "model.d_ff=128",
+    "optim.lr=2e-3",
+]
+
+
+def best_loss(run: Path) -> float:
+    rows = [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()]
+    return min(row["valid/loss"] for row in rows if "valid/loss" in row)
+
+
+def test_fine_tuning_begins_with_another_run(run_folder, other_corpus, tmp_path, mt):
+    def tune(name: str, *extra: str) -> Path:
+        outcome = mt(*overrides(other_corpus, f"run_dir={tmp_path}/{name}", *TUNING, "optim.warmup_steps=5", *extra))
+        assert outcome.code == 0, outcome.err
+        assert mt("translate", tmp_path / name, "ba de").code == 0
+        return tmp_path / name
+
+    start = f"training.init_from={run_folder}"
+    scratch, tuned = tune("scratch"), tune("tuned", start)
+    assert best_loss(tuned) < best_loss(scratch)
+    assert (tuned / "tokenizer.model").read_bytes() == (run_folder / "tokenizer.model").read_bytes()
+
+    frozen = tune("frozen", start, "training.freeze=[encoder,embeddings]")
+    before, after = load_file(run_folder / "model.safetensors"), load_file(frozen / "model.safetensors")
+    changed = {name for name in before if not torch.equal(before[name], after[name])}
+    assert changed
+    assert all(name.startswith("decoder") for name in changed)
+
+    lora = tune("lora", start, "training.lora.rank=4", "optim.lr=1e-2")
+    after = load_file(lora / "model.safetensors")
+    assert after.keys() == before.keys()
+    changed = {name for name in before if not torch.equal(before[name], after[name])}
+    assert changed
+    assert all(name.endswith("weight") and ("attention" in name or "feed_forward" in name) for name in changed)
+    assert best_loss(lora) < best_loss(scratch)
+
+    new = tune("new", start, "training.new_vocab=true", "tokenizer.vocab_size=315")
+    assert (new / "tokenizer.model").read_bytes() != (run_folder / "tokenizer.model").read_bytes()
+
+
+def test_a_new_vocabulary_keeps_the_embeddings_of_shared_pieces(run_folder, corpus, tmp_path, mt):
+    limits = ["training.max_steps=1", "optim.lr=1e-12", f"training.init_from={run_folder}", "training.new_vocab=true"]
+    assert (
+        mt(*overrides(corpus, f"run_dir={tmp_path}/run", *TUNING[2:4], *limits, "tokenizer.vocab_size=310")).code == 0
+    )
+    old, new = load_tokenizer(run_folder).src, load_tokenizer(tmp_path / "run").src
+    key = "src_embedding.tokens.weight"
+    before = load_file(run_folder / "model.safetensors")[key]
+    after = load_file(checkpoint_of(tmp_path / "run") / "model.safetensors")[key]
+    old_ids = {old.id_to_piece(i): i for i in range(old.get_piece_size())}
+    shared = [i for i in range(len(after)) if new.id_to_piece(i) in old_ids]
+    assert len(shared) > 250
+    for i in shared:
+        assert torch.allclose(after[i], before[old_ids[new.id_to_piece(i)]], atol=1e-6)
+
+
+@pytest.mark.parametrize("model_type", ["unigram", "bpe"])
+def test_subword_sampling_is_reproducible_and_says_the_same(corpus, tmp_path, mt, model_type):
+    common = ["training.subword_alpha=0.2", f"tokenizer.model_type={model_type}", "training.log_every_steps=1"]
+    assert mt(*overrides(corpus, f"run_dir={tmp_path}/whole", "training.max_steps=8", *common)).code == 0
+    for steps in (3, 8):
+        assert mt(*overrides(corpus, f"run_dir={tmp_path}/parts", f"training.max_steps={steps}", *common)).code == 0
+    whole, parts = (load_file(checkpoint_of(tmp_path / n) / "model.safetensors") for n in ("whole", "parts"))
+    assert all(torch.equal(whole[name], parts[name]) for name in whole)
+    tokenizer = load_tokenizer(tmp_path / "whole")
+    line = "ba de fi go hu ka le mi no pu ra"
+    pairs = [(tokenizer.encode_src([line])[0], tokenizer.encode_tgt([line.upper()])[0])] * 20
+    sampled = tokenizer.resample(pairs, alpha=0.2, seed=5)
+    assert len({tuple(src) for src, _ in sampled}) > 1
+    assert {tokenizer.decode_src(src) for src, _ in sampled} == {line}
+    assert {tokenizer.decode_tgt(tgt) for _, tgt in sampled} == {line.upper()}
+    assert tokenizer.resample(pairs, alpha=0.2, seed=5) == sampled != tokenizer.resample(pairs, alpha=0.2, seed=6)
+
+
+def test_the_schedule_ends_with_the_time(corpus, tmp_path, mt):
+    limits = ["training.max_steps=null", "training.max_minutes=0.05", "optim.schedule=linear", "optim.warmup_steps=0"]
+    assert mt(*overrides(corpus, f"run_dir={tmp_path}/run", *limits, "training.log_every_steps=1")).code == 0
+    rows = [json.loads(line) for line in (tmp_path / "run" / "metrics.jsonl").read_text().splitlines()]
+    rates = [row["train/learning_rate"] for row in rows if "train/learning_rate" in row]
+    assert rates[0] > 0.8e-3
+    assert rates[-1] < 0.2e-3
+    assert rates == sorted(rates, reverse=True)
+
+
+@pytest.mark.parametrize(
+    ("extra", "message"),
+    [
+        (["training.init_from=nowhere"], "training.init_from=nowhere: there is no such run folder"),
+        (["training.init_from={run}", "model.d_ff=96"], "add\n  model.d_ff=128"),
+        (["training.freeze=[encodre]"], "encodre"),
+        (["training.freeze=[encoder,decoder,embeddings]"], "leaves nothing to train"),
+        (["training.new_vocab=true"], "training.init_from's vocabulary"),
+        (["training.lora.rank=-1"], "training.lora.rank=-1 must not be negative"),
+        (["training.ema_decay=1"], "training.ema_decay=1.0 must be at least 0 and below 1"),
+        (["training.subword_alpha=2"], "training.subword_alpha=2.0 must be at most 1"),
+        (["training.batches_per_step=2", "training.accumulate=2"], "set one of them"),
+    ],
+)
+def test_what_is_wrong_is_said(corpus, run_folder, tmp_path, mt, extra, message):
+    extra = [argument.format(run=run_folder) for argument in extra]
+    outcome = mt(*overrides(corpus, f"run_dir={tmp_path}/run", "model.d_model=64", *extra))
+    assert outcome.code == 2
+    assert message in outcome.err
+    assert not (tmp_path / "run").exists()
