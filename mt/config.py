@@ -101,10 +101,10 @@ def require_positive(section: str, config: object, *names: str) -> None:
 
 
 def require_fraction(section: str, config: object, *names: str) -> None:
-    """Raise `UserError` for the first of the named fields that is outside [0, 1)."""
+    """Raise `UserError` for the first of the named fields that is set and outside [0, 1)."""
     for name in names:
         value = getattr(config, name)
-        require(0 <= value < 1, f"{section}.{name}={value} must be at least 0 and below 1.")
+        require(value is None or 0 <= value < 1, f"{section}.{name}={value} must be at least 0 and below 1.")
 
 
 @dataclass
@@ -181,8 +181,6 @@ class ModelConfig:
 
     def __post_init__(self) -> None:
         require_positive("model", self, "d_model", "n_heads", "d_ff", "n_encoder_layers", "n_decoder_layers")
-        self.attention_dropout = self.dropout if self.attention_dropout is None else self.attention_dropout
-        self.activation_dropout = self.dropout if self.activation_dropout is None else self.activation_dropout
         require_fraction("model", self, "dropout", "attention_dropout", "activation_dropout", "layer_drop")
         require(
             self.d_model % self.n_heads == 0,

@@ -82,9 +82,14 @@ def start_world(use_gpu: bool) -> World:
     size = int(os.environ.get("WORLD_SIZE", "1"))
     if size == 1:
         return ALONE
-    if not dist.is_initialized():
-        dist.init_process_group("nccl" if use_gpu else "gloo", timeout=PATIENCE)
     rank, local_rank = int(os.environ["RANK"]), int(os.environ["LOCAL_RANK"])
+    if not dist.is_initialized():
+        store, _, _ = next(dist.rendezvous("env://", timeout=PATIENCE))  # type: ignore[attr-defined]
+        if os.environ.get("GROUP_WORLD_SIZE") == "1":
+            # On one machine torchrun's store outlives a restart (pytorch issue 135712): leave old addresses alone.
+            store = dist.PrefixStore(os.environ["TORCHELASTIC_RESTART_COUNT"], store)  # type: ignore[attr-defined]
+        backend = "nccl" if use_gpu else "gloo"
+        dist.init_process_group(backend, store=store, rank=rank, world_size=size, timeout=PATIENCE)
     control = dist.new_group(backend="gloo", timeout=PATIENCE) if use_gpu else dist.group.WORLD
     return World(rank, size, local_rank, control)
 

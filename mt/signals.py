@@ -23,10 +23,14 @@ class Interrupted(Exception):
 
 
 class StopSignals:
-    """Within this context SIGINT and SIGTERM are only noted, however often they come: no save is cut short."""
+    """Within this context SIGINT and SIGTERM are only noted, however often they come: no save is cut short.
+
+    What has come to this process is one thing; what all processes know has come to any of them is another.
+    """
 
     def __init__(self) -> None:
         self.received: int | None = None
+        self.agreed: int | None = None
         self._previous: dict[int, Any] = {}
 
     def __enter__(self) -> StopSignals:
@@ -48,10 +52,15 @@ class StopSignals:
         return [float(self.received == number) for number in STOPPING]
 
     def share(self, counts: Sequence[float]) -> None:
-        """Take a signal that has come to any process, as `counts` summed tell, as one's own."""
-        self.received = next((number for number, count in zip(STOPPING, counts, strict=True) if count), None)
+        """Know of a signal that has come to any process, as `counts` summed tell."""
+        self.agreed = next((number for number, count in zip(STOPPING, counts, strict=True) if count), None)
 
     def check(self) -> None:
-        """Raise `Interrupted` if a signal has come."""
+        """Raise `Interrupted` if a signal has come to this process."""
         if self.received is not None:
             raise Interrupted(self.received)
+
+    def check_agreed(self) -> None:
+        """Raise `Interrupted` if all know of a signal: all of them raise it after the same step."""
+        if self.agreed is not None:
+            raise Interrupted(self.agreed)

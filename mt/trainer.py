@@ -119,7 +119,7 @@ class Trainer:
                 step = self.state.step
                 logs, saves = step % self.config.log_every_steps == 0, step % self.config.checkpoint_every_steps == 0
                 validates = self.validation_is_due()
-                if logs or saves or validates or self.signals.received:
+                if logs or saves or validates or self.signals.agreed:
                     self.check_finite()
                 if logs or (validates and self.window.n_steps):
                     self.log_window()
@@ -127,7 +127,7 @@ class Trainer:
                     self.validate()
                 elif saves:
                     self.save()
-                self.signals.check()
+                self.signals.check_agreed()
             if self.state.validated_step < self.state.step:
                 if self.window.n_steps:
                     self.check_finite()

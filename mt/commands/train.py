@@ -156,6 +156,7 @@ def set_up(config: Config) -> Setup:
     world = start_world(use_gpu=config.training.device != "cpu" and torch.cuda.is_available())
     if not world.is_main:
         quiet()
+    config.training.batches_per_process(world.size)  # fails now if they cannot be shared
     device = choose_device(config.training.device, world.local_rank if world.size > 1 else None)
     Scorer(config.data.tgt_lang)  # fails now, not after the first thousand steps
     if config.training.init_from is not None:

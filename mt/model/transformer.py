@@ -21,12 +21,14 @@ from mt.model.layers import Embedding, FeedForward, Residual
 
 def build_attention(config: ModelConfig) -> MultiHeadAttention:
     """Attention of the configured size."""
-    return MultiHeadAttention(config.d_model, config.n_heads, config.attention_dropout or 0.0)
+    dropout = config.dropout if config.attention_dropout is None else config.attention_dropout
+    return MultiHeadAttention(config.d_model, config.n_heads, dropout)
 
 
 def build_feed_forward(config: ModelConfig) -> FeedForward:
     """A feed-forward network of the configured size."""
-    return FeedForward(config.d_model, config.d_ff, config.activation.value, config.activation_dropout or 0.0)
+    dropout = config.dropout if config.activation_dropout is None else config.activation_dropout
+    return FeedForward(config.d_model, config.d_ff, config.activation.value, dropout)
 
 
 class EncoderLayer(nn.Module):

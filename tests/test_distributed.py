@@ -1,0 +1,142 @@
+"""Several processes on this machine, started by torchrun: the same training as in one."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from conftest import ROOT, Outcome, overrides
+from safetensors.torch import load_file
+
+COMMON = [
+    "training.batches_per_step=4",
+    "training.max_steps=12",
+    "training.valid_every_steps=6",
+    "training.log_every_steps=1",
+    "training.early_stopping.metric=loss",
+    "model.dropout=0",
+]
+
+
+def start(n: int, corpus: Path, run: Path, *extra: str, restarts: int = 0) -> "subprocess.Popen[str]":
+    launcher = ["-m", "torch.distributed.run", f"--nproc-per-node={n}", "--rdzv-backend=c10d"]
+    launcher += ["--rdzv-endpoint=localhost:0", f"--max-restarts={restarts}", "-m", "mt"]
+    arguments = overrides(corpus, f"run_dir={run}", *COMMON, *extra)
+    return subprocess.Popen(
+        [sys.executable, *launcher, *arguments], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=ROOT
+    )
+
+
+def torchrun(n: int, corpus: Path, run: Path, *extra: str) -> Outcome:
+    process = start(n, corpus, run, *extra)
+    out, err = process.communicate(timeout=120)
+    return Outcome(process.returncode, out, err)
+
+
+def losses_of(run: Path, kind: str = "train/loss") -> list[float]:
+    rows = [json.loads(line) for line in (run / "metrics.jsonl").read_text(encoding="utf-8").splitlines()]
+    return [row[kind] for row in rows if kind in row]
+
+
+def assert_same(run: Path, other: Path) -> None:
+    for kind, count in (("train/loss", 12), ("valid/loss", 2)):
+        found = losses_of(run, kind)
+        assert len(found) == count
+        assert found == pytest.approx(losses_of(other, kind), abs=2e-5)
+    paths = [next((folder / "checkpoints").glob("step-*")) for folder in (run, other)]
+    for name in ("model", "optimizer"):
+        a, b = (load_file(path / f"{name}.safetensors") for path in paths)
+        assert a.keys() == b.keys()
+        for key in a:
+            assert a[key].numpy() == pytest.approx(b[key].numpy(), abs=5e-5), key
+
+
+@pytest.fixture(scope="module")
+def alone(corpus, tmp_path_factory) -> Path:
+    """One process, four batches a step."""
+    from mt import cli
+
+    run = tmp_path_factory.mktemp("alone") / "run"
+    assert cli.run(overrides(corpus, f"run_dir={run}", *COMMON)) == 0
+    return run
+
+
+@pytest.mark.parametrize(
+    ("n", "strategy"),
+    [
+        (2, "ddp"),
+        (2, "fsdp"),
+        pytest.param(4, "ddp", marks=pytest.mark.slow),
+        pytest.param(4, "fsdp", marks=pytest.mark.slow),
+    ],
+)
+def test_processes_share_the_work_of_one(corpus, alone, tmp_path, n, strategy):
+    """1 x 4 batches = 2 x 2 = 4 x 1: losses, weights and optimizer, over an epoch's end, which comes unevenly."""
+    outcome = torchrun(n, corpus, tmp_path / "run", f"training.strategy={strategy}")
+    assert outcome.code == 0, outcome.err
+    assert f"2,400 tokens a step (600 a batch x {4 // n} batches x {n} processes)" in outcome.err
+    assert_same(tmp_path / "run", alone)
+    assert outcome.err.count("Training ends at step 12") == 1  # one process speaks
+    assert (tmp_path / "run" / "translations" / "test.bb").is_file()
+
+
+def test_a_checkpoint_is_taken_up_by_another_number_of_processes(corpus, alone, tmp_path, mt):
+    """Two processes, then one, then three, which do not share a step of four evenly: told."""
+    assert torchrun(2, corpus, tmp_path / "run", "training.max_steps=5").code == 0
+    outcome = mt(*overrides(corpus, f"run_dir={tmp_path}/run", *COMMON))
+    assert outcome.code == 0, outcome.err
+    assert "Going on from step 5" in outcome.err
+    # that the first start validated at its end, at step 5, is no difference in training
+    assert losses_of(tmp_path / "run") == pytest.approx(losses_of(alone), abs=2e-5)
+    uneven = torchrun(3, corpus, tmp_path / "other")
+    assert uneven.code != 0
+    assert "training.batches_per_step=4 cannot be shared evenly by 3 processes" in uneven.err
+    assert not (tmp_path / "other").exists()
+
+
+def wait_for_step(run: Path, step: int, process: "subprocess.Popen[str]") -> None:
+    end = time.monotonic() + 90
+    while not (run / "metrics.jsonl").exists() or f'"step": {step},' not in (run / "metrics.jsonl").read_text():
+        assert process.poll() is None, process.communicate()[1]
+        assert time.monotonic() < end
+        time.sleep(0.05)
+
+
+def workers(process: "subprocess.Popen[str]") -> list[int]:
+    listed = subprocess.run(
+        ["ps", "-o", "pid=", "--ppid", str(process.pid)], capture_output=True, text=True, check=True
+    )
+    return [int(pid) for pid in listed.stdout.split()]
+
+
+def test_a_killed_process_is_restarted_from_the_last_checkpoint(corpus, tmp_path, mt):
+    limits = ["training.max_steps=150", "training.checkpoint_every_steps=10", "training.valid_every_steps=1000"]
+    process = start(2, corpus, tmp_path / "run", *limits, restarts=1)
+    wait_for_step(tmp_path / "run", 25, process)
+    os.kill(workers(process)[1], signal.SIGKILL)
+    _, err = process.communicate(timeout=120)
+    assert process.returncode == 0, err
+    assert "Going on from step" in err
+    assert mt(*overrides(corpus, f"run_dir={tmp_path}/whole", *COMMON, *limits)).code == 0
+    last = [
+        [json.loads(row) for row in (tmp_path / name / "metrics.jsonl").read_text().splitlines()]
+        for name in ("run", "whole")
+    ]
+    tails = [[row["train/loss"] for row in rows if "train/loss" in row] for rows in last]
+    assert len(tails[0]) == 150
+    assert tails[0] == pytest.approx(tails[1], abs=1e-3)
+
+
+def test_a_signal_to_one_process_stops_all_after_the_same_step(corpus, tmp_path):
+    process = start(2, corpus, tmp_path / "run", "training.max_steps=100000", "training.valid_every_steps=100000")
+    wait_for_step(tmp_path / "run", 5, process)
+    os.kill(workers(process)[1], signal.SIGTERM)
+    _, err = process.communicate(timeout=60)
+    assert process.returncode != 0
+    assert "the same command goes on from here" in err
+    (checkpoint,) = (tmp_path / "run" / "checkpoints").glob("step-*")
+    assert int(checkpoint.name[5:]) >= 5
