@@ -223,9 +223,13 @@ class EarlyStoppingConfig:
     """What decides which model is the best, and when to stop."""
     patience: int = 10
     """Validations without a better value before training stops; 0: never."""
+    prune_after: int = 0
+    """In a sweep: from this validation on, a job that is worse than the median of the others stops; 0: never."""
 
     def __post_init__(self) -> None:
-        require(self.patience >= 0, f"training.early_stopping.patience={self.patience} must not be negative.")
+        for name in ("patience", "prune_after"):
+            value = getattr(self, name)
+            require(value >= 0, f"training.early_stopping.{name}={value} must not be negative.")
 
 
 class Part(Enum):

@@ -25,6 +25,7 @@ from mt.limits import Limits
 from mt.model.lora import merge_lora
 from mt.objective import Objective
 from mt.progress import TrainingProgress, describe_seconds
+from mt.pruning import is_hopeless
 from mt.random import derive_seed
 from mt.reporting import Window, summarise
 from mt.signals import Interrupted, StopSignals
@@ -87,6 +88,7 @@ class Trainer:
         self.limits = Limits(config)
         self.state = TrainState()
         self.stop_reason: str | None = None
+        self.hopeless = False
 
     def fit(self) -> None:
         """Train until a limit is reached or nothing gets better.
@@ -96,6 +98,7 @@ class Trainer:
             TrainingFailed: the loss is no longer a number.
         """
         self.resume()
+        self.hopeless = self.is_hopeless()
         self.tracker = Tracker(self.run, self.state.step) if self.world.is_main else None
         self.progress = TrainingProgress(self.state.step, self.config.max_steps)
         self.started = time.monotonic() - 60 * self.state.minutes
@@ -220,12 +223,21 @@ class Trainer:
                 save_weights(weights, self.run / "model.safetensors")
         else:
             state.n_validations_since_best += 1
+        self.hopeless = self.is_hopeless()
         self.save()
         self.window = Window()  # the time of validation is not training's
 
     def model_weights(self) -> dict[str, Tensor]:
         """The weights as those of a model that knows nothing of how it was trained."""
         return merge_lora(self.model, weights_of(self.model))
+
+    def is_hopeless(self) -> bool:
+        """Whether this is a job of a sweep that others are well ahead of; all processes must ask."""
+        stopping, step = self.config.early_stopping, self.state.step
+        if not stopping.prune_after or step < stopping.prune_after * self.config.valid_every_steps:
+            return False
+        hopeless = self.world.is_main and is_hopeless(self.run, stopping.metric.value, step)
+        return self.world.sum([hopeless])[0] > 0
 
     def score_of(self, result: Validation) -> float:
         """What models are compared by, larger is better."""
@@ -276,4 +288,6 @@ class Trainer:
         if self.stop_reason is None and patience and state.n_validations_since_best >= patience:
             metric = self.config.early_stopping.metric.value
             self.stop_reason = f"validation {metric} is no better than at step {state.best_step}, {patience} times over"
+        if self.stop_reason is None and self.hopeless:
+            self.stop_reason = "other jobs of the sweep do better (training.early_stopping.prune_after)"
         return self.stop_reason is not None

@@ -5,7 +5,7 @@ import ast
 from conftest import ROOT
 
 LAYERS = [
-    ["errors", "config", "storage", "progress", "logs", "signals", "random"],
+    ["errors", "config", "storage", "progress", "logs", "signals", "random", "pruning"],
     [
         "config_file",
         "tokenizer",
@@ -39,7 +39,7 @@ LAYERS = [
     ["validator", "scoring"],
     ["trainer"],
     ["commands.composition", "commands.run_folder", "commands.search_options", "commands.starting_point"],
-    ["commands.train", "commands.translate", "commands.evaluate", "commands.average"],
+    ["commands.train", "commands.translate", "commands.evaluate", "commands.average", "commands.sweep_summary"],
     ["__main__"],
 ]
 HEIGHT = {name: height for height, layer in enumerate(LAYERS) for name in layer}

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 import torch
+import yaml
 from conftest import ROOT, overrides, toy_pairs, write_pairs
 from safetensors.torch import load_file
 
@@ -223,12 +224,45 @@ def test_variants_train_and_translate(corpus, tmp_path, mt, variant):
     assert len(outcome.out.splitlines()) == 3
 
 
-def test_a_sweep_gives_each_job_a_folder(corpus, tmp_path, mt, monkeypatch):
+def test_a_sweep_gives_each_job_a_folder_and_ends_with_a_table(corpus, tmp_path, mt, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    outcome = mt(*overrides(corpus, "name=sweep", "training.max_steps=3", "optim.lr=0.001,0.01", "--multirun"))
+    outcome = mt(*overrides(corpus, "name=sweep", "--multirun", "training.max_steps=3", "optim.lr=0.001,0.01"))
     assert outcome.code == 0, outcome.err
     assert sorted(p.name for p in (tmp_path / "runs" / "sweep").iterdir()) == ["optim.lr=0.001", "optim.lr=0.01"]
     assert (tmp_path / "runs" / "sweep" / "optim.lr=0.01" / "model.safetensors").is_file()
+    table = outcome.err.splitlines()[-3:]
+    assert "valid bleu" in table[0]
+    assert {row.split()[3].rstrip(":") for row in table[1:]} == {"optim.lr=0.001", "optim.lr=0.01"}
+    assert "test_bleu" in table[1]
+
+
+def test_a_hopeless_job_of_a_sweep_ends_early(corpus, tmp_path, mt, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    limits = ["training.max_steps=40", "training.valid_every_steps=10", "training.early_stopping.metric=loss"]
+    sweep = ["name=sweep", "-m", "optim.lr=0.004,0.005,0.006,1e-9", "training.early_stopping.prune_after=2"]
+    outcome = mt(*overrides(corpus, *limits, *sweep))
+    assert outcome.code == 0, outcome.err
+    assert outcome.err.count("other jobs of the sweep do better") == 1
+    rows = [row.split() for row in outcome.err.splitlines()[-4:]]
+    scores = [float(row[0]) for row in rows]
+    assert scores == sorted(scores)  # a loss: the smallest is the best
+    assert rows[-1][2:4] == ["20", "optim.lr=1e-09:"]
+    again = mt(*overrides(corpus, *limits, *sweep))
+    assert again.err.count("other jobs of the sweep do better") == 1
+    assert "step 30:" not in again.err
+
+
+def test_optuna_searches(corpus, tmp_path, mt, monkeypatch):
+    """The extra `sweep`: the sweeper of the ready experiment is told each job's score."""
+    monkeypatch.chdir(tmp_path)
+    search = ["experiment=sweep_optuna", "hydra.sweeper.n_trials=3", "training.early_stopping.metric=loss"]
+    arguments = overrides(corpus, "training.max_steps=4", "training.valid_every_steps=2", "name=search")
+    searched = ("optim", "training.max_tokens", "model.dropout")
+    outcome = mt("train", *search, *[a for a in arguments[1:] if not a.startswith(searched)])
+    assert outcome.code == 0, outcome.err
+    assert len(list((tmp_path / "runs" / "search").iterdir())) == 3
+    best = yaml.safe_load((tmp_path / "runs" / "multirun" / "optimization_results.yaml").read_text())
+    assert best["best_value"] == pytest.approx(-float(outcome.err.splitlines()[-3].split()[0]), abs=1e-3)
 
 
 def test_what_is_dropped_is_said(corpus, tmp_path, mt):

@@ -21,8 +21,10 @@ from mt.config_file import check_key
 from mt.errors import UserError
 
 
-def run_composed(arguments: list[str], job: Callable[[Config], None]) -> None:
+def run_composed(arguments: list[str], job: Callable[[Config], float | None]) -> None:
     """Compose the configuration from the packaged YAML files and `arguments`; call `job` with it (or each of a sweep).
+
+    What `job` gives is what a sweeper is told of its success, larger is better.
 
     Raises:
         UserError: the arguments or the configuration are wrong.
@@ -31,13 +33,13 @@ def run_composed(arguments: list[str], job: Callable[[Config], None]) -> None:
     failures: list[UserError] = []
 
     @hydra.main(config_path="pkg://mt.conf", config_name="config", version_base="1.3")
-    def run(composed: DictConfig) -> None:
+    def run(composed: DictConfig) -> float | None:
         try:
             config = to_config(composed, arguments)
         except UserError as error:  # kept from Hydra, which would print a line of its own
             failures.append(error)
-            return
-        job(config)
+            return None
+        return job(config)
 
     sweep = bool({"-m", "--multirun"} & set(arguments))
     arguments = [part for argument in arguments for part in replacing_test_sets(argument, sweep)]
@@ -45,6 +47,7 @@ def run_composed(arguments: list[str], job: Callable[[Config], None]) -> None:
         key, equals, _ = argument.lstrip("+~").partition("=")
         if argument.startswith(("+", "~")) and equals and not key.startswith("hydra") and "@" not in key:
             check_key(key)
+    arguments.sort(key=lambda argument: argument not in ("-m", "--multirun"))  # Hydra wants overrides side by side
     os.environ["HYDRA_FULL_ERROR"] = "1"  # let errors come here instead of being printed with half a traceback
     sys.argv = ["mt train", *arguments]
     try:
@@ -69,6 +72,8 @@ def to_config(composed: DictConfig, arguments: list[str]) -> Config:
     try:
         if HydraConfig.get().mode == RunMode.MULTIRUN:
             composed.run_dir = f"{composed.run_dir}/{job_name(arguments)}"
+        else:
+            composed.training.early_stopping.prune_after = 0  # what else is beside the run folder is no sibling
         config = OmegaConf.to_object(composed)
     except OmegaConfBaseException as error:
         raise UserError(explain(error)) from error
@@ -79,13 +84,19 @@ def to_config(composed: DictConfig, arguments: list[str]) -> Config:
 def job_name(arguments: list[str]) -> str:
     """A folder name that says what is particular to this job of a sweep: `optim.lr=0.001,model=tiny`."""
     parser = OverridesParser.create()
-    swept = {
+    common = {
         override.get_key_element()
         for override in parser.parse_overrides([a for a in arguments if "=" in a and not a.startswith("-")])
-        if override.is_sweep_override()
+        if not override.is_sweep_override()
     }
-    own = [task for task in HydraConfig.get().overrides.task if task.partition("=")[0] in swept]
+    own = [shorten_number(task) for task in HydraConfig.get().overrides.task if task.partition("=")[0] not in common]
     return re.sub(r"[^\w.,=+-]", "_", ",".join(own)) or f"job-{HydraConfig.get().job.num}"
+
+
+def shorten_number(override: str) -> str:
+    """`KEY=0.0055995735148` as `KEY=0.00559957`: what a sweeper has drawn need not be told to the last digit."""
+    key, _, value = override.partition("=")
+    return f"{key}={float(value):.6g}" if re.fullmatch(r"-?\d*\.\d{7,}(e-?\d+)?", value) else override
 
 
 def explain(error: Exception) -> str:

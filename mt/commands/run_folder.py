@@ -21,6 +21,7 @@ FREE_TO_CHANGE = (
     "training.max_epochs",
     "training.max_minutes",
     "training.early_stopping.patience",
+    "training.early_stopping.prune_after",
     "training.valid_every_steps",
     "training.checkpoint_every_steps",
     "training.log_every_steps",

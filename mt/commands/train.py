@@ -60,16 +60,18 @@ def main(arguments: list[str]) -> int:
     (datasets.enable_progress_bars if on_terminal() else datasets.disable_progress_bars)()
     exit_codes: list[int] = []
 
-    def job(config: Config) -> None:
+    def job(config: Config) -> float | None:
         try:
-            train(config)
+            score = train(config)
             exit_codes.append(0)
+            return score
         except UserError as error:
             exit_codes.append(fail(str(error), 2))
         except TrainingFailed as error:
             exit_codes.append(fail(str(error), 1))
         except Interrupted as interruption:  # ends a sweep, too
             raise SystemExit(interruption.exit_code) from None
+        return None
 
     run_composed(arguments, job)
     return max(exit_codes, default=0)
@@ -95,8 +97,8 @@ class Setup:
     world: World
 
 
-def train(config: Config) -> None:
-    """Prepare, train, and score the best model."""
+def train(config: Config) -> float | None:
+    """Prepare, train, and score the best model; gives its validation score."""
     run = Path(config.run_dir)
     setup = set_up(config)
     with log_file(run / "train.log") if setup.world.is_main else nullcontext():
@@ -109,6 +111,7 @@ def train(config: Config) -> None:
             keep_average(config, setup)
             score(config, setup)
         setup.world.wait()
+        return trainer.state.best_score
 
 
 def keep_average(config: Config, setup: Setup) -> None:
@@ -146,7 +149,8 @@ def score(config: Config, setup: Setup) -> None:
         translator, setup.data.tests, scorer, config.search, run / "translations", config.data.tgt_lang
     )
     track_results(run, config, setup.trainer, results)
-    log.info("%s", format_results(results))
+    if results:
+        log.info("%s", format_results(results))
     log.info("The model is in %s. Translate: mt translate %s. Watch: tensorboard --logdir %s", run, run, run.parent)
 
 
@@ -327,5 +331,6 @@ def track_results(run: Path, config: Config, trainer: Trainer, results: list[Tes
         if key.startswith(("model.", "optim.", "tokenizer.", "training.max_tokens", "training.accumulate", "seed"))
     }
     tracker = Tracker(run, trainer.state.step)
+    tracker.scalars(trainer.state.step, {name: value for name, value in scores.items() if name.startswith("test/")})
     tracker.hyperparameters(trainer.state.step, hyperparameters, scores)
     tracker.close()
