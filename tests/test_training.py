@@ -255,7 +255,12 @@ def test_a_hopeless_job_of_a_sweep_ends_early(corpus, tmp_path, mt, monkeypatch)
 def test_optuna_searches(corpus, tmp_path, mt, monkeypatch):
     """The extra `sweep`: the sweeper of the ready experiment is told each job's score."""
     monkeypatch.chdir(tmp_path)
-    search = ["experiment=sweep_optuna", "hydra.sweeper.n_trials=3", "training.early_stopping.metric=loss"]
+    search = [
+        "--multirun",
+        "experiment=sweep_optuna",
+        "hydra.sweeper.n_trials=3",
+        "training.early_stopping.metric=loss",
+    ]
     arguments = overrides(corpus, "training.max_steps=4", "training.valid_every_steps=2", "name=search")
     searched = ("optim", "training.max_tokens", "model.dropout")
     outcome = mt("train", *search, *[a for a in arguments[1:] if not a.startswith(searched)])
@@ -334,3 +339,9 @@ def test_divergence_is_said_and_not_saved(corpus, tmp_path, mt, every):
     assert "Traceback" not in outcome.err
     for checkpoint in (tmp_path / "run").glob("checkpoints/*/model.safetensors"):
         assert all(tensor.isfinite().all() for tensor in load_file(checkpoint).values())
+
+
+def test_a_sweep_is_asked_for(mt):
+    outcome = mt("train", "experiment=sweep_grid")
+    assert outcome.code == 2
+    assert "add --multirun" in outcome.err
