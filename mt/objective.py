@@ -33,7 +33,8 @@ class Objective(nn.Module):
         if self.training and self.r_drop:
             again = self.features(batch)  # with other dropout
             again_sum, _ = smoothed_cross_entropy(again, weight, batch.targets, self.label_smoothing)
-            divergence = symmetric_divergence(features @ weight.t(), again @ weight.t())
+            projection = weight.to(features.dtype).t()
+            divergence = symmetric_divergence(features @ projection, again @ projection)
             # Half of equation 4 of the paper, so that its scale is that of training without.
             loss_sum = (loss_sum + again_sum) / 2 + self.r_drop / 4 * divergence
         return loss_sum, nll_sum
@@ -43,7 +44,9 @@ class Objective(nn.Module):
         with torch.autocast(batch.src.device.type, torch.bfloat16, enabled=self.bf16):
             memory = self.model.encode(batch.src, batch.src_mask)
             decoded = self.model.decode(batch.tgt_in, memory, batch.src_mask)
-        return decoded.flatten(0, 1).index_select(0, batch.places)  # (B, T, D) -> (n, D)
+        at_tokens = decoded.flatten(0, 1).index_select(0, batch.places)  # (B, T, D) -> (n, D)
+        # The last layer normalisation gives float32; the projection, a fifth of all products, takes bfloat16.
+        return at_tokens.to(torch.bfloat16) if self.bf16 else at_tokens
 
 
 def symmetric_divergence(logits: Tensor, others: Tensor) -> Tensor:

@@ -51,8 +51,9 @@ def prepare_task(options: argparse.Namespace, folder: Path) -> Task:
     """Train the tokeniser and encode the text, once for all."""
     import datasets
 
-    from mt.commands.train import prepare, set_up_run_folder
-    from mt.config import Config, DataConfig, Precision, TokenizerConfig, TrainingConfig
+    from mt.choices import Precision
+    from mt.commands.preparation import prepare, set_up_run_folder
+    from mt.config import Config, DataConfig, TokenizerConfig, TrainingConfig
 
     datasets.disable_progress_bars()
     for side, path in (("src", options.src), ("tgt", options.tgt)):

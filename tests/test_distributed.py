@@ -12,6 +12,9 @@ import pytest
 from conftest import ROOT, Outcome, overrides
 from safetensors.torch import load_file
 
+from mt.config import TrainingConfig
+from mt.errors import UserError
+
 COMMON = [
     "training.batches_per_step=4",
     "training.max_steps=12",
@@ -85,17 +88,20 @@ def test_processes_share_the_work_of_one(corpus, alone, tmp_path, n, strategy):
 
 
 def test_a_checkpoint_is_taken_up_by_another_number_of_processes(corpus, alone, tmp_path, mt):
-    """Two processes, then one, then three, which do not share a step of four evenly: told."""
+    """Two processes, then one."""
     assert torchrun(2, corpus, tmp_path / "run", "training.max_steps=5").code == 0
     outcome = mt(*overrides(corpus, f"run_dir={tmp_path}/run", *COMMON))
     assert outcome.code == 0, outcome.err
     assert "Going on from step 5" in outcome.err
     # that the first start validated at its end, at step 5, is no difference in training
     assert losses_of(tmp_path / "run") == pytest.approx(losses_of(alone), abs=2e-5)
-    uneven = torchrun(3, corpus, tmp_path / "other")
-    assert uneven.code != 0
-    assert "training.batches_per_step=4 cannot be shared evenly by 3 processes" in uneven.err
-    assert not (tmp_path / "other").exists()
+
+
+def test_a_step_is_shared_evenly_or_not_at_all():
+    training = TrainingConfig(batches_per_step=4)
+    assert [training.batches_per_process(n) for n in (1, 2, 4)] == [4, 2, 1]
+    with pytest.raises(UserError, match="cannot be shared evenly by 3 processes"):
+        training.batches_per_process(3)
 
 
 def wait_for_step(run: Path, step: int, process: "subprocess.Popen[str]") -> None:
@@ -114,21 +120,17 @@ def workers(process: "subprocess.Popen[str]") -> list[int]:
 
 
 def test_a_killed_process_is_restarted_from_the_last_checkpoint(corpus, tmp_path, mt):
-    limits = ["training.max_steps=150", "training.checkpoint_every_steps=10", "training.valid_every_steps=1000"]
+    limits = ["training.max_steps=60", "training.checkpoint_every_steps=10", "training.valid_every_steps=1000"]
     process = start(2, corpus, tmp_path / "run", *limits, restarts=1)
-    wait_for_step(tmp_path / "run", 25, process)
+    wait_for_step(tmp_path / "run", 12, process)
     os.kill(workers(process)[1], signal.SIGKILL)
     _, err = process.communicate(timeout=120)
     assert process.returncode == 0, err
     assert "Going on from step" in err
     assert mt(*overrides(corpus, f"run_dir={tmp_path}/whole", *COMMON, *limits)).code == 0
-    last = [
-        [json.loads(row) for row in (tmp_path / name / "metrics.jsonl").read_text().splitlines()]
-        for name in ("run", "whole")
-    ]
-    tails = [[row["train/loss"] for row in rows if "train/loss" in row] for rows in last]
-    assert len(tails[0]) == 150
-    assert tails[0] == pytest.approx(tails[1], abs=1e-3)
+    restarted, undisturbed = (losses_of(tmp_path / name) for name in ("run", "whole"))
+    assert len(restarted) == 60
+    assert restarted == pytest.approx(undisturbed, abs=1e-3)
 
 
 def test_a_signal_to_one_process_stops_all_after_the_same_step(corpus, tmp_path):

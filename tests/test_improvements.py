@@ -84,6 +84,16 @@ def test_r_drop():
     assert gradients(build(dropout=0.3), r_drop=50.0)[0] > gradients(build(dropout=0.3), r_drop=0.001)[0]
 
 
+def test_bf16_gives_nearly_the_gradients_of_float32():
+    (loss, expected), (other_loss, found) = gradients(build()), gradients(build(), bf16=True)
+    assert other_loss == pytest.approx(loss, rel=0.01)
+    for name in expected:
+        assert found[name].dtype == torch.float32
+        assert torch.allclose(found[name], expected[name], atol=0.03 * float(expected[name].abs().max()) + 1e-3), name
+    assert Objective(build(), bf16=True).features(BATCH).dtype == torch.bfloat16  # the projection is done in it
+    assert gradients(build(dropout=0.3), bf16=True, r_drop=5.0)[0] > other_loss
+
+
 def test_moving_average_is_the_sum_written_out():
     model = torch.nn.Linear(1, 1, bias=False)
     torch.nn.init.zeros_(model.weight)

@@ -5,7 +5,7 @@ import ast
 from conftest import ROOT
 
 LAYERS = [
-    ["errors", "config", "storage", "progress", "logs", "signals", "random", "pruning"],
+    ["errors", "choices", "config", "storage", "progress", "logs", "signals", "random", "pruning"],
     [
         "config_file",
         "tokenizer",
@@ -38,7 +38,13 @@ LAYERS = [
     ["translator"],
     ["validator", "scoring"],
     ["trainer"],
-    ["commands.composition", "commands.run_folder", "commands.search_options", "commands.starting_point"],
+    [
+        "commands.composition",
+        "commands.run_folder",
+        "commands.search_options",
+        "commands.starting_point",
+        "commands.preparation",
+    ],
     ["commands.train", "commands.translate", "commands.evaluate", "commands.average", "commands.sweep_summary"],
     ["__main__"],
 ]
@@ -46,6 +52,7 @@ HEIGHT = {name: height for height, layer in enumerate(LAYERS) for name in layer}
 SAME_LAYER = {
     ("model.attention", "model.dropout"),
     ("config", "errors"),
+    ("config", "choices"),
     ("model.layers", "model.dropout"),
     ("config_file", "config"),
 }

@@ -82,6 +82,7 @@ def test_train_and_help(mt, workplace, monkeypatch):
     composed = mt("train", "--cfg", "job")
     assert composed.code == 0
     assert "d_model: 128" in composed.out
+    assert mt(*shortened("mt train", workplace)).code == 0  # runs/demo, which some begin with
     for number, command in enumerate(c for c in commands("README.md") if c.startswith("mt train")):
         extra = [] if "data=files" in command else [f"name=run{number}"]
         outcome = mt(*shortened(command, workplace), *extra)

@@ -3,7 +3,8 @@ import itertools
 import pytest
 import torch
 
-from mt.config import Activation, ModelConfig, Norm, Positions
+from mt.choices import Activation, Norm, Positions
+from mt.config import ModelConfig
 from mt.data.batch import build_source
 from mt.model.dropout import Dropout
 from mt.model.layers import sinusoids

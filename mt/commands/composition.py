@@ -72,7 +72,7 @@ def to_config(composed: DictConfig, arguments: list[str]) -> Config:
     try:
         if HydraConfig.get().mode == RunMode.MULTIRUN:
             composed.run_dir = f"{composed.run_dir}/{job_name(arguments)}"
-        elif OmegaConf.select(HydraConfig.get(), "sweeper.params"):
+        elif HydraConfig.get().sweeper.get("params"):
             raise UserError("This experiment describes a sweep: add --multirun.")
         else:
             composed.training.early_stopping.prune_after = 0  # what else is beside the run folder is no sibling

@@ -15,7 +15,7 @@ FREE_TO_CHANGE = (
     "name",
     "run_dir",
     "search.",
-    "data.test.",
+    "data.test",
     "data.cache_dir",
     "training.max_steps",
     "training.max_epochs",

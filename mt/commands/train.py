@@ -10,19 +10,17 @@ from pathlib import Path
 
 import datasets
 import torch
-from datasets import Dataset
 
 from mt.averaging import MovingAverage, average_files
 from mt.checkpoint import save_weights
+from mt.choices import Precision
 from mt.cli import fail
 from mt.commands.composition import run_composed
+from mt.commands.preparation import Prepared, prepare, resample_pairs, set_up_run_folder
 from mt.commands.run_folder import check_run_folder, flatten
 from mt.commands.starting_point import build_starting_model, check_shape
-from mt.config import Config, Precision, source_list
-from mt.config_file import save_config
-from mt.data.corpus import Corpus, encode_corpus
+from mt.config import Config
 from mt.data.loader import BatchLoader
-from mt.data.sources import load_pairs
 from mt.devices import bf16_is_faster, choose_device, keep_freed_memory
 from mt.distributed import ALONE, World, distribute, start_world
 from mt.errors import UserError
@@ -32,18 +30,8 @@ from mt.model.transformer import Transformer
 from mt.objective import Objective
 from mt.optim import build_optimizer, learning_rate_factor, shrink
 from mt.progress import on_terminal
-from mt.scoring import TestResult, format_results, load_test_sets, score_test_sets, source_context
+from mt.scoring import TestResult, format_results, score_test_sets
 from mt.signals import Interrupted
-from mt.storage import remove_leftovers, replacing
-from mt.tokenizer import (
-    AUTOMATIC_VOCAB_SIZE,
-    Pairs,
-    SubwordSettings,
-    Tokenizer,
-    load_tokenizer,
-    model_paths,
-    train_tokenizer,
-)
 from mt.tracking import Tracker
 from mt.trainer import Learner, Trainer, TrainingFailed
 from mt.translator import Translator, build_model, load_run
@@ -75,17 +63,6 @@ def main(arguments: list[str]) -> int:
 
     run_composed(arguments, job)
     return max(exit_codes, default=0)
-
-
-@dataclass
-class Prepared:
-    """The data of a run, read, tokenised and checked."""
-
-    tokenizer: Tokenizer
-    train: Corpus
-    valid: Corpus
-    valid_text: Dataset
-    tests: dict[str, Dataset]
 
 
 @dataclass
@@ -175,54 +152,6 @@ def set_up(config: Config) -> Setup:
     return Setup(data, build_trainer(config, data, model, world), world)
 
 
-def prepare(config: Config, run: Path) -> Prepared:
-    """Read all text, make or load the tokeniser, encode. Nothing is written to the run folder."""
-    data = config.data
-    text = {
-        key: load_pairs(source_list(f"data.{key}", source), source_context(data, key, split))
-        for key, source, split in (("train", data.train, "train"), ("valid", data.valid, "validation"))
-    }
-    tests = load_test_sets(data)
-    trained = any((run / "checkpoints").glob("step-*"))  # then another tokeniser would not fit the weights
-    if trained or all(path.exists() for path in model_paths(run, config.tokenizer.joint)):
-        tokenizer = load_tokenizer(run, config.tokenizer.joint)
-    elif config.training.init_from is not None and not config.training.new_vocab:
-        tokenizer = load_tokenizer(Path(config.training.init_from), config.tokenizer.joint)
-    else:
-        tokenizer = make_tokenizer(config, text["train"])
-    corpora = {key: encode_corpus(table, tokenizer, data.max_len, f"data.{key}") for key, table in text.items()}
-    return Prepared(tokenizer, corpora["train"], corpora["valid"], text["valid"], tests)
-
-
-def make_tokenizer(config: Config, text: Dataset) -> Tokenizer:
-    """Train the tokeniser on the training text."""
-    if not any(src.strip() and tgt.strip() for src, tgt in zip(text["src"], text["tgt"], strict=True)):
-        raise UserError("data.train: every pair has an empty side.")
-    log.info("Training the tokeniser on data.train.")
-    settings = SubwordSettings(
-        config.tokenizer.model_type.value,
-        config.tokenizer.vocab_size,
-        config.tokenizer.character_coverage,
-        config.tokenizer.max_train_sentences,
-    )
-
-    def column(name: str) -> list[str]:
-        return text[name]  # type: ignore[no-any-return]
-
-    tokenizer = train_tokenizer(partial(column, "src"), partial(column, "tgt"), settings, config.tokenizer.joint)
-    if config.tokenizer.vocab_size is None and min(tokenizer.vocab_sizes) < AUTOMATIC_VOCAB_SIZE:
-        log.info("The text gives fewer than %s pieces; all are taken.", f"{AUTOMATIC_VOCAB_SIZE:,}")
-    return tokenizer
-
-
-def set_up_run_folder(run: Path, config: Config, tokenizer: Tokenizer) -> None:
-    """Write what a new run begins with; limits that were changed replace the old ones."""
-    with replacing(run / "config.yaml") as temporary:  # first: it is what marks the folder as this run's
-        save_config(config, temporary)
-    tokenizer.save(run)
-    remove_leftovers(run)
-
-
 def use_bf16(config: Config, device: torch.device) -> bool:
     """Whether to compute in bfloat16; "auto" is where it is faster."""
     if config.training.precision is Precision.auto:
@@ -272,15 +201,6 @@ def build_trainer(config: Config, data: Prepared, model: Transformer, world: Wor
         resample if training.subword_alpha else None,
     )
     return Trainer(learner, loader, validator, Path(config.run_dir), training, world, config.seed)
-
-
-def resample_pairs(tokenizer: Tokenizer, alpha: float, max_len: int, pairs: Pairs, seed: int) -> Pairs:
-    """Other pieces for the same text; a pair that would become too long stays as it is."""
-    sampled = tokenizer.resample(pairs, alpha, seed)
-    return [
-        new if max(map(len, new)) <= max_len and min(map(len, new)) > 0 else old
-        for old, new in zip(pairs, sampled, strict=True)
-    ]
 
 
 def build_validator(config: Config, data: Prepared, model: Transformer, world: World = ALONE) -> Validator:

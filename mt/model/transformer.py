@@ -14,7 +14,8 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.utils.checkpoint import checkpoint
 
-from mt.config import ModelConfig, Positions
+from mt.choices import Positions
+from mt.config import ModelConfig
 from mt.model.attention import MultiHeadAttention
 from mt.model.layers import Embedding, FeedForward, Residual
 

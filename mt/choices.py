@@ -1,0 +1,86 @@
+"""The named choices that a configuration offers."""
+
+from __future__ import annotations
+
+from enum import Enum
+
+
+class ModelType(Enum):
+    """SentencePiece's ways of choosing pieces."""
+
+    unigram = "unigram"
+    bpe = "bpe"
+
+
+class Norm(Enum):
+    """Layer normalisation before or after each sublayer."""
+
+    pre = "pre"
+    post = "post"
+
+
+class Positions(Enum):
+    """How the order of tokens reaches the model."""
+
+    sinusoidal = "sinusoidal"
+    learned = "learned"
+
+
+class Activation(Enum):
+    """The non-linearity of the feed-forward network."""
+
+    relu = "relu"
+    gelu = "gelu"
+    swiglu = "swiglu"
+
+
+class OptimizerName(Enum):
+    """The optimizers of `mt.optim`."""
+
+    adamw = "adamw"
+    adam = "adam"
+    rmsprop = "rmsprop"
+    sgd = "sgd"
+
+
+class Schedule(Enum):
+    """The learning-rate schedules of `mt.optim`."""
+
+    inverse_sqrt = "inverse_sqrt"
+    cosine = "cosine"
+    linear = "linear"
+    constant = "constant"
+
+
+class Precision(Enum):
+    """What matrix products are computed in; auto: whichever is faster here."""
+
+    auto = "auto"
+    float32 = "float32"
+    bf16 = "bf16"
+
+
+class Strategy(Enum):
+    """How several processes share a model: a whole copy in each, or a part of every layer in each."""
+
+    ddp = "ddp"
+    fsdp = "fsdp"
+
+
+class StoppingMetric(Enum):
+    """What validation decides by."""
+
+    loss = "loss"
+    bleu = "bleu"
+    chrf = "chrf"
+
+
+class Part(Enum):
+    """Parts of a model that can be kept as they are."""
+
+    encoder = "encoder"
+    decoder = "decoder"
+    embeddings = "embeddings"
+    self_attention = "self_attention"
+    source_attention = "source_attention"
+    feed_forward = "feed_forward"
