@@ -322,6 +322,10 @@ class Config:
             f"optim.schedule={self.optim.schedule.value} falls to zero at training.max_steps or max_minutes; "
             "both are null: set one.",
         )
+        require(
+            not self.model.layer_drop or self.training.strategy is not Strategy.fsdp,
+            "model.layer_drop does not go with training.strategy=fsdp, where all processes need every layer: take ddp.",
+        )
 
 
 def source_list(key: str, value: Any) -> list[str]:

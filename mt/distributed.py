@@ -94,15 +94,18 @@ def start_world(use_gpu: bool) -> World:
     return World(rank, size, local_rank, control)
 
 
-def distribute(module: nn.Module, layers: Sequence[nn.Module], strategy: str, world: World) -> nn.Module:
+def distribute(
+    module: nn.Module, layers: Sequence[nn.Module], strategy: str, world: World, drops_layers: bool = False
+) -> nn.Module:
     """Let the processes share the training of `module`: "ddp" has a whole copy in each, "fsdp" a part of each layer.
 
-    With "fsdp" the parameters of `module` become parts of themselves in place.
+    With "fsdp" the parameters of `module` become parts of themselves in place. `drops_layers`: in some steps some
+    parameters have no part in the loss ("ddp" only).
     """
     if world.size == 1:
         return module
     if strategy == "ddp":
-        return DistributedDataParallel(module, gradient_as_bucket_view=True)
+        return DistributedDataParallel(module, gradient_as_bucket_view=True, find_unused_parameters=drops_layers)
     from torch.distributed.fsdp import fully_shard  # here and below: takes longer to import than all of mt
 
     for layer in layers:

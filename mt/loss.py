@@ -26,33 +26,35 @@ class _ProjectedCrossEntropy(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, features: Tensor, weight: Tensor, targets: Tensor, smoothing: float) -> tuple[Tensor, Tensor]:
         n_rows = max(1, CHUNK_SIZE.get(features.device.type, 1 << 24) // weight.size(0))
-        trained = any(ctx.needs_input_grad)
-        grad_features = torch.empty_like(features)
-        grad_weight = torch.zeros_like(weight)
+        trained, weight_trained = any(ctx.needs_input_grad), ctx.needs_input_grad[1]
+        grad_features = torch.empty_like(features) if trained else None
+        grad_weight = torch.zeros_like(weight) if weight_trained else None
         projection = weight.to(features.dtype)
         sums = torch.zeros(2, device=features.device)  # loss, nll
         for start in range(0, features.size(0), n_rows):
             rows = slice(start, start + n_rows)
             logits = (features[rows] @ projection.t()).float()  # (n, V)
             sums += loss_to_gradient_(logits, targets[rows], smoothing)
-            if trained:
-                grad = logits.to(features.dtype)
+            grad = logits.to(features.dtype)
+            if grad_features is not None:
                 torch.mm(grad, projection, out=grad_features[rows])
+            if grad_weight is not None:
                 if weight.dtype == grad.dtype:
                     grad_weight.addmm_(grad.t(), features[rows])
                 else:
                     grad_weight += grad.t() @ features[rows]
-        if trained:
-            ctx.save_for_backward(grad_features, grad_weight)
+        ctx.save_for_backward(grad_features, grad_weight)
         loss_sum, nll_sum = sums.unbind()
         ctx.mark_non_differentiable(nll_sum)
         return loss_sum, nll_sum
 
     @staticmethod
     @once_differentiable
-    def backward(ctx: Any, grad_loss: Tensor, _: Tensor) -> tuple[Tensor, Tensor, None, None]:
-        grad_features, grad_weight = ctx.saved_tensors
-        return grad_features * grad_loss.to(grad_features.dtype), grad_weight * grad_loss, None, None
+    def backward(ctx: Any, grad_loss: Tensor, _: Tensor) -> tuple[Tensor | None, Tensor | None, None, None]:
+        of_features, of_weight = (
+            None if grad is None else grad * grad_loss.to(grad.dtype) for grad in ctx.saved_tensors
+        )
+        return of_features, of_weight, None, None
 
 
 def loss_to_gradient_(logits: Tensor, targets: Tensor, smoothing: float) -> Tensor:

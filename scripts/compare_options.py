@@ -13,7 +13,7 @@ from pathlib import Path
 from mt.commands.sweep_summary import summarise
 
 DEMO = Path(__file__).parent.parent / "data" / "demo"
-COMMON = ["training.max_steps=700", "training.valid_every_steps=100", "training.log_every_steps=100"]
+COMMON = ["training.max_steps=400", "training.valid_every_steps=100", "training.log_every_steps=100"]
 OPTIONS = {
     "plain": [],
     "plain-seed2": ["seed=2"],

@@ -97,6 +97,15 @@ def test_a_checkpoint_is_taken_up_by_another_number_of_processes(corpus, alone, 
     assert losses_of(tmp_path / "run") == pytest.approx(losses_of(alone), abs=2e-5)
 
 
+def test_processes_may_drop_different_layers(corpus, tmp_path, mt):
+    drop = ["model.layer_drop=0.5", "model.n_encoder_layers=3", "training.max_steps=6"]
+    outcome = torchrun(2, corpus, tmp_path / "run", *drop)
+    assert outcome.code == 0, outcome.err
+    refused = mt(*overrides(corpus, f"run_dir={tmp_path}/other", *drop, "training.strategy=fsdp"))
+    assert refused.code == 2
+    assert "model.layer_drop does not go with training.strategy=fsdp" in refused.err
+
+
 def test_a_step_is_shared_evenly_or_not_at_all():
     training = TrainingConfig(batches_per_step=4)
     assert [training.batches_per_process(n) for n in (1, 2, 4)] == [4, 2, 1]

@@ -187,7 +187,9 @@ def build_trainer(config: Config, data: Prepared, model: Transformer, world: Wor
     objective = Objective(model, training.label_smoothing, training.r_drop, bf16)
     if training.compile:
         objective.compile(dynamic=True)
-    shared = distribute(objective, [*model.encoder, *model.decoder], training.strategy.value, world)
+    shared = distribute(
+        objective, [*model.encoder, *model.decoder], training.strategy.value, world, config.model.layer_drop > 0
+    )
     validator = build_validator(config, data, model, world)
     average = MovingAverage(model, training.ema_decay) if training.ema_decay else None
     learner = Learner(objective, shared, build_update(config, model), average)
