@@ -197,6 +197,16 @@ def test_limits_in_epochs_and_minutes(corpus, tmp_path, mt):
     assert "training.max_minutes=0.02 are over" in minutes.err
 
 
+@pytest.mark.slow
+def test_compiled_is_eager_to_rounding(corpus, tmp_path, mt):
+    losses = []
+    for name, compiled in (("eager", "false"), ("compiled", "true")):
+        limits = ["training.max_steps=4", "training.log_every_steps=1", "model.dropout=0"]
+        assert mt(*overrides(corpus, f"run_dir={tmp_path}/{name}", *limits, f"training.compile={compiled}")).code == 0
+        losses.append([row["train/loss"] for row in rows(tmp_path / name) if "train/loss" in row])
+    assert losses[0] == pytest.approx(losses[1], abs=1e-4)
+
+
 def test_bf16_trains_too(corpus, tmp_path, mt):
     outcome = mt(*overrides(corpus, f"run_dir={tmp_path}/run", "training.max_steps=10", "training.precision=bf16"))
     assert outcome.code == 0
