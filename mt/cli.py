@@ -7,10 +7,12 @@ Exit codes: 0 done; 1 the work failed; 2 the command line, configuration or inpu
 from __future__ import annotations
 
 import errno
+import gc
 import importlib
 import os
 import sys
 import threading
+from collections.abc import Callable
 
 from mt.errors import UserError, suggest
 
@@ -69,8 +71,7 @@ def guarded(name: str, arguments: list[str]) -> int:
     # TensorBoard writes in a thread; a full disk there is a full disk here, too, which says it once
     threading.excepthook = lambda failure: None if is_full_or_forbidden(failure.exc_value) else report(failure)
     try:
-        code: int = importlib.import_module(f"mt.commands.{name}").main(arguments)
-        return code
+        return load_command(name)(arguments)
     except UserError as error:
         return fail(str(error), 2)
     except KeyboardInterrupt:
@@ -83,6 +84,16 @@ def guarded(name: str, arguments: list[str]) -> int:
             raise
         where = f"{error.filename}: " if error.filename else "Could not write: "
         return fail(f"{where}{error.strerror}. What was saved before is whole.", 2)
+
+
+def load_command(name: str) -> Callable[[list[str]], int]:
+    """Import a command, torch and all, without looking for garbage meanwhile: a seventh of the time."""
+    gc.disable()
+    try:
+        command: Callable[[list[str]], int] = importlib.import_module(f"mt.commands.{name}").main
+        return command
+    finally:
+        gc.enable()
 
 
 def fail(message: str, code: int) -> int:

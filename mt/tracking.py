@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
+from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from torch import Tensor
-from torch.utils.tensorboard import SummaryWriter
-from torch.utils.tensorboard.summary import hparams
 
 from mt.storage import write_text
+
+if TYPE_CHECKING:
+    from torch.utils.tensorboard import SummaryWriter
 
 
 class Tracker:
@@ -19,11 +21,19 @@ class Tracker:
 
     def __init__(self, run: Path, step: int = 0) -> None:
         """Go on after `step`: what an interrupted run wrote of later steps is taken back."""
+        self.run = run
+        self.step = step
         self.metrics_path = run / "metrics.jsonl"
         if self.metrics_path.exists():
             rows = self.metrics_path.read_text(encoding="utf-8").splitlines()
             write_text(self.metrics_path, "".join(f"{row}\n" for row in rows if is_up_to(row, step)))
-        self.writer = SummaryWriter(str(run / "tensorboard"), purge_step=step + 1, flush_secs=10)
+
+    @cached_property
+    def writer(self) -> SummaryWriter:
+        """Of TensorBoard's files, made when there is something to write: its import need not delay the first step."""
+        from torch.utils.tensorboard import SummaryWriter
+
+        return SummaryWriter(str(self.run / "tensorboard"), purge_step=self.step + 1, flush_secs=10)
 
     def scalars(self, step: int, values: Mapping[str, float]) -> None:
         """Points of curves, as `train/loss`."""
@@ -48,6 +58,8 @@ class Tracker:
     def hyperparameters(self, step: int, values: Mapping[str, Any], results: Mapping[str, float]) -> None:
         """A row of TensorBoard's hyper-parameter table, with the results that are also points at `step`."""
         plain = {key: value if isinstance(value, (bool, int, float)) else str(value) for key, value in values.items()}
+        from torch.utils.tensorboard.summary import hparams
+
         file_writer = self.writer._get_file_writer()  # type: ignore[no-untyped-call]
         for summary in hparams(plain, dict(results)):  # type: ignore[no-untyped-call]
             file_writer.add_summary(summary)
@@ -56,7 +68,8 @@ class Tracker:
 
     def close(self) -> None:
         """Write what is still in memory."""
-        self.writer.close()
+        if "writer" in self.__dict__:
+            self.writer.close()
 
 
 def is_up_to(row: str, step: int) -> bool:
