@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from mt.checkpoint import read_tensors
 from mt.distributed import whole
 from mt.errors import UserError
+from mt.model.lora import merge_lora
 
 
 class MovingAverage:
@@ -56,18 +57,26 @@ class MovingAverage:
             average.copy_(kept)
 
 
-def average_files(paths: Sequence[Path]) -> dict[str, Tensor]:
-    """The mean of the weights in some files, each tensor of float32.
+def average_weights(paths: Sequence[Path], read: Callable[[Path], dict[str, Tensor]]) -> dict[str, Tensor]:
+    """The mean of the weights that `read` finds at some paths, in float32.
 
     Raises:
         UserError: a file is missing or damaged, or they are not of the same model.
     """
     total: dict[str, Tensor] = {}
     for path in paths:
-        tensors = read_tensors(path)
+        tensors = read(path)
         shapes = {name: tensor.shape for name, tensor in tensors.items()}
         if total and shapes != {name: tensor.shape for name, tensor in total.items()}:
             raise UserError(f"{path} holds another model than {paths[0]}: only weights of one model can be averaged.")
         for name, tensor in tensors.items():  # in double precision, so that the order does not matter
             total[name] = total.get(name, 0) + tensor.double() / len(paths)
     return {name: tensor.float() for name, tensor in total.items()}
+
+
+def read_checkpoint(folder: Path, lora_scale: float) -> dict[str, Tensor]:
+    """The model of a checkpoint: the moving average if it has one, low-rank maps merged."""
+    weights = read_tensors(folder / "model.safetensors")
+    if (folder / "average.safetensors").is_file():
+        weights |= read_tensors(folder / "average.safetensors")
+    return merge_lora(weights, lora_scale)

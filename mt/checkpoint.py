@@ -96,6 +96,11 @@ class CheckpointStore:
             remove(old)
         return path
 
+    def replace_state(self, state: TrainState) -> None:
+        """Correct the state in the newest checkpoint."""
+        if self.paths():
+            write_text(self.paths()[-1] / "state.json", json.dumps(asdict(state), indent=1))
+
     def load_latest(
         self, model: nn.Module, optimizer: Optimizer, average: dict[str, Tensor] | None = None
     ) -> TrainState | None:

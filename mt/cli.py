@@ -22,7 +22,10 @@ COMMANDS = {
     "evaluate": "score a trained model on test sets with BLEU and chrF",
     "average": "average the weights of a run's best or last models",
 }
-FULL_OR_FORBIDDEN = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCES, errno.EPERM)
+FULL_OR_FORBIDDEN = (
+    errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCES, errno.EPERM, errno.ENOTDIR, errno.EISDIR,
+    errno.ENAMETOOLONG,
+)  # fmt: skip
 
 
 def usage() -> str:

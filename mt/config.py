@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field
+from math import inf
 from typing import Any, Optional
 
 from omegaconf import MISSING
@@ -38,7 +39,14 @@ def require_positive(section: str, config: object, *names: str) -> None:
     """Raise `UserError` for the first of the named fields that is set and below or equal to zero."""
     for name in names:
         value = getattr(config, name)
-        require(value is None or value > 0, f"{section}.{name}={value} must be above 0.")
+        require(value is None or 0 < value < inf, f"{section}.{name}={value} must be a number above 0.")
+
+
+def require_not_negative(section: str, config: object, *names: str) -> None:
+    """Raise `UserError` for the first of the named fields that is negative or no finite number."""
+    for name in names:
+        value = getattr(config, name)
+        require(0 <= value < inf, f"{section}.{name}={value} must be a number, and not negative.")
 
 
 def require_fraction(section: str, config: object, *names: str) -> None:
@@ -152,8 +160,7 @@ class OptimConfig:
 
     def __post_init__(self) -> None:
         require_positive("optim", self, "lr")
-        for name in ("warmup_steps", "weight_decay", "l1", "grad_clip"):
-            require(getattr(self, name) >= 0, f"optim.{name}={getattr(self, name)} must not be negative.")
+        require_not_negative("optim", self, "warmup_steps", "weight_decay", "l1", "grad_clip")
 
 
 @dataclass
@@ -168,9 +175,7 @@ class EarlyStoppingConfig:
     """In a sweep: from this validation on, a job that is worse than the median of the others stops; 0: never."""
 
     def __post_init__(self) -> None:
-        for name in ("patience", "prune_after"):
-            value = getattr(self, name)
-            require(value >= 0, f"training.early_stopping.{name}={value} must not be negative.")
+        require_not_negative("training.early_stopping", self, "patience", "prune_after")
 
 
 @dataclass
@@ -183,8 +188,13 @@ class LoraConfig:
     """Their product is scaled by alpha / rank."""
 
     def __post_init__(self) -> None:
-        require(self.rank >= 0, f"training.lora.rank={self.rank} must not be negative.")
+        require_not_negative("training.lora", self, "rank")
         require_positive("training.lora", self, "alpha")
+
+    @property
+    def scale(self) -> float:
+        """What the product of the two matrices is multiplied by."""
+        return self.alpha / self.rank if self.rank else 0.0
 
 
 @dataclass
@@ -217,13 +227,14 @@ class TrainingConfig:
     r_drop: float = 0.0
     """Weight of R-Drop (Liang et al., 2021): two passes with different dropout should agree; 5 is usual, 0: off."""
     subword_alpha: float = 0.0
-    """Text is cut into other pieces each time (Kudo, 2018): unigram's smoothing, BPE's dropout; 0.1 to 0.5, 0: off."""
+    """Text is cut into other, more pieces each time (Kudo, 2018): unigram's smoothing (smaller is wilder; 0.5), BPE's
+    dropout (0.1); 0: off. A batch may then be larger than `max_tokens`."""
     init_from: Optional[str] = None  # noqa: UP045
     """A run whose model and tokeniser training begins with."""
     new_vocab: bool = False
     """With `init_from`: a tokeniser for the new text; pieces that both have keep their embeddings."""
     freeze: list[Part] = field(default_factory=list)
-    """Parts that are not trained."""
+    """Parts that are not trained. `embeddings` are those of both sides with their positions, and the projection."""
     lora: LoraConfig = field(default_factory=LoraConfig)
     gradient_checkpointing: bool = False
     """Compute each layer twice instead of keeping what the backward pass needs: less memory, more time."""
@@ -241,14 +252,23 @@ class TrainingConfig:
             "training.batches_per_step and training.accumulate say the same in two ways: set one of them.",
         )
         require_fraction("training", self, "label_smoothing", "ema_decay")
-        for name in ("average_best", "r_drop", "subword_alpha"):
-            require(getattr(self, name) >= 0, f"training.{name}={getattr(self, name)} must not be negative.")
+        require_not_negative("training", self, "average_best", "r_drop", "subword_alpha")
+        require(self.average_best != 1, "training.average_best=1: a mean needs 2 models or more; 0 is none.")
         require(self.subword_alpha <= 1, f"training.subword_alpha={self.subword_alpha} must be at most 1.")
         require(
             self.init_from is not None or not self.new_vocab,
             "training.new_vocab=true says what becomes of training.init_from's vocabulary: set that, too.",
         )
-        require(self.n_samples >= 0, f"training.n_samples={self.n_samples} must not be negative.")
+        require(
+            self.init_from is not None or not self.lora.rank,
+            "training.lora.rank adapts a model that is trained already: set training.init_from, too.",
+        )
+        require(
+            not self.new_vocab or not (self.lora.rank or Part.embeddings in self.freeze),
+            "training.new_vocab=true needs embeddings that are trained: no training.lora.rank, and no "
+            "training.freeze=[embeddings].",
+        )
+        require_not_negative("training", self, "n_samples")
         require(
             any((self.max_steps, self.max_epochs, self.max_minutes, self.early_stopping.patience)),
             "Training would never end: set training.max_steps, max_epochs, max_minutes or early_stopping.patience.",
@@ -285,8 +305,7 @@ class SearchConfig:
 
     def __post_init__(self) -> None:
         require_positive("search", self, "beam_size", "max_len_ratio", "n_best", "max_tokens")
-        require(self.length_penalty >= 0, f"search.length_penalty={self.length_penalty} must not be negative.")
-        require(self.max_len_offset >= 0, f"search.max_len_offset={self.max_len_offset} must not be negative.")
+        require_not_negative("search", self, "length_penalty", "max_len_offset")
         require(
             self.n_best <= self.beam_size,
             f"search.n_best={self.n_best} is more than search.beam_size={self.beam_size}: a beam holds no more.",
@@ -321,6 +340,10 @@ class Config:
             or self.optim.schedule in (Schedule.inverse_sqrt, Schedule.constant),
             f"optim.schedule={self.optim.schedule.value} falls to zero at training.max_steps or max_minutes; "
             "both are null: set one.",
+        )
+        require(
+            self.training.lora.rank < min(self.model.d_model, self.model.d_ff),
+            f"training.lora.rank={self.training.lora.rank} is no low rank for model.d_model={self.model.d_model}.",
         )
         require(
             not self.model.layer_drop or self.training.strategy is not Strategy.fsdp,

@@ -11,6 +11,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from datetime import timedelta
+from functools import cache
 from typing import Any, TypeVar
 
 import torch
@@ -21,6 +22,10 @@ from torch.nn.parallel import DistributedDataParallel
 T = TypeVar("T")
 PATIENCE = timedelta(days=1)
 """How long one waits for another: rank 0 may prepare a large corpus. `torchrun` ends all when one dies."""
+
+
+class StoppedElsewhere(Exception):
+    """Another process has failed, and has said why."""
 
 
 @dataclass(frozen=True)
@@ -65,29 +70,41 @@ class World:
         """Within this context rank 0 goes first, then the first of each other machine, then the others.
 
         What the first makes, the later ones find ready in the run folder and on their disk.
+
+        Raises:
+            StoppedElsewhere: a process has failed in its turn, or before it.
         """
         turn = 0 if self.rank == 0 else 1 if self.local_rank == 0 else 2
         for _ in range(turn):
-            self.wait()
-        yield
-        for _ in range(2 - turn):
-            self.wait()
+            self._end_turn()
+        try:
+            yield
+        except BaseException:
+            self.sum([1.0])  # tells the others
+            raise
+        for _ in range(3 - turn):
+            self._end_turn()
+
+    def _end_turn(self) -> None:
+        if self.sum([0.0])[0]:
+            raise StoppedElsewhere
 
 
 ALONE = World()
 
 
+@cache
 def start_world(use_gpu: bool) -> World:
-    """Join the other processes that `torchrun` has started; without it, or when joined already, do nothing."""
+    """Join the other processes that `torchrun` has started; without it there are none."""
     size = int(os.environ.get("WORLD_SIZE", "1"))
-    if size == 1:
+    if size == 1 or not {"RANK", "LOCAL_RANK", "MASTER_ADDR"} <= os.environ.keys():  # a cluster's own variable, perhaps
         return ALONE
     rank, local_rank = int(os.environ["RANK"]), int(os.environ["LOCAL_RANK"])
     if not dist.is_initialized():
         store, _, _ = next(dist.rendezvous("env://", timeout=PATIENCE))  # type: ignore[attr-defined]
         if os.environ.get("GROUP_WORLD_SIZE") == "1":
             # On one machine torchrun's store outlives a restart (pytorch issue 135712): leave old addresses alone.
-            store = dist.PrefixStore(os.environ["TORCHELASTIC_RESTART_COUNT"], store)  # type: ignore[attr-defined]
+            store = dist.PrefixStore(os.environ.get("TORCHELASTIC_RESTART_COUNT", "0"), store)  # type: ignore[attr-defined]
         backend = "nccl" if use_gpu else "gloo"
         dist.init_process_group(backend, store=store, rank=rank, world_size=size, timeout=PATIENCE)
     control = dist.new_group(backend="gloo", timeout=PATIENCE) if use_gpu else dist.group.WORLD

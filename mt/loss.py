@@ -44,7 +44,7 @@ class _ProjectedCrossEntropy(torch.autograd.Function):
                 else:
                     grad_weight += grad.t() @ features[rows]
         ctx.save_for_backward(grad_features, grad_weight)
-        loss_sum, nll_sum = sums.unbind()
+        loss_sum, nll_sum = sums[0].clone(), sums[1].clone()
         ctx.mark_non_differentiable(nll_sum)
         return loss_sum, nll_sum
 

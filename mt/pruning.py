@@ -6,35 +6,42 @@ The jobs share nothing else: it works with any sweeper and launcher, on one mach
 from __future__ import annotations
 
 import json
+from contextlib import suppress
 from pathlib import Path
 from statistics import median
 
 MIN_SIBLINGS = 3
 
 
-def best_scores(run: Path, metric: str) -> list[tuple[int, float]]:
-    """Step and best score so far at each validation of a run, larger is better; none where there is no such run."""
+def read_metrics(run: Path) -> list[dict[str, float]]:
+    """The whole rows of a run's metrics.jsonl; none where there is no such run."""
     try:
-        rows = (run / "metrics.jsonl").read_text(encoding="utf-8").splitlines()
+        lines = (run / "metrics.jsonl").read_text(encoding="utf-8").splitlines()
     except OSError:
         return []
+    rows = []
+    for line in lines:
+        with suppress(ValueError):  # being written, or cut by a kill
+            rows.append(json.loads(line))
+    return rows
+
+
+def best_scores(run: Path, metric: str) -> list[tuple[int, float]]:
+    """Step and best score so far at each validation of a run, larger is better."""
     scores: list[tuple[int, float]] = []
-    for row in rows:
-        try:
-            values = json.loads(row)
-        except ValueError:  # being written
-            continue
-        if f"valid/{metric}" in values:
-            score = values[f"valid/{metric}"] * (-1 if metric == "loss" else 1)
-            scores.append((values["step"], max([score, *(best for _, best in scores)])))
+    best = float("-inf")
+    for row in read_metrics(run):
+        if f"valid/{metric}" in row:
+            best = max(best, row[f"valid/{metric}"] * (-1 if metric == "loss" else 1))
+            scores.append((int(row["step"]), best))
     return scores
 
 
 def is_hopeless(run: Path, metric: str, step: int) -> bool:
     """Whether a job's best score at `step` is below the median of its siblings' at that step.
 
-    The median stopping rule of Golovin et al., "Google Vizier", 2017, section 3.2.2; at least three siblings must have
-    come so far.
+    After the median stopping rule of Golovin et al., "Google Vizier", 2017, section 3.2.2, which compares with running
+    averages; at least three siblings must have come so far.
     """
 
     def score_at(folder: Path) -> float | None:

@@ -229,7 +229,7 @@ class Trainer:
 
     def model_weights(self) -> dict[str, Tensor]:
         """The weights as those of a model that knows nothing of how it was trained."""
-        return merge_lora(self.model, weights_of(self.model))
+        return merge_lora(weights_of(self.model), self.config.lora.scale)
 
     def is_hopeless(self) -> bool:
         """Whether this is a job of a sweep that others are well ahead of; all processes must ask."""
@@ -269,7 +269,8 @@ class Trainer:
             minutes = (time.monotonic() - self.started) / 60  # the time since the last step, too
             self.checkpoints.save(replace(self.state, minutes=minutes), weights, others)
             if self.state.best_score is None:
-                save_weights(merge_lora(self.model, weights), self.run / "model.safetensors")
+                model = merge_lora(weights | others.get("average", {}), self.config.lora.scale)
+                save_weights(model, self.run / "model.safetensors")
         self.world.wait()
 
     def resume(self) -> None:

@@ -39,7 +39,7 @@ def refuses(mt, corpus, tmp_path):
         ("training.early_stopping.metric=blue", ["early_stopping.metric", "blue", "bleu"]),
         ("model.d_model=30 model.n_heads=4", ["model.d_model=30 is not divisible by model.n_heads=4"]),
         ("model.dropout=1.5", ["model.dropout=1.5"]),
-        ("training.max_tokens=0", ["training.max_tokens=0 must be above 0"]),
+        ("training.max_tokens=0", ["training.max_tokens=0 must be a number above 0"]),
         ("data.max_len=5000", ["data.max_len=5000", "training.max_tokens=600"]),
         ("search.n_best=9", ["search.n_best=9", "search.beam_size=5"]),
         (

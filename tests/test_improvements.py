@@ -1,6 +1,7 @@
 """What improves a model: each through `mt train`, and each shown to do what it says."""
 
 import json
+import shutil
 from pathlib import Path
 
 import pytest
@@ -143,7 +144,10 @@ def test_averages_of_saved_models(corpus, tmp_path, mt):
     for name in mean:
         assert torch.allclose(mean[name], sum(part[name] for part in parts) / 3, atol=1e-6)
     assert mt("translate", tmp_path / "mean", "ba de").code == 0
-    assert "has 1 of them" in mt("average", run, "--last", 2, "--output", tmp_path / "other").err
+    for wrong in (["--last", 2], ["--best", 1], ["--best", -3], ["--best", 9]):
+        refused = mt("average", run, *wrong, "--output", tmp_path / "other")
+        assert refused.code == 2
+        assert "2 or more can be averaged" in refused.err
     assert mt("average", run, "--best", 3, "--output", run).code == 2
 
 
@@ -159,7 +163,7 @@ def test_lora_starts_as_the_model_and_merges_to_what_it_was():
         after = model(BATCH.src, BATCH.src_mask, BATCH.tgt_in)
         assert not torch.allclose(after, before, atol=1e-2)
         plain = build()
-        plain.load_state_dict(merge_lora(model, dict(model.named_parameters())), strict=False)
+        plain.load_state_dict(merge_lora(dict(model.named_parameters()), scale=6 / 3), strict=False)
         assert torch.allclose(plain(BATCH.src, BATCH.src_mask, BATCH.tgt_in), after, atol=1e-5)
 
 
@@ -268,7 +272,13 @@ def test_the_schedule_ends_with_the_time(corpus, tmp_path, mt):
         (["training.freeze=[encodre]"], "encodre"),
         (["training.freeze=[encoder,decoder,embeddings]"], "leaves nothing to train"),
         (["training.new_vocab=true"], "training.init_from's vocabulary"),
-        (["training.lora.rank=-1"], "training.lora.rank=-1 must not be negative"),
+        (["training.lora.rank=-1"], "training.lora.rank=-1 must be a number, and not negative"),
+        (["training.lora.rank=4"], "training.lora.rank adapts a model that is trained already"),
+        (["training.lora.rank=64", "training.init_from={run}"], "is no low rank for model.d_model=64"),
+        (["training.r_drop=inf"], "training.r_drop=inf must be a number"),
+        (["training.max_minutes=nan"], "training.max_minutes=nan must be a number above 0"),
+        (["training.average_best=1"], "a mean needs 2 models or more"),
+        (["training.new_vocab=true", "training.init_from={run}", "training.freeze=[embeddings]"], "that are trained"),
         (["training.ema_decay=1"], "training.ema_decay=1.0 must be at least 0 and below 1"),
         (["training.subword_alpha=2"], "training.subword_alpha=2.0 must be at most 1"),
         (["training.batches_per_step=2", "training.accumulate=2"], "set one of them"),
@@ -280,3 +290,19 @@ def test_what_is_wrong_is_said(corpus, run_folder, tmp_path, mt, extra, message)
     assert outcome.code == 2
     assert message in outcome.err
     assert not (tmp_path / "run").exists()
+
+
+def test_a_fine_tuned_run_needs_its_beginning_no_more(run_folder, other_corpus, tmp_path, mt):
+    """LoRA with a moving average, taken up after the first run is gone; its checkpoints averaged."""
+    shutil.copytree(run_folder, tmp_path / "start")
+    tune = ["training.lora.rank=4", "training.ema_decay=0.9", "training.keep_checkpoints=2"]
+    tune += [*TUNING, f"training.init_from={tmp_path}/start", f"run_dir={tmp_path}/run"]
+    assert mt(*overrides(other_corpus, *tune)).code == 0
+    shutil.rmtree(tmp_path / "start")
+    outcome = mt(*overrides(other_corpus, *tune, "training.max_steps=40"))
+    assert outcome.code == 0, outcome.err
+    assert "of them trained" in outcome.err
+    assert mt("average", tmp_path / "run", "--last", 2, "--output", tmp_path / "mean").code == 0
+    assert mt("translate", tmp_path / "mean", "ba de").code == 0
+    mean, model = (load_file(tmp_path / name / "model.safetensors") for name in ("mean", "run"))
+    assert mean.keys() == model.keys()

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import argparse
 import shutil
+from functools import partial
 from pathlib import Path
 
-from mt.averaging import average_files
-from mt.checkpoint import BestModels, CheckpointStore, save_weights
+from mt.averaging import average_weights, read_checkpoint
+from mt.checkpoint import BestModels, CheckpointStore, read_tensors, save_weights
 from mt.commands.run_folder import check_free
 from mt.config_file import load_config
 from mt.errors import UserError
@@ -36,22 +37,22 @@ def main(arguments: list[str]) -> int:
     """Average; the exit code."""
     options = build_parser().parse_args(arguments)
     set_up_console()
-    run, output, count = options.run, options.output, options.best or options.last or 0
+    run, output = options.run, options.output
+    count = options.last if options.best is None else options.best
     config = load_config(run / "config.yaml")
     if options.best is not None:
-        kind, paths = "best models (training.average_best)", BestModels(run / "best", 0).paths()[:count]
+        kind, found = "best models (training.average_best)", BestModels(run / "best", 0).paths()
+        paths, read = found[:count], read_tensors
     else:
-        folders = CheckpointStore(run / "checkpoints").paths()[-count:] if count > 0 else []
-        kind, paths = "checkpoints (training.keep_checkpoints)", [folder / "model.safetensors" for folder in folders]
-    if count < 2 or len(paths) < count:
-        raise UserError(
-            f"To average, at least 2 {kind} are needed and {count} were asked for; {run} has {len(paths)} of them."
-        )
+        kind, found = "checkpoints (training.keep_checkpoints)", CheckpointStore(run / "checkpoints").paths()
+        paths, read = found[-count:], partial(read_checkpoint, lora_scale=config.training.lora.scale)
+    if not 2 <= count <= len(found):
+        raise UserError(f"{run} has {len(found)} {kind}; of these, 2 or more can be averaged, not {count}.")
     check_free(output)
-    weights = average_files(paths)
+    weights = average_weights(paths, read)
     for path in (run / "config.yaml", *model_paths(run, config.tokenizer.joint)):
         output.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(path, output / path.name)
     save_weights(weights, output / "model.safetensors")
-    print(f"The mean of {', '.join(path.stem if options.best else path.parent.name for path in paths)} is in {output}.")
+    print(f"The mean of {', '.join(path.stem for path in paths)} is in {output}.")
     return 0

@@ -6,6 +6,7 @@ import os
 import re
 import sys
 from collections.abc import Callable
+from pathlib import Path
 
 import hydra
 from hydra.core.config_store import ConfigStore
@@ -71,6 +72,8 @@ def to_config(composed: DictConfig, arguments: list[str]) -> Config:
     """The composed configuration as checked dataclasses; each job of a sweep gets a run folder of its own."""
     try:
         if HydraConfig.get().mode == RunMode.MULTIRUN:
+            if (Path(composed.run_dir) / "config.yaml").exists():
+                raise UserError(f"{composed.run_dir} is a run: give the sweep a folder of its own with name=….")
             composed.run_dir = f"{composed.run_dir}/{job_name(arguments)}"
         elif HydraConfig.get().sweeper.get("params"):
             raise UserError("This experiment describes a sweep: add --multirun.")

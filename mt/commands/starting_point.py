@@ -23,8 +23,8 @@ SHAPE_KEYS = [
 ]  # fmt: skip
 
 
-def build_starting_model(config: Config, tokenizer: Tokenizer) -> Transformer:
-    """The model as it is before the first step.
+def build_starting_model(config: Config, tokenizer: Tokenizer, resumes: bool) -> Transformer:
+    """The model as it is before the first step; its weights do not matter where training `resumes`.
 
     Raises:
         UserError: `training.init_from` is no run, or its model is of another shape; or nothing is left to train.
@@ -32,7 +32,7 @@ def build_starting_model(config: Config, tokenizer: Tokenizer) -> Transformer:
     torch.manual_seed(config.seed)
     model = build_model(config, tokenizer)
     training = config.training
-    if training.init_from is not None:
+    if training.init_from is not None and not resumes:
         load_start(model, config, Path(training.init_from), tokenizer)
     if training.lora.rank:
         add_lora(model, training.lora.rank, training.lora.alpha)
@@ -50,11 +50,15 @@ def load_start(model: Transformer, config: Config, start: Path, tokenizer: Token
     if config.training.new_vocab:
         weights = carry_over(weights, model, load_tokenizer(start, config.tokenizer.joint), tokenizer)
     own = dict(model.named_parameters())
-    if weights.keys() != own.keys():
-        raise UserError(f"{start / 'model.safetensors'} holds another model than {start / 'config.yaml'} describes.")
     with torch.no_grad():
         for name, parameter in own.items():
-            n_rows = min(len(parameter), len(weights[name]))  # learned positions may be more or fewer
+            n_rows = len(parameter)
+            if name.endswith(".positions") and name in weights:  # learned ones may be more or fewer
+                n_rows = min(n_rows, len(weights[name]))
+            if weights.keys() != own.keys() or weights[name][:n_rows].shape != parameter[:n_rows].shape:
+                raise UserError(
+                    f"{start / 'model.safetensors'} holds another model than {start / 'config.yaml'} describes."
+                )
             parameter[:n_rows] = weights[name][:n_rows]
 
 

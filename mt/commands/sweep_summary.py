@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import logging
 from pathlib import Path
 from typing import Any
@@ -10,7 +9,7 @@ from typing import Any
 from hydra.experimental.callback import Callback
 from omegaconf import DictConfig
 
-from mt.pruning import best_scores
+from mt.pruning import best_scores, read_metrics
 
 log = logging.getLogger(__name__)
 
@@ -45,5 +44,4 @@ def summarise(folder: Path, metric: str) -> str:
 
 def test_scores(run: Path) -> dict[str, float]:
     """The newest scores of a run on its test sets."""
-    rows = [json.loads(row) for row in (run / "metrics.jsonl").read_text(encoding="utf-8").splitlines()]
-    return {name: value for row in rows for name, value in row.items() if name.startswith("test/")}
+    return {name: value for row in read_metrics(run) for name, value in row.items() if name.startswith("test/")}

@@ -11,8 +11,8 @@ from pathlib import Path
 import datasets
 import torch
 
-from mt.averaging import MovingAverage, average_files
-from mt.checkpoint import save_weights
+from mt.averaging import MovingAverage, average_weights
+from mt.checkpoint import read_tensors, save_weights
 from mt.choices import Precision
 from mt.cli import fail
 from mt.commands.composition import run_composed
@@ -22,7 +22,7 @@ from mt.commands.starting_point import build_starting_model, check_shape
 from mt.config import Config
 from mt.data.loader import BatchLoader
 from mt.devices import bf16_is_faster, choose_device, keep_freed_memory
-from mt.distributed import ALONE, World, distribute, start_world
+from mt.distributed import ALONE, StoppedElsewhere, World, distribute, start_world
 from mt.errors import UserError
 from mt.logs import log_file, quiet, set_up_console
 from mt.metrics import Scorer
@@ -40,6 +40,15 @@ from mt.validator import Validator
 
 log = logging.getLogger(__name__)
 
+TRACKED = tuple(
+    f"training.{name}"
+    for name in (
+        "max_tokens", "accumulate", "batches_per_step", "label_smoothing", "ema_decay", "average_best", "r_drop",
+        "subword_alpha", "init_from", "freeze", "lora.rank",
+    )
+)  # fmt: skip
+"""Keys of `training` that TensorBoard's hyper-parameter table shows, beside all of model, optim and tokenizer."""
+
 
 def main(arguments: list[str]) -> int:
     """Train as configured, or each job of a sweep; the exit code."""
@@ -55,6 +64,8 @@ def main(arguments: list[str]) -> int:
             return score
         except UserError as error:
             exit_codes.append(fail(str(error), 2))
+        except StoppedElsewhere:
+            exit_codes.append(2)
         except TrainingFailed as error:
             exit_codes.append(fail(str(error), 1))
         except Interrupted as interruption:  # ends a sweep, too
@@ -84,20 +95,20 @@ def train(config: Config) -> float | None:
         trainer.fit()
         log.info("Training ends at step %d: %s.", trainer.state.step, trainer.stop_reason)
         log.info("The best model is that of step %d.", trainer.state.best_step)
-        if setup.world.is_main:
-            keep_average(config, setup)
-            score(config, setup)
-        setup.world.wait()
+        with setup.world.main_first():
+            if setup.world.is_main:
+                keep_average(config, setup)
+                score(config, setup)
         return trainer.state.best_score
 
 
 def keep_average(config: Config, setup: Setup) -> None:
     """Make the mean of the best models the model, if it validates better than each."""
     trainer, run = setup.trainer, Path(config.run_dir)
-    paths = trainer.best.paths()
+    paths = trainer.best.paths()[: config.training.average_best]
     if len(paths) < 2:
         return
-    weights = average_files(paths)
+    weights = average_weights(paths, read_tensors)
     model = build_model(config, setup.data.tokenizer).to(trainer.device)
     with torch.no_grad():
         for name, parameter in model.named_parameters():
@@ -115,6 +126,8 @@ def keep_average(config: Config, setup: Setup) -> None:
     )
     if better:
         save_weights(weights, run / "model.safetensors")
+        trainer.state.best_score = trainer.score_of(result)
+        trainer.checkpoints.replace_state(trainer.state)
 
 
 def score(config: Config, setup: Setup) -> None:
@@ -139,14 +152,17 @@ def set_up(config: Config) -> Setup:
         quiet()
     config.training.batches_per_process(world.size)  # fails now if they cannot be shared
     device = choose_device(config.training.device, world.local_rank if world.size > 1 else None)
+    if device.type == "cuda":
+        torch.cuda.set_device(device)
     Scorer(config.data.tgt_lang)  # fails now, not after the first thousand steps
-    if config.training.init_from is not None:
+    resumes = any((run / "checkpoints").glob("step-*"))
+    if config.training.init_from is not None and not resumes:
         check_shape(config, Path(config.training.init_from))
     with world.main_first():
         if world.is_main:
             check_run_folder(run, config)
         data = prepare(config, run)
-        model = build_starting_model(config, data.tokenizer).to(device)
+        model = build_starting_model(config, data.tokenizer, resumes).to(device)
         if world.is_main:
             set_up_run_folder(run, config, data.tokenizer)
     return Setup(data, build_trainer(config, data, model, world), world)
@@ -166,7 +182,9 @@ def describe(config: Config, setup: Setup) -> None:
     vocabulary = f"{sizes[0]:,} joint" if data.tokenizer.joint else f"{sizes[0]:,} source and {sizes[1]:,} target"
     log.info("Training data: %s.", data.train.describe())
     log.info("Validation data: %s.", data.valid.describe())
-    log.info("Model: %s parameters, %s pieces.", f"{trainer.model.n_parameters():,}", vocabulary)
+    n_all, n_trained = trainer.model.n_parameters(), trainer.model.n_parameters(trained=True)
+    frozen = f" ({n_trained:,} of them trained)" if n_trained < n_all else ""
+    log.info("Model: %s parameters%s, %s pieces.", f"{n_all:,}", frozen, vocabulary)
     log.info(
         "Training on %s in %s; up to %s tokens a step (%s a batch x %d batches x %d processes); seed %d; %d threads.",
         trainer.device,
@@ -250,7 +268,7 @@ def track_results(run: Path, config: Config, trainer: Trainer, results: list[Tes
     hyperparameters = {
         key: value
         for key, value in flatten(config).items()
-        if key.startswith(("model.", "optim.", "tokenizer.", "training.max_tokens", "training.accumulate", "seed"))
+        if key.startswith(("model.", "optim.", "tokenizer.", "seed")) or key in TRACKED
     }
     tracker = Tracker(run, trainer.state.step)
     tracker.scalars(trainer.state.step, {name: value for name, value in scores.items() if name.startswith("test/")})

@@ -38,15 +38,18 @@ def add_lora(model: nn.Module, rank: int, alpha: float) -> None:
                 setattr(block, name, LowRankLinear(linear, rank, alpha))
 
 
-def merge_lora(model: nn.Module, weights: dict[str, Tensor]) -> dict[str, Tensor]:
-    """`weights` by name, those of the model, as weights of the same model without low-rank maps."""
+def merge_lora(weights: dict[str, Tensor], scale: float) -> dict[str, Tensor]:
+    """A model's weights by name as those of the same model without low-rank maps: base + scale * up @ down.
+
+    Weights without any are given back as they are.
+    """
+    owners = {name.removesuffix(".base.weight") for name in weights if name.endswith(".base.weight")}
     merged = {}
-    adapted = {name: module for name, module in model.named_modules() if isinstance(module, LowRankLinear)}
     for name, tensor in weights.items():
         owner, _, rest = name.rpartition(".base.")
-        if owner in adapted:
-            up, down = weights[f"{owner}.up.weight"], weights[f"{owner}.down.weight"]
-            merged[f"{owner}.{rest}"] = tensor + adapted[owner].scale * up @ down if rest == "weight" else tensor
-        elif name.removesuffix(".up.weight").removesuffix(".down.weight") not in adapted:
+        if owner in owners:
+            product = scale * weights[f"{owner}.up.weight"] @ weights[f"{owner}.down.weight"]
+            merged[f"{owner}.{rest}"] = tensor + product if rest == "weight" else tensor
+        elif name.removesuffix(".up.weight").removesuffix(".down.weight") not in owners:
             merged[name] = tensor
     return merged

@@ -228,6 +228,6 @@ class Transformer(nn.Module):
         state.length += 1
         return F.linear(self.decoder_norm(x).squeeze(1), self.projection.weight)
 
-    def n_parameters(self) -> int:
-        """How many numbers are trained; a shared matrix counts once."""
-        return sum(parameter.numel() for parameter in self.parameters())
+    def n_parameters(self, trained: bool = False) -> int:
+        """How many numbers the model has, or those that are `trained`; a shared matrix counts once."""
+        return sum(p.numel() for p in self.parameters() if p.requires_grad or not trained)
