@@ -262,6 +262,7 @@ def test_a_hopeless_job_of_a_sweep_ends_early(corpus, tmp_path, mt, monkeypatch)
     assert "step 30:" not in again.err
 
 
+@pytest.mark.slow
 def test_optuna_searches(corpus, tmp_path, mt, monkeypatch):
     """The extra `sweep`: the sweeper of the ready experiment is told each job's score."""
     monkeypatch.chdir(tmp_path)
