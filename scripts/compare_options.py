@@ -28,9 +28,6 @@ OPTIONS = {
     "r_drop_2": ["training.r_drop=2"],
     "subword_alpha_0.1": ["training.subword_alpha=0.1"],
     "weight_decay_0.1": ["optim.weight_decay=0.1"],
-    "l1_1e-4": ["optim.l1=1e-4"],
-    "adam": ["optim=adam"],
-    "rmsprop": ["optim=rmsprop", "optim.lr=1e-3"],
 }
 
 

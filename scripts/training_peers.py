@@ -105,7 +105,7 @@ class Mt:
             loss_sum.backward()
         with phase("optimizer"):
             self.n_steps += 1
-            trainer.update.apply(trainer.model, self.n_steps, batch.n_tgt_tokens)
+            trainer.update.apply(trainer.model, self.n_steps, 0.0, batch.n_tgt_tokens)
         return Step(batch.n_src_tokens, batch.n_tgt_tokens, batch.n_padded, float(nll_sum) / batch.n_tgt_tokens)
 
 
