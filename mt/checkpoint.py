@@ -54,10 +54,18 @@ def load_weights(model: nn.Module, path: Path) -> None:
     Raises:
         UserError: the file is missing, damaged, or of another model.
     """
-    tensors = read_tensors(path)
+    set_weights(model, read_tensors(path), str(path))
+
+
+def set_weights(model: nn.Module, tensors: dict[str, Tensor], origin: str) -> None:
+    """Give a model the weights `tensors`, by name.
+
+    Raises:
+        UserError: they are of another model; `origin` says where they come from.
+    """
     own = dict(model.named_parameters())
     if tensors.keys() != own.keys() or any(tensors[name].shape != own[name].shape for name in own):
-        raise UserError(f"{path} holds another model than config.yaml describes.")
+        raise UserError(f"{origin} holds another model than config.yaml describes.")
     with torch.no_grad():
         for name, parameter in own.items():
             parameter.copy_(part_like(tensors[name], parameter))

@@ -65,11 +65,11 @@ def learning_rate_factor(
 
 @torch.no_grad()
 def shrink(parameters: Iterable[nn.Parameter], amount: float) -> None:
-    """L1 regularisation's step: draw every matrix entry towards zero by `amount`, and stop at zero.
+    """L1 regularisation's step: draw every trained matrix entry towards zero by `amount`, and stop at zero.
 
     This is the proximal operator of the L1 norm (Parikh and Boyd, "Proximal Algorithms", 6.5.2). Added to the gradient,
     L1 would be rescaled by Adam and no weight would ever be exactly zero.
     """
     for parameter in parameters:
-        if parameter.dim() > 1:
+        if parameter.requires_grad and parameter.dim() > 1:
             parameter.copy_(parameter.sign() * (parameter.abs() - amount).clamp_min_(0))

@@ -108,6 +108,7 @@ class Trainer:
             with StopSignals() as self.signals:
                 self.loop()
         finally:
+            gc.unfreeze()  # the next job of a sweep needs nothing of this one
             self.progress.close()
             if self.tracker:
                 self.tracker.close()

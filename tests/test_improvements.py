@@ -202,7 +202,7 @@ def test_fine_tuning_begins_with_another_run(run_folder, other_corpus, tmp_path,
     assert best_loss(tuned) < best_loss(scratch)
     assert (tuned / "tokenizer.model").read_bytes() == (run_folder / "tokenizer.model").read_bytes()
 
-    frozen = tune("frozen", start, "training.freeze=[encoder,embeddings]")
+    frozen = tune("frozen", start, "training.freeze=[encoder,embeddings]", "optim.l1=0.01")
     before, after = load_file(run_folder / "model.safetensors"), load_file(frozen / "model.safetensors")
     changed = {name for name in before if not torch.equal(before[name], after[name])}
     assert changed
@@ -269,6 +269,7 @@ def test_the_schedule_ends_with_the_time(corpus, tmp_path, mt):
     [
         (["training.init_from=nowhere"], "training.init_from=nowhere: there is no such run folder"),
         (["training.init_from={run}", "model.d_ff=96"], "add\n  model.d_ff=128"),
+        (["training.init_from={run}", "model.d_ff=128", "tokenizer.vocab_size=310"], "add\n  tokenizer.vocab_size=320"),
         (["training.freeze=[encodre]"], "encodre"),
         (["training.freeze=[encoder,decoder,embeddings]"], "leaves nothing to train"),
         (["training.new_vocab=true"], "training.init_from's vocabulary"),

@@ -63,16 +63,20 @@ def load_start(model: Transformer, config: Config, start: Path, tokenizer: Token
 
 
 def check_shape(config: Config, start: Path) -> None:
-    """Raise `UserError` where the new model is of another shape than that of the run `start`."""
+    """Raise `UserError` where the run `start` has another shape of model, or a kept tokeniser of another kind."""
     if not start.is_dir():
         raise UserError(f"training.init_from={start}: there is no such run folder.")
     old = load_config(start / "config.yaml")
     wanted = {f"model.{key}": (getattr(old.model, key), getattr(config.model, key)) for key in SHAPE_KEYS}
     wanted["tokenizer.joint"] = (old.tokenizer.joint, config.tokenizer.joint)
+    if not config.training.new_vocab:
+        wanted["tokenizer.model_type"] = (old.tokenizer.model_type, config.tokenizer.model_type)
+        if config.tokenizer.vocab_size is not None:
+            wanted["tokenizer.vocab_size"] = (old.tokenizer.vocab_size or "null", config.tokenizer.vocab_size)
     differing = [f"{key}={getattr(there, 'value', there)}" for key, (there, here) in wanted.items() if there != here]
     if differing:
         raise UserError(
-            f"training.init_from={start} has a model of another shape: to begin with it, add\n  {' '.join(differing)}"
+            f"training.init_from={start} has another model or tokeniser: to begin with it, add\n  {' '.join(differing)}"
         )
 
 

@@ -12,7 +12,7 @@ import datasets
 import torch
 
 from mt.averaging import MovingAverage, average_weights
-from mt.checkpoint import read_tensors, save_weights
+from mt.checkpoint import read_tensors, save_weights, set_weights
 from mt.choices import Precision
 from mt.cli import fail
 from mt.commands.composition import run_composed
@@ -110,9 +110,7 @@ def keep_average(config: Config, setup: Setup) -> None:
         return
     weights = average_weights(paths, read_tensors)
     model = build_model(config, setup.data.tokenizer).to(trainer.device)
-    with torch.no_grad():
-        for name, parameter in model.named_parameters():
-            parameter.copy_(weights[name])
+    set_weights(model, weights, f"The mean of {paths[0].parent}")
     result = build_validator(config, setup.data, model).validate(lambda: None)
     best = trainer.state.best_score
     better = best is None or trainer.score_of(result) > best
@@ -156,11 +154,11 @@ def set_up(config: Config) -> Setup:
         torch.cuda.set_device(device)
     Scorer(config.data.tgt_lang)  # fails now, not after the first thousand steps
     resumes = any((run / "checkpoints").glob("step-*"))
-    if config.training.init_from is not None and not resumes:
-        check_shape(config, Path(config.training.init_from))
     with world.main_first():
         if world.is_main:
             check_run_folder(run, config)
+        if config.training.init_from is not None and not resumes:
+            check_shape(config, Path(config.training.init_from))
         data = prepare(config, run)
         model = build_starting_model(config, data.tokenizer, resumes).to(device)
         if world.is_main:
