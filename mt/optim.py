@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import inspect
 import math
 from collections.abc import Iterable
+from functools import partial
 
 import torch
 from torch import nn
@@ -16,7 +18,7 @@ def leave_compiler_out() -> None:
     They import it to exclude their methods from compilation, which is not wanted here. Where a version of torch does
     that in another way, this has no effect.
     """
-    for method in (Optimizer.add_param_group, Optimizer.state_dict, Optimizer.load_state_dict):
+    for method in (Optimizer.add_param_group, Optimizer.state_dict, Optimizer.load_state_dict, Optimizer.zero_grad):
         function = getattr(method, "__wrapped__", None)
         if function is not None:
             function.__dynamo_disable = function
@@ -29,6 +31,14 @@ def build_optimizer(name: str, model: nn.Module, lr: float, weight_decay: float 
     squares over 0.98 as well; SGD has momentum 0.9.
     """
     leave_compiler_out()
+    optimizer = make_optimizer(name, model, lr, weight_decay)
+    step = inspect.unwrap(type(optimizer).step)  # without what is wrapped around it: hooks, and the compiler again
+    optimizer.step = torch.no_grad()(partial(step, optimizer))  # type: ignore[method-assign]
+    return optimizer
+
+
+def make_optimizer(name: str, model: nn.Module, lr: float, weight_decay: float) -> Optimizer:
+    """As `build_optimizer`, of torch's own kind."""
     parameters = [parameter for parameter in model.parameters() if parameter.requires_grad]
     groups = [
         {"params": [p for p in parameters if p.dim() > 1], "weight_decay": weight_decay},
