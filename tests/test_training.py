@@ -281,6 +281,14 @@ def test_optuna_searches(corpus, tmp_path, mt, monkeypatch):
     assert best["best_value"] == pytest.approx(-float(outcome.err.splitlines()[-3].split()[0]), abs=1e-3)
 
 
+@pytest.mark.slow
+def test_an_optuna_search_without_a_score_says_so(tmp_path, mt, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    outcome = mt("train", "--multirun", "experiment=sweep_optuna", "hydra.sweeper.n_trials=1", "data.train=nowhere")
+    assert outcome.code == 2
+    assert outcome.err.splitlines()[-1].startswith("mt: No job of the sweep has come to a score")
+
+
 def test_what_is_dropped_is_said(corpus, tmp_path, mt):
     pairs = [*toy_pairs(200, 3), ("", "X"), ("ba", ""), ("ba " * 60, "BA " * 60)]
     write_pairs(tmp_path / "train", pairs)

@@ -55,6 +55,10 @@ def run_composed(arguments: list[str], job: Callable[[Config], float | None]) ->
         run()
     except (HydraException, OmegaConfBaseException) as error:
         raise UserError(explain(error)) from error
+    except ValueError as error:
+        if "No trials are completed" not in str(error):
+            raise
+        raise UserError("No job of the sweep has come to a score, so Optuna has no best one to name.") from error
     if failures:
         raise failures[0]
 
