@@ -84,3 +84,11 @@ class Part(Enum):
     self_attention = "self_attention"
     source_attention = "source_attention"
     feed_forward = "feed_forward"
+
+
+class LengthNorm(Enum):
+    """What the log-probabilities of translations are divided by before they are compared (`mt.search.hypotheses`)."""
+
+    gnmt = "gnmt"
+    average = "average"
+    none = "none"

@@ -16,6 +16,7 @@ from omegaconf import MISSING
 
 from mt.choices import (
     Activation,
+    LengthNorm,
     ModelType,
     Norm,
     OptimizerName,
@@ -295,7 +296,11 @@ class SearchConfig:
 
     beam_size: int = 5
     length_penalty: float = 1.0
-    """GNMT's alpha: a hypothesis scores log p / ((5 + length) / 6) ** alpha."""
+    """The exponent alpha of the length norm."""
+    length_norm: LengthNorm = LengthNorm.gnmt
+    """A hypothesis scores log p over ((5 + length) / 6) ** alpha (gnmt), length ** alpha (average) or 1 (none)."""
+    patience: Optional[float] = None  # noqa: UP045
+    """A sentence ends when patience * beam_size hypotheses have ended; null: when nothing better can still come."""
     max_len_ratio: float = 2.0
     max_len_offset: int = 20
     """A translation has at most max_len_ratio * source length + max_len_offset pieces."""
@@ -304,7 +309,7 @@ class SearchConfig:
     """A batch's budget in source pieces, padding counted, times beam_size."""
 
     def __post_init__(self) -> None:
-        require_positive("search", self, "beam_size", "max_len_ratio", "n_best", "max_tokens")
+        require_positive("search", self, "beam_size", "patience", "max_len_ratio", "n_best", "max_tokens")
         require_not_negative("search", self, "length_penalty", "max_len_offset")
         require(
             self.n_best <= self.beam_size,

@@ -18,7 +18,8 @@ from mt.data.sampler import plan_batches
 from mt.devices import choose_device
 from mt.errors import UserError
 from mt.model.transformer import Transformer
-from mt.search import Hypothesis, Vocabulary, beam_search
+from mt.search.beam import Beam, beam_search
+from mt.search.hypotheses import Hypothesis, Scoring, Vocabulary
 from mt.tokenizer import Tokenizer, load_tokenizer
 
 log = logging.getLogger(__name__)
@@ -121,10 +122,9 @@ class Translator:
             self.model.step,
             self.model.start(self.model.encode(src, src_mask), src_mask, search.beam_size),
             Vocabulary(tokenizer.bos_id, tokenizer.eos_id, (tokenizer.pad_id, tokenizer.bos_id, tokenizer.unk_id)),
-            max_lens=limits,
-            beam_size=search.beam_size,
-            alpha=search.length_penalty,
-            device=device,
+            limits,
+            Beam(search.beam_size, search.n_best, Scoring(search.length_norm, search.length_penalty), search.patience),
+            device,
         )
 
     def limit(self, source_length: int, search: SearchConfig) -> int:

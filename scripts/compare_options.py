@@ -36,6 +36,7 @@ OPTIONS = {
     "r_drop_2": ["training.r_drop=2"],
     "r_drop_5": ["training.r_drop=5"],
     "subword_alpha_0.1": ["training.subword_alpha=0.1"],
+    "subword_alpha_0.5": ["training.subword_alpha=0.5"],
     "weight_decay_0.1": ["optim.weight_decay=0.1"],
     "l1_1e-6": ["optim.l1=1e-6"],
 }

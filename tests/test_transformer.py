@@ -35,26 +35,42 @@ def test_step_by_step_equals_all_at_once(variant):
         beam = 3
         state = model.start(model.encode(src, src_mask), src_mask, beam)
         for position in range(tgt.size(1)):
-            logits = model.step(tgt[:, position].repeat_interleave(beam), state)
-            for row in range(2 * beam):
-                assert torch.allclose(logits[row], at_once[row // beam, position], atol=1e-5)
+            logits = model.step(tgt[:, position : position + 1].expand(-1, beam), state)
+            for hypothesis in range(beam):
+                assert torch.allclose(logits[:, hypothesis], at_once[:, position], atol=1e-5)
+            state.follow(torch.arange(beam).expand(2, -1))
 
 
-def test_select_follows_the_chosen_hypotheses():
+def test_what_is_followed_and_kept():
+    """Hypotheses that change their order, multiply and end, and sentences that leave, as in a beam search."""
     model = build()
     src, src_mask = build_source([[5, 6, 7], [8], [9, 10]], pad_id=0, eos_id=3)
     with torch.no_grad():
-        memory = model.encode(src, src_mask)
-        state = model.start(memory, src_mask, 2)
-        model.step(torch.tensor([2, 2, 2, 2, 2, 2]), state)
-        model.step(torch.tensor([11, 12, 13, 14, 15, 16]), state)
-        state.select(torch.tensor([5, 4, 1, 1])[[2, 3, 0, 1]])  # sentence 1 ends; 0 goes on twice with row 1
-        logits = model.step(torch.tensor([17, 18, 17, 18]), state)
-        for row, (sentence, prefix) in enumerate(
-            [(0, [2, 12, 17]), (0, [2, 12, 18]), (2, [2, 16, 17]), (2, [2, 15, 18])]
-        ):
-            expected = model(src[[sentence]], src_mask[[sentence]], torch.tensor([prefix]))[0, -1]
-            assert torch.allclose(logits[row], expected, atol=1e-5)
+        state = model.start(model.encode(src, src_mask), src_mask, 2)
+        model.step(torch.tensor([[2], [2], [2]]), state)
+        state.follow(torch.zeros(3, 2, dtype=torch.long))
+        model.step(torch.tensor([[11, 12], [13, 14], [15, 16]]), state)
+        state.follow(torch.tensor([[1, 1], [0, 1], [1, 0]]))
+        state.keep(torch.tensor([0, 2]))
+        logits = model.step(torch.tensor([[17, 18], [17, 18]]), state)
+        state.follow(torch.tensor([[1, 0], [0, 1]]))
+        state.keep(torch.tensor([1, 0]))
+        after = model.step(torch.tensor([[5, 6], [7, 8]]), state)
+
+        def expected(sentence, prefix):
+            return model(src[[sentence]], src_mask[[sentence]], torch.tensor([prefix]))[0, -1]
+
+        for found, sentence, prefix in [
+            (logits[0, 0], 0, [2, 12, 17]),
+            (logits[0, 1], 0, [2, 12, 18]),
+            (logits[1, 0], 2, [2, 16, 17]),
+            (logits[1, 1], 2, [2, 15, 18]),
+            (after[0, 0], 2, [2, 16, 17, 5]),
+            (after[0, 1], 2, [2, 15, 18, 6]),
+            (after[1, 0], 0, [2, 12, 18, 7]),
+            (after[1, 1], 0, [2, 12, 17, 8]),
+        ]:
+            assert torch.allclose(found, expected(sentence, prefix), atol=1e-5)
 
 
 def test_padding_changes_nothing():

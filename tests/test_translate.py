@@ -67,7 +67,7 @@ def test_scores_are_the_models_own(translator):
 
     from mt.data.batch import build_batch
     from mt.objective import Objective
-    from mt.search import length_penalty
+    from mt.search.hypotheses import Scoring
 
     tokenizer = translator.tokenizer
     search = SearchConfig(beam_size=4, n_best=4, length_penalty=0.7)
@@ -79,7 +79,7 @@ def test_scores_are_the_models_own(translator):
                 log_prob = -Objective(translator.model).eval()(batch)[1].item()
             assert hypothesis.log_prob == pytest.approx(log_prob, abs=1e-3)
             assert hypothesis.score == pytest.approx(
-                log_prob / length_penalty(len(hypothesis.tokens) + 1, 0.7), abs=1e-3
+                log_prob / Scoring(alpha=0.7).penalty(len(hypothesis.tokens) + 1), abs=1e-3
             )
 
 

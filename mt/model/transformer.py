@@ -1,13 +1,12 @@
 """The encoder-decoder Transformer of "Attention Is All You Need", bottom-up: layers, encoder, decoder, model.
 
-Shapes: B sentences, N = B x beam hypotheses, S source and T target positions, D model features, H heads,
-K features a head, V vocabulary. Masks are bool, True = may be attended to.
+Shapes: B sentences, N hypotheses of each, S source and T target positions, D model features, H heads, K features a
+head, V vocabulary. Masks are bool, True = may be attended to.
 """
 
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
@@ -17,6 +16,7 @@ from torch.utils.checkpoint import checkpoint
 from mt.choices import Positions
 from mt.config import ModelConfig
 from mt.model.attention import MultiHeadAttention
+from mt.model.cache import FIRST_POSITIONS, DecodingState, LayerCache
 from mt.model.layers import Embedding, FeedForward, Residual
 
 
@@ -48,24 +48,6 @@ class EncoderLayer(nn.Module):
         return x
 
 
-@dataclass
-class LayerCache:
-    """What one decoder layer keeps between steps."""
-
-    keys: Tensor
-    """of the target so far, (N, H, T, K)"""
-    values: Tensor
-    memory_keys: Tensor
-    """of the source, one set a sentence, not a hypothesis, (B, H, S, K)"""
-    memory_values: Tensor
-
-    def extend(self, keys: Tensor, values: Tensor) -> tuple[Tensor, Tensor]:
-        """Append the newest position's, (N, H, 1, K), and give all."""
-        self.keys = torch.cat((self.keys, keys), dim=2)
-        self.values = torch.cat((self.values, values), dim=2)
-        return self.keys, self.values
-
-
 class DecoderLayer(nn.Module):
     """Self-attention over the target so far, attention to the source, then a feed-forward network."""
 
@@ -84,51 +66,29 @@ class DecoderLayer(nn.Module):
         return x
 
     def start(self, memory: Tensor, n_hypotheses: int) -> LayerCache:
-        """An empty cache for `n_hypotheses` rows over `memory` (B, S, D)."""
-        keys, values = self.source_attention.keys_values(memory)
-        empty = keys.new_empty(n_hypotheses, keys.size(1), 0, keys.size(3))
-        return LayerCache(empty, empty, keys, values)
+        """An empty cache over `memory` (B, S, D), for up to `n_hypotheses` of each sentence."""
+        keys, values = (part.contiguous() for part in self.source_attention.keys_values(memory))
+        shape = (*keys.shape[:2], n_hypotheses * FIRST_POSITIONS, keys.size(3))
+        return LayerCache(keys, values, keys.new_empty(shape), values.new_empty(shape))
 
-    def step(self, x: Tensor, cache: LayerCache, src_mask: Tensor) -> Tensor:
-        """The newest position alone, (N, 1, D) -> (N, 1, D); `cache` grows by it."""
-        n_sentences = cache.memory_keys.size(0)
+    def step(self, x: Tensor, cache: LayerCache, state: DecodingState, mask: Tensor | None) -> Tensor:
+        """The newest position of all hypotheses alone, (B, N, D) -> (B, N, D); `cache` takes it in.
+
+        The hypotheses of a sentence are the query positions of one row; `mask` says which slots each may look at.
+        """
+
+        def attend_to_target(y: Tensor) -> Tensor:
+            end = state.length * state.n_hypotheses
+            cache.put(*self.self_attention.keys_values(y), slice(end - state.n_hypotheses, end))
+            return self.self_attention.attend(y, cache.keys[:, :, :end], cache.values[:, :, :end], mask)
 
         def attend_to_source(y: Tensor) -> Tensor:
-            # A sentence's hypotheses all look at the same source: they are the query positions of one row.
-            rows = y.view(n_sentences, -1, y.size(-1))  # (N, 1, D) -> (B, beam, D)
-            seen = self.source_attention.attend(rows, cache.memory_keys, cache.memory_values, mask=src_mask)
-            return seen.view_as(y)
+            return self.source_attention.attend(y, cache.memory_keys, cache.memory_values, state.src_mask)
 
-        x = self.residuals[0](
-            x, lambda y: self.self_attention.attend(y, *cache.extend(*self.self_attention.keys_values(y)))
-        )
+        x = self.residuals[0](x, attend_to_target)
         x = self.residuals[1](x, attend_to_source)
         x = self.residuals[2](x, self.feed_forward)
         return x
-
-
-@dataclass
-class DecodingState:
-    """The caches of all layers: what decoding one more position needs to know of the earlier ones."""
-
-    layers: list[LayerCache]
-    src_mask: Tensor
-    length: int = 0
-
-    def select(self, rows: Tensor) -> None:
-        """Go on with the hypotheses `rows` (each in 0..N-1), the same number for each sentence that is kept.
-
-        The rows of a sentence stand together, and sentences keep their order.
-        """
-        n_hypotheses, n_sentences = self.layers[0].keys.size(0), self.src_mask.size(0)
-        beam = n_hypotheses // n_sentences
-        sentences = rows[::beam] // beam if len(rows) < n_hypotheses else None
-        if sentences is not None:
-            self.src_mask = self.src_mask[sentences]
-        for cache in self.layers:
-            cache.keys, cache.values = cache.keys[rows], cache.values[rows]
-            if sentences is not None:
-                cache.memory_keys, cache.memory_values = cache.memory_keys[sentences], cache.memory_values[sentences]
 
 
 class Transformer(nn.Module):
@@ -214,19 +174,18 @@ class Transformer(nn.Module):
             result = layer(*arguments)
         return result
 
-    def start(self, memory: Tensor, src_mask: Tensor, beam_size: int = 1) -> DecodingState:
-        """The state before the first step, for `beam_size` hypotheses a sentence."""
-        n_hypotheses = memory.size(0) * beam_size
+    def start(self, memory: Tensor, src_mask: Tensor, n_hypotheses: int = 1) -> DecodingState:
+        """The state before the first step, for up to `n_hypotheses` of each sentence."""
         layers = [layer.start(memory, n_hypotheses) for layer in self.decoder]  # type: ignore[operator]
-        return DecodingState(layers, src_mask[:, None, None, :])
+        return DecodingState(layers, src_mask[:, None, None, :], n_hypotheses)
 
     def step(self, tokens: Tensor, state: DecodingState) -> Tensor:
-        """Logits (N, V) for the token after `tokens` (N,), the newest of each hypothesis; `state` grows by them."""
-        x = self.tgt_embedding(tokens.unsqueeze(1), start=state.length)
+        """Logits (B, N, V) for the token after `tokens` (B, N), the newest of each hypothesis; `state` grows."""
+        x = self.tgt_embedding(tokens.reshape(-1, 1), start=state.length).view(*tokens.shape, -1)  # (B, N, D)
+        mask = state.extend(tokens.size(1))
         for layer, cache in zip(self.decoder, state.layers, strict=True):
-            x = layer.step(x, cache, state.src_mask)  # type: ignore[operator]
-        state.length += 1
-        return F.linear(self.decoder_norm(x).squeeze(1), self.projection.weight)
+            x = layer.step(x, cache, state, mask)  # type: ignore[operator]
+        return F.linear(self.decoder_norm(x), self.projection.weight)
 
     def n_parameters(self, trained: bool = False) -> int:
         """How many numbers the model has, or those that are `trained`; a shared matrix counts once."""

@@ -1,0 +1,154 @@
+"""A model as CTranslate2 reads it: all of our configurations fit, positions as a table."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+from ctranslate2.converters.utils import fuse_linear
+from ctranslate2.specs import TransformerSpec, common_spec
+from ctranslate2.specs.transformer_spec import (
+    FeedForwardSpec,
+    TransformerDecoderLayerSpec,
+    TransformerDecoderSpec,
+    TransformerEncoderLayerSpec,
+    TransformerEncoderSpec,
+)
+from torch import Tensor, nn
+
+from mt.choices import Activation, Norm
+from mt.model.attention import MultiHeadAttention
+from mt.model.layers import Embedding, FeedForward, Residual, sinusoids
+from mt.model.transformer import DecoderLayer, EncoderLayer, Transformer
+from mt.tokenizer import Tokenizer
+
+ACTIVATIONS = {
+    Activation.relu: common_spec.Activation.RELU,
+    Activation.gelu: common_spec.Activation.GELU,
+    Activation.swiglu: common_spec.Activation.SWISH,
+}
+
+
+def save_ctranslate2(
+    model: Transformer, tokenizer: Tokenizer, folder: Path, quantization: str, n_positions: int
+) -> None:
+    """Write a model for CTranslate2 into a new folder.
+
+    Args:
+        quantization: of the weights: float32, int8, int16, float16, bfloat16 or int8_float32.
+        n_positions: sinusoidal positions the model is to know; learned ones are as many as there are.
+    """
+    spec = build_spec(model, n_positions)
+    for processor, register in (
+        (tokenizer.src, spec.register_source_vocabulary),
+        (tokenizer.tgt, spec.register_target_vocabulary),
+    ):
+        register([processor.id_to_piece(i) for i in range(processor.get_piece_size())])
+    marks = {"unk_token": tokenizer.unk_id, "bos_token": tokenizer.bos_id, "eos_token": tokenizer.eos_id}
+    for name, mark in marks.items():
+        setattr(spec.config, name, tokenizer.tgt.id_to_piece(mark))
+    spec.config.decoder_start_token = spec.config.bos_token
+    spec.config.add_source_eos = True
+    spec.validate()
+    spec.optimize(quantization=quantization)
+    folder.mkdir(parents=True)
+    spec.save(str(folder))
+
+
+def build_spec(model: Transformer, n_positions: int) -> TransformerSpec:
+    """The model's weights under CTranslate2's names."""
+    config = model.config
+    options = {
+        "pre_norm": config.norm is Norm.pre,
+        "activation": ACTIVATIONS[config.activation],
+        "ffn_glu": config.activation is Activation.swiglu,
+    }
+    encoder = TransformerEncoderSpec(config.n_encoder_layers, config.n_heads, **options)
+    decoder = TransformerDecoderSpec(config.n_decoder_layers, config.n_heads, **options)
+    set_embedding(encoder, encoder.embeddings[0], model.src_embedding, n_positions)
+    set_embedding(decoder, decoder.embeddings, model.tgt_embedding, n_positions)
+    for encoder_spec, encoder_layer in zip(encoder.layer, model.encoder, strict=True):
+        assert isinstance(encoder_layer, EncoderLayer)
+        set_encoder_layer(encoder_spec, encoder_layer)
+    for decoder_spec, decoder_layer in zip(decoder.layer, model.decoder, strict=True):
+        assert isinstance(decoder_layer, DecoderLayer)
+        set_decoder_layer(decoder_spec, decoder_layer)
+    for spec, norm in ((encoder, model.encoder_norm), (decoder, model.decoder_norm)):
+        if isinstance(norm, nn.LayerNorm):
+            set_norm(spec.layer_norm, norm)
+    decoder.projection.weight = array(model.projection.weight)
+    return TransformerSpec(encoder, decoder)
+
+
+def array(weight: Tensor) -> np.ndarray:
+    """A weight as numbers."""
+    numbers: np.ndarray = weight.detach().float().cpu().numpy()
+    return numbers
+
+
+def set_embedding(
+    spec: TransformerEncoderSpec | TransformerDecoderSpec,
+    tokens: common_spec.EmbeddingsSpec,
+    embedding: Embedding,
+    n_positions: int,
+) -> None:
+    """Token and position embeddings."""
+    tokens.weight = array(embedding.tokens.weight)
+    table = embedding.positions if embedding.learned_positions else sinusoids(n_positions, tokens.weight.shape[1])
+    spec.position_encodings.encodings = array(table)
+
+
+def set_encoder_layer(spec: TransformerEncoderLayerSpec, layer: EncoderLayer) -> None:
+    """A layer of the encoder."""
+    set_self_attention(spec.self_attention, layer.self_attention)
+    set_feed_forward(spec.ffn, layer.feed_forward)
+    for part, residual in zip((spec.self_attention, spec.ffn), layer.residuals, strict=True):
+        assert isinstance(residual, Residual)
+        set_norm(part.layer_norm, residual.norm)
+
+
+def set_decoder_layer(spec: TransformerDecoderLayerSpec, layer: DecoderLayer) -> None:
+    """A layer of the decoder."""
+    set_self_attention(spec.self_attention, layer.self_attention)
+    attention = layer.source_attention
+    set_linear(spec.attention.linear[0], attention.query)
+    fuse_linear(spec.attention.linear[1], [linear(attention.key), linear(attention.value)])
+    set_linear(spec.attention.linear[2], attention.output)
+    set_feed_forward(spec.ffn, layer.feed_forward)
+    for part, residual in zip((spec.self_attention, spec.attention, spec.ffn), layer.residuals, strict=True):
+        assert isinstance(residual, Residual)
+        set_norm(part.layer_norm, residual.norm)
+
+
+def set_self_attention(spec: common_spec.LayerSpec, attention: MultiHeadAttention) -> None:
+    """Queries, keys and values as one map, then the output's."""
+    fuse_linear(spec.linear[0], [linear(attention.query), linear(attention.key), linear(attention.value)])
+    set_linear(spec.linear[1], attention.output)
+
+
+def set_feed_forward(spec: FeedForwardSpec, feed_forward: FeedForward) -> None:
+    """Two maps, or three where the hidden features are gated."""
+    if feed_forward.gate is None:
+        set_linear(spec.linear_0, feed_forward.hidden)
+    else:
+        set_linear(spec.linear_0, feed_forward.gate)
+        set_linear(spec.linear_0_noact, feed_forward.hidden)
+    set_linear(spec.linear_1, feed_forward.output)
+
+
+def linear(module: nn.Linear) -> common_spec.LinearSpec:
+    """A linear map."""
+    spec = common_spec.LinearSpec()
+    set_linear(spec, module)
+    return spec
+
+
+def set_linear(spec: common_spec.LinearSpec, module: nn.Linear) -> None:
+    """Weight and bias of a linear map."""
+    spec.weight, spec.bias = array(module.weight), array(module.bias)
+
+
+def set_norm(spec: common_spec.LayerNormSpec, norm: nn.Module) -> None:
+    """Scale and shift of a layer normalisation."""
+    assert isinstance(norm, nn.LayerNorm)
+    spec.gamma, spec.beta = array(norm.weight), array(norm.bias)

@@ -1,0 +1,1 @@
+"""Ways of searching for a translation: they know neither the tokeniser nor the model."""

@@ -1,0 +1,113 @@
+"""What every way of searching works with: the step function, and hypotheses that are scored and sorted.
+
+Shapes: B sentences still searched, N hypotheses of each, V vocabulary.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection
+from dataclasses import dataclass, field
+from math import inf
+from typing import Protocol, TypeVar
+
+from torch import Tensor
+
+from mt.choices import LengthNorm
+
+
+class State(Protocol):
+    """What the step function keeps between steps."""
+
+    def follow(self, parents: Tensor) -> None:
+        """Hypothesis n of sentence b goes on from hypothesis `parents[b, n]` of the last step, (B, N)."""
+
+    def keep(self, rows: Tensor) -> None:
+        """Go on with these sentences, in this order, (B,)."""
+
+
+S = TypeVar("S", bound=State)
+Step = Callable[[Tensor, S], Tensor]
+"""Newest token of each hypothesis (B, N) -> logits (B, N, V) of the next; the state is brought up to date."""
+
+
+@dataclass(frozen=True)
+class Vocabulary:
+    """The ids that search must know."""
+
+    bos_id: int
+    eos_id: int
+    never: Collection[int] = ()
+    """ids that are never generated"""
+
+
+@dataclass(frozen=True)
+class Hypothesis:
+    """One way to translate a sentence."""
+
+    tokens: list[int]
+    """without start and end mark"""
+    log_probs: list[float]
+    """of each token, and of the end mark where there is one"""
+    score: float
+    """what hypotheses are compared by"""
+    complete: bool = True
+    """False where the length limit cut it before its end mark"""
+
+    @property
+    def log_prob(self) -> float:
+        """Of the whole."""
+        return sum(self.log_probs)
+
+
+@dataclass(frozen=True)
+class Scoring:
+    """How the log-probabilities of hypotheses of different lengths are compared: divided by a penalty.
+
+    `gnmt`: ((5 + length) / 6) ** alpha, equation 14 of Wu et al., "Google's Neural Machine Translation System", 2016.
+    `average`: length ** alpha. `none`: 1. The length counts the end mark.
+    """
+
+    norm: LengthNorm = LengthNorm.gnmt
+    alpha: float = 1.0
+
+    def penalty(self, length: int) -> float:
+        """What the log-probability of so many tokens is divided by."""
+        if self.norm is LengthNorm.none:
+            return 1.0
+        return float(((5 + length) / 6 if self.norm is LengthNorm.gnmt else max(1, length)) ** self.alpha)
+
+
+@dataclass
+class Sentence:
+    """The finished hypotheses of one sentence, best first, at most as many as are wanted."""
+
+    max_len: int
+    n_best: int
+    scoring: Scoring
+    most_ended: float = inf
+    """hypotheses after whose end nothing better is waited for"""
+    n_ended: int = 0
+    finished: list[Hypothesis] = field(default_factory=list)
+
+    def add(self, tokens: list[int], log_probs: list[float], total: float, complete: bool = True) -> None:
+        """Put a hypothesis where it belongs. `total` is what is divided by the length penalty."""
+        self.n_ended += 1
+        if any(tokens == other.tokens for other in self.finished):
+            return  # several groups of a diverse beam found it, or live ones differ only beyond the limit
+        score = total / self.scoring.penalty(len(log_probs))
+        self.finished.append(Hypothesis(tokens, log_probs, score, complete))
+        # A translation that was cut is worse than any whole one.
+        self.finished.sort(key=lambda h: (not h.complete, -h.score))
+        del self.finished[self.n_best :]
+
+    def is_done(self, best_live_total: float, live_length: int) -> bool:
+        """Whether the live hypotheses, of so many tokens, are at an end, or can no longer come among the finished ones.
+
+        A log-probability only falls, and the penalty divides it by most at the longest length.
+        """
+        if live_length > self.max_len or best_live_total == float("-inf"):
+            return True
+        if len(self.finished) < self.n_best:
+            return False
+        best_possible = best_live_total / self.scoring.penalty(self.max_len + 1)
+        return self.n_ended >= self.most_ended or self.finished[-1].score >= best_possible
