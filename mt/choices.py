@@ -92,3 +92,10 @@ class LengthNorm(Enum):
     gnmt = "gnmt"
     average = "average"
     none = "none"
+
+
+class SearchMethod(Enum):
+    """The ways of searching in `mt.search`."""
+
+    beam = "beam"
+    sample = "sample"

@@ -9,14 +9,13 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field
-from math import inf
 from typing import Any, Optional
 
 from omegaconf import MISSING
 
+from mt.checks import require, require_fraction, require_not_negative, require_positive
 from mt.choices import (
     Activation,
-    LengthNorm,
     ModelType,
     Norm,
     OptimizerName,
@@ -28,33 +27,7 @@ from mt.choices import (
     Strategy,
 )
 from mt.errors import UserError
-
-
-def require(condition: bool, message: str) -> None:
-    """Raise `UserError(message)` unless `condition` holds."""
-    if not condition:
-        raise UserError(message)
-
-
-def require_positive(section: str, config: object, *names: str) -> None:
-    """Raise `UserError` for the first of the named fields that is set and below or equal to zero."""
-    for name in names:
-        value = getattr(config, name)
-        require(value is None or 0 < value < inf, f"{section}.{name}={value} must be a number above 0.")
-
-
-def require_not_negative(section: str, config: object, *names: str) -> None:
-    """Raise `UserError` for the first of the named fields that is negative or no finite number."""
-    for name in names:
-        value = getattr(config, name)
-        require(0 <= value < inf, f"{section}.{name}={value} must be a number, and not negative.")
-
-
-def require_fraction(section: str, config: object, *names: str) -> None:
-    """Raise `UserError` for the first of the named fields that is set and outside [0, 1)."""
-    for name in names:
-        value = getattr(config, name)
-        require(value is None or 0 <= value < 1, f"{section}.{name}={value} must be at least 0 and below 1.")
+from mt.search_config import SearchConfig
 
 
 @dataclass
@@ -288,33 +261,6 @@ class TrainingConfig:
             f"training.batches_per_step={self.batches_per_step} cannot be shared evenly by {n_processes} processes.",
         )
         return self.batches_per_step // n_processes
-
-
-@dataclass
-class SearchConfig:
-    """How translations are searched for."""
-
-    beam_size: int = 5
-    length_penalty: float = 1.0
-    """The exponent alpha of the length norm."""
-    length_norm: LengthNorm = LengthNorm.gnmt
-    """A hypothesis scores log p over ((5 + length) / 6) ** alpha (gnmt), length ** alpha (average) or 1 (none)."""
-    patience: Optional[float] = None  # noqa: UP045
-    """A sentence ends when patience * beam_size hypotheses have ended; null: when nothing better can still come."""
-    max_len_ratio: float = 2.0
-    max_len_offset: int = 20
-    """A translation has at most max_len_ratio * source length + max_len_offset pieces."""
-    n_best: int = 1
-    max_tokens: int = 4096
-    """A batch's budget in source pieces, padding counted, times beam_size."""
-
-    def __post_init__(self) -> None:
-        require_positive("search", self, "beam_size", "patience", "max_len_ratio", "n_best", "max_tokens")
-        require_not_negative("search", self, "length_penalty", "max_len_offset")
-        require(
-            self.n_best <= self.beam_size,
-            f"search.n_best={self.n_best} is more than search.beam_size={self.beam_size}: a beam holds no more.",
-        )
 
 
 @dataclass

@@ -10,9 +10,10 @@ from typing import Any
 import datasets
 from datasets import Dataset
 
-from mt.config import DataConfig, SearchConfig, source_list
+from mt.config import DataConfig, source_list
 from mt.data.sources import SourceContext, load_pairs
 from mt.metrics import Score, Scorer
+from mt.search_config import SearchConfig
 from mt.storage import write_text
 from mt.translator import Translator
 

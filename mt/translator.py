@@ -11,15 +11,17 @@ import numpy as np
 import torch
 
 from mt.checkpoint import load_weights
-from mt.config import Config, SearchConfig
+from mt.config import Config
 from mt.config_file import load_config
 from mt.data.batch import build_source
 from mt.data.sampler import plan_batches
 from mt.devices import choose_device
 from mt.errors import UserError
 from mt.model.transformer import Transformer
-from mt.search.beam import Beam, beam_search
-from mt.search.hypotheses import Hypothesis, Scoring, Vocabulary
+from mt.random import derive_seed
+from mt.search.configured import Source, build_rules, run_search
+from mt.search.hypotheses import Hypothesis, Task, Vocabulary
+from mt.search_config import SearchConfig
 from mt.tokenizer import Tokenizer, load_tokenizer
 
 log = logging.getLogger(__name__)
@@ -52,22 +54,36 @@ class Translator:
         self.joiner = "" if tgt_lang.replace("_", "-").split("-")[0] in UNSPACED_LANGUAGES else " "
 
     def translate(
-        self, lines: list[str], search: SearchConfig, first_line: int = 1, quiet: bool = False
+        self,
+        lines: list[str],
+        search: SearchConfig,
+        prefixes: list[str] | None = None,
+        first_line: int = 1,
+        quiet: bool = False,
     ) -> list[list[Translation]]:
         """The `search.n_best` best translations of each line, best first; an empty line has an empty one.
 
         A line of more than `max_len` pieces is translated in parts, cut at the end of a sentence where there is one,
-        with a warning that names the line, counted from `first_line`; `quiet` leaves warnings out.
+        with a warning that names the line; `quiet` leaves warnings out.
+
+        Args:
+            prefixes: what the translation of each line must begin with.
+            first_line: the number of the first line, for warnings and for what is drawn at random.
         """
         line_parts = [self.cut(ids) for ids in self.tokenizer.encode_src(lines)]
-        owners = [line for line, parts in enumerate(line_parts) for _ in parts]
+        beginnings = self.tokenizer.encode_tgt(prefixes or [""] * len(lines))
+        sources, owners = [], []
+        for line, (parts, beginning) in enumerate(zip(line_parts, beginnings, strict=True)):
+            for number, part in enumerate(parts):
+                seed = derive_seed(search.seed, first_line + line, number)
+                sources.append(Source(part, [] if number else beginning, seed))
+                owners.append(line)
         found: list[list[list[Hypothesis]]] = [[] for _ in lines]
-        hypotheses = self.search([part for parts in line_parts for part in parts], search)
-        for line, best in zip(owners, hypotheses, strict=True):
+        for line, best in zip(owners, self.search(sources, search), strict=True):
             found[line].append(best)
         if not quiet:
             long = [line for line, parts in enumerate(line_parts) if len(parts) > 1]
-            cut = [line for line, parts in enumerate(found) if not all(best[0].complete for best in parts)]
+            cut = [line for line, best_parts in enumerate(found) if not all(best[0].complete for best in best_parts)]
             warn(long, first_line, f"longer than data.max_len={self.max_len} pieces, translated in parts.")
             warn(cut, first_line, "translation cut at search.max_len_ratio x source length + search.max_len_offset.")
         return [self.join(hypotheses, search.n_best) for hypotheses in found]
@@ -91,45 +107,45 @@ class Translator:
         places = [i for i, piece in enumerate(pieces) if piece.startswith("▁") and i]
         return places[-1] if places else len(ids)
 
-    def search(self, sources: list[list[int]], search: SearchConfig) -> list[list[Hypothesis]]:
-        """The hypotheses for each sequence of source ids, in order."""
+    def search(self, sources: list[Source], search: SearchConfig) -> list[list[Hypothesis]]:
+        """The hypotheses for each source, in order."""
         results: list[list[Hypothesis]] = [[] for _ in sources]
         for indices in self.plan(sources, search):
-            for index, hypotheses in zip(
-                indices, self.search_batch([sources[i] for i in indices], search), strict=True
-            ):
-                results[index] = hypotheses
+            hypotheses = self.search_batch([sources[i] for i in indices], search)
+            for index, best in zip(indices, hypotheses, strict=True):
+                results[index] = best
         return results
 
-    def plan(self, sources: list[list[int]], search: SearchConfig) -> Iterator[list[int]]:
+    def plan(self, sources: list[Source], search: SearchConfig) -> Iterator[list[int]]:
         """Batches of like length, longest first so that a lack of memory shows at once."""
         if not sources:
             return
-        lens = np.array([len(source) + 1 for source in sources])
-        budget = max(search.max_tokens, int(lens.max()))
+        lens = np.array([len(source.ids) + 1 for source in sources])
+        budget = max(search.max_tokens // search.n_hypotheses, int(lens.max()))
         for batch in reversed(plan_batches(lens, lens, budget)):
             yield batch.tolist()
 
     @torch.inference_mode()
-    def search_batch(self, sources: list[list[int]], search: SearchConfig) -> list[list[Hypothesis]]:
+    def search_batch(self, sources: list[Source], search: SearchConfig) -> list[list[Hypothesis]]:
         """One batch through encoder and search."""
         tokenizer, device = self.tokenizer, self.model.projection.weight.device
         self.model.eval()
-        src, src_mask = build_source(sources, tokenizer.pad_id, tokenizer.eos_id)
+        src, src_mask = build_source([source.ids for source in sources], tokenizer.pad_id, tokenizer.eos_id)
         src, src_mask = src.to(device), src_mask.to(device)
-        limits = [self.limit(len(source), search) for source in sources]
-        return beam_search(
+        memory = self.model.encode(src, src_mask)
+        task = Task(
             self.model.step,
-            self.model.start(self.model.encode(src, src_mask), src_mask, search.beam_size),
+            self.model.start(memory, src_mask, search.n_hypotheses, watched=search.coverage_penalty > 0),
             Vocabulary(tokenizer.bos_id, tokenizer.eos_id, (tokenizer.pad_id, tokenizer.bos_id, tokenizer.unk_id)),
-            limits,
-            Beam(search.beam_size, search.n_best, Scoring(search.length_norm, search.length_penalty), search.patience),
+            [self.limit(source, search) for source in sources],
+            build_rules(search, tokenizer, sources, spaced=bool(self.joiner)),
             device,
         )
+        return run_search(task, search, [source.seed for source in sources])
 
-    def limit(self, source_length: int, search: SearchConfig) -> int:
-        """Most pieces of the translation of a source of so many; learned positions may end earlier."""
-        limit = int(search.max_len_ratio * source_length) + search.max_len_offset
+    def limit(self, source: Source, search: SearchConfig) -> int:
+        """Most pieces of the translation of a source; learned positions may end earlier."""
+        limit = int(search.max_len_ratio * len(source.ids)) + search.max_len_offset + len(source.prefix)
         embedding = self.model.tgt_embedding
         return min(limit, embedding.positions.size(0) - 1) if embedding.learned_positions else limit
 

@@ -10,7 +10,7 @@ from typing import TypeVar
 import torch
 from torch import Tensor
 
-from mt.config import SearchConfig
+from mt.choices import SearchMethod
 from mt.data.corpus import Corpus
 from mt.data.loader import sorted_batches
 from mt.distributed import ALONE, World
@@ -18,6 +18,7 @@ from mt.metrics import Scorer
 from mt.model.attention import recorded_weights
 from mt.model.transformer import DecoderLayer
 from mt.objective import Objective
+from mt.search_config import SearchConfig
 from mt.signals import Interrupted
 from mt.translator import Translator
 
@@ -86,7 +87,7 @@ class Validator:
 
     def translate(self, check: Callable[[], None]) -> list[str]:
         """The greedy translation of every line."""
-        greedy = replace(self.search, beam_size=1, n_best=1)
+        greedy = replace(self.search, method=SearchMethod.beam, beam_size=1, n_best=1, diverse_groups=1)
         sources = [src for src, _ in self.text]
         hypotheses = [""] * len(sources)
 

@@ -1,5 +1,6 @@
 """Beam search on distributions that can be searched exhaustively."""
 
+import collections
 import itertools
 import math
 
@@ -7,8 +8,11 @@ import pytest
 import torch
 
 from mt.choices import LengthNorm
-from mt.search.beam import CHUNK, Beam, beam_search, largest
-from mt.search.hypotheses import Scoring, Sentence, Vocabulary
+from mt.search.beam import Beam, beam_search
+from mt.search.hypotheses import Hypothesis, Scoring, Sentence, Task, Vocabulary
+from mt.search.live import CHUNK, largest
+from mt.search.rules import Forbidden, ForcedPrefix, MinLength, NoRepeatedNgram, RepetitionPenalty
+from mt.search.sampling import Sampling, pick, sample
 
 BOS, EOS, NEVER = 0, 1, 2
 VOCABULARY = Vocabulary(BOS, EOS, (BOS, NEVER))
@@ -42,16 +46,20 @@ def toy_model(seed: int, n_tokens: int = 6):
     def step(newest: torch.Tensor, state: Prefixes) -> torch.Tensor:
         rows = []
         for row, (sentence, tokens) in enumerate(zip(state.sentences, newest.tolist(), strict=True)):
-            state.prefixes[row] = [(*p, t) for p, t in zip(state.prefixes[row], tokens, strict=True)]
+            prefixes = state.prefixes[row] if state.prefixes[row] != [()] else [()] * len(tokens)
+            state.prefixes[row] = [(*p, t) for p, t in zip(prefixes, tokens, strict=True)]
             rows.append(torch.stack([distribution(sentence, prefix) for prefix in state.prefixes[row]]))
         return torch.stack(rows)
 
     return distribution, step
 
 
-def search(step, sentences, max_len, beam_size, scoring=GNMT, n_best=None):
-    beam = Beam(beam_size, n_best or beam_size, scoring)
-    return beam_search(step, Prefixes(sentences), VOCABULARY, [max_len] * len(sentences), beam)
+def task_of(step, sentences, max_len, rules=()):
+    return Task(step, Prefixes(sentences), VOCABULARY, [max_len] * len(sentences), rules)
+
+
+def search(step, sentences, max_len, beam_size, scoring=GNMT, n_best=None, rules=()):
+    return beam_search(task_of(step, sentences, max_len, rules), Beam(beam_size, n_best or beam_size, scoring))
 
 
 def exhaustive(distribution, sentence, max_len, scoring):
@@ -165,3 +173,166 @@ def test_largest_is_topk(n_columns, count):
     (values, places), expected = largest(x, count), x.topk(count)
     assert torch.equal(values, expected.values)
     assert torch.equal(places, expected.indices)
+
+
+A, B, C = 3, 4, 5
+
+
+def never_twice(hypothesis, n):
+    grams = [tuple(hypothesis.tokens[i : i + n]) for i in range(len(hypothesis.tokens) - n + 1)]
+    return len(grams) == len(set(grams))
+
+
+PIECES = ["<pad>", "</s>", "<never>", " a", "b", "ab"]
+RULES = {
+    "minimum length": (MinLength(EOS, [3, 3]), lambda h: len(h.tokens) >= 3),
+    "forced prefix": (ForcedPrefix([[B, B], [C, B]]), lambda h: h.tokens[:2] in ([B, B], [C, B])),
+    "no bigram twice": (NoRepeatedNgram(2), lambda h: never_twice(h, 2)),
+    "no trigram twice": (NoRepeatedNgram(3), lambda h: never_twice(h, 3)),
+    "forbidden word": (Forbidden([" ab"], PIECES), lambda h: " ab" not in " " + "".join(PIECES[t] for t in h.tokens)),
+    "forbidden inside": (Forbidden(["bb", "ba"], PIECES), lambda h: "bb" not in "".join(PIECES[t] for t in h.tokens)),
+}
+
+
+@pytest.mark.parametrize("name", RULES)
+def test_rules_are_kept_and_the_best_that_keeps_them_is_found(name):
+    """A wide beam with a rule gives what exhaustive search leaves when all that breaks the rule is crossed out."""
+    rule, holds = RULES[name]
+    broken = 0
+    for seed in range(6):
+        distribution, step = toy_model(seed)
+        results = search(step, [0, 1], max_len=4, beam_size=400, rules=[rule])
+        for sentence, hypotheses in enumerate(results):
+            everything = exhaustive(distribution, sentence, 4, GNMT)
+            expected = [entry for entry in everything if holds(Hypothesis(entry[2], [], 0.0))]
+            if name == "forced prefix":
+                expected = [entry for entry in expected if entry[2][:2] == rule.prefixes[sentence]]
+            broken += len(everything) - len(expected)
+            complete = [h for h in hypotheses if h.complete]
+            assert [h.tokens for h in complete] == [tokens for _, _, tokens in expected]
+            assert complete[0].log_prob == pytest.approx(expected[0][1], abs=1e-4)
+    assert broken
+
+
+def test_repetition_costs_and_the_log_probability_stays_the_models():
+    _, step = toy_model(3)
+    (plain,) = search(step, [0], max_len=4, beam_size=400)
+    (punished,) = search(step, [0], max_len=4, beam_size=400, rules=[RepetitionPenalty(3.0)])
+    of = {tuple(h.tokens): h for h in plain if h.complete}
+    for hypothesis in punished:
+        if hypothesis.complete:
+            other = of[tuple(hypothesis.tokens)]
+            assert hypothesis.log_probs == pytest.approx(other.log_probs, abs=1e-5)
+            repeated = [
+                log_prob
+                for i, (token, log_prob) in enumerate(zip(other.tokens, other.log_probs, strict=False))
+                if token in other.tokens[:i]
+            ]
+            total = other.log_prob + 2.0 * sum(repeated)
+            assert hypothesis.score == pytest.approx(total / GNMT.penalty(len(other.log_probs)), abs=1e-4)
+
+
+def test_patience_ends_earlier():
+    worse = 0
+    for seed in range(20):
+        _, step = toy_model(seed)
+        (exact,) = search(step, [0], max_len=12, beam_size=3, n_best=1)
+        (hasty,) = beam_search(task_of(step, [0], 12), Beam(3, 1, patience=1 / 3))
+        assert hasty[0].score <= exact[0].score + 1e-6
+        worse += hasty[0].score < exact[0].score - 1e-6
+    assert worse
+
+
+def test_groups_without_diversity_are_the_same():
+    for seed in range(5):
+        _, step = toy_model(seed)
+        (plain,) = search(step, [0], max_len=6, beam_size=2)
+        (same,) = beam_search(task_of(step, [0], 6), Beam(6, 2, groups=3, diversity=0.0))
+        assert [h.tokens for h in same] == [h.tokens for h in plain]
+
+
+def test_diverse_groups_begin_in_different_ways():
+    def first_tokens(hypotheses):
+        return len({tuple(h.tokens[:1]) for h in hypotheses})
+
+    plain, diverse = [], []
+    for seed in range(10):
+        _, step = toy_model(seed)
+        plain += search(step, [0], max_len=6, beam_size=4)
+        diverse += beam_search(task_of(step, [0], 6), Beam(4, 4, groups=4, diversity=5.0))
+    assert all(len({tuple(h.tokens) for h in hypotheses}) == len(hypotheses) == 4 for hypotheses in diverse)
+    assert sum(map(first_tokens, diverse)) > sum(map(first_tokens, plain))
+
+
+def test_coverage_is_gnmts():
+    """cp(x, y) = beta * sum over the source of log(min(sum over the target of p, 1))."""
+    _, step = toy_model(1)
+
+    class Watched(Prefixes):
+        def attention(self):
+            rows = zip(self.sentences, self.prefixes, strict=True)
+            return torch.stack([torch.stack([shares(sentence, p) for p in prefixes]) for sentence, prefixes in rows])
+
+    def shares(sentence, prefix):
+        generator = torch.Generator().manual_seed(len(prefix) + 10 * sum(prefix))
+        return torch.cat((torch.rand(3, generator=generator).softmax(-1), torch.zeros(1)))  # the last one is padding
+
+    task = Task(step, Watched([0]), VOCABULARY, [3])
+    (hypotheses,) = beam_search(task, Beam(120, 120, Scoring(coverage=0.4)))
+    for hypothesis in hypotheses:
+        if hypothesis.complete:
+            prefixes = [(BOS, *hypothesis.tokens[:i]) for i in range(len(hypothesis.tokens) + 1)]
+            covered = sum(shares(0, prefix) for prefix in prefixes)[:3].tolist()
+            penalty = 0.4 * sum(math.log(min(share, 1.0)) for share in covered)
+            plain = hypothesis.log_prob / GNMT.penalty(len(hypothesis.log_probs))
+            assert hypothesis.score == pytest.approx(plain + penalty, abs=1e-4)
+
+
+def draws(sampling, seeds, max_len=6, model=2, sentences=None):
+    _, step = toy_model(model)
+    return sample(task_of(step, sentences or [0] * len(seeds), max_len), sampling, seeds)
+
+
+def test_samples_come_as_often_as_they_are_probable():
+    distribution, _ = toy_model(2)
+    found = draws(Sampling(1), range(4000), max_len=2)
+    counts = collections.Counter(tuple(h[0].tokens) for h in found if h[0].complete)
+    expected = {tuple(tokens): math.exp(log_prob) for _, log_prob, tokens in exhaustive(distribution, 0, 2, GNMT)}
+    usable = 1 - sum(distribution(0, (BOS,))[[BOS, NEVER]].exp().tolist())
+    for tokens, probability in expected.items():
+        if len(tokens) == 0:
+            assert counts[tokens] / 4000 == pytest.approx(probability / usable, abs=0.03)
+    assert len(counts) > 3
+
+
+def test_what_is_drawn_depends_on_the_seed_alone():
+    sampling = Sampling(3, 3)
+    together = draws(sampling, [11, 12, 13], sentences=[0, 1, 2])
+    alone = [draws(sampling, [seed], sentences=[sentence])[0] for sentence, seed in ((0, 11), (1, 12), (2, 13))]
+    assert together == alone
+    assert together != draws(sampling, [21, 22, 23], sentences=[0, 1, 2])
+
+
+def test_narrow_samples():
+    """The most probable token alone, by whichever narrowing, is greedy search."""
+    _, step = toy_model(2)
+    (greedy,) = search(step, [0], max_len=6, beam_size=1)
+    for sampling in (Sampling(top_k=1), Sampling(top_p=1e-6), Sampling(temperature=1e-4)):
+        for (hypothesis,) in draws(sampling, range(5)):
+            assert hypothesis.tokens == greedy[0].tokens
+            assert hypothesis.log_probs == pytest.approx(greedy[0].log_probs, abs=1e-5)
+
+
+def test_top_k_and_top_p_leave_the_rest_out():
+    scores = torch.tensor([0.5, 0.3, 0.15, 0.05]).log().expand(1, 1, 4)
+    luck = torch.linspace(0, 0.9999, 400)
+
+    def drawn(**narrowing):
+        return collections.Counter(int(pick(scores, Sampling(**narrowing), x.view(1, 1))) for x in luck)
+
+    assert set(drawn(top_k=2)) == {0, 1}
+    assert drawn(top_k=2)[0] / 400 == pytest.approx(0.5 / 0.8, abs=0.01)
+    assert set(drawn(top_p=0.5)) == {0}
+    assert set(drawn(top_p=0.6)) == {0, 1}
+    assert set(drawn(top_p=0.81)) == {0, 1, 2}
+    assert [drawn()[token] for token in range(4)] == pytest.approx([200, 120, 60, 20], abs=2)

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from conftest import ROOT, toy_pairs
 
-from mt.config import SearchConfig
+from mt.search_config import SearchConfig
 from mt.translator import load_run
 
 LINES = [source for source, _ in toy_pairs(120, 9)]
@@ -67,13 +67,14 @@ def test_scores_are_the_models_own(translator):
 
     from mt.data.batch import build_batch
     from mt.objective import Objective
+    from mt.search.configured import Source
     from mt.search.hypotheses import Scoring
 
     tokenizer = translator.tokenizer
     search = SearchConfig(beam_size=4, n_best=4, length_penalty=0.7)
     for line in LINES[:5]:
         sources = tokenizer.encode_src([line])
-        for hypothesis in translator.search(sources, search)[0]:
+        for hypothesis in translator.search([Source(sources[0], [], 1)], search)[0]:
             batch = build_batch([(sources[0], hypothesis.tokens)], tokenizer.pad_id, tokenizer.bos_id, tokenizer.eos_id)
             with torch.no_grad():
                 log_prob = -Objective(translator.model).eval()(batch)[1].item()

@@ -16,13 +16,14 @@ from typing import TextIO
 
 from tqdm import tqdm
 
+from mt.choices import SearchMethod
 from mt.commands.search_options import search_overrides
-from mt.config import SearchConfig
 from mt.data.sources import decode_lines, read_lines
 from mt.devices import keep_freed_memory
 from mt.errors import UserError
 from mt.logs import set_up_console
 from mt.progress import on_terminal
+from mt.search_config import SearchConfig
 from mt.storage import replacing
 from mt.translator import Translation, load_run
 
@@ -66,7 +67,7 @@ def main(arguments: list[str]) -> int:
     with opened_output(options.output) as output:
         first_line = 1
         for lines in read_groups(options):
-            results = translator.translate(lines, config.search, first_line)
+            results = translator.translate(lines, config.search, first_line=first_line)
             for number, (line, translations) in enumerate(zip(lines, results, strict=True), start=first_line):
                 write(output, line, number, translations, options)
             output.flush()
@@ -77,7 +78,9 @@ def main(arguments: list[str]) -> int:
 def widen_for_n_best(search: SearchConfig, options: argparse.Namespace) -> None:
     """Set `n_best`; a beam that --beam-size has not set is made wide enough for it."""
     search.n_best = options.n_best
-    if options.beam_size is None:
+    if search.method is SearchMethod.sample:
+        search.n_samples = max(search.n_samples, search.n_best)
+    elif options.beam_size is None:
         search.beam_size = max(search.beam_size, search.n_best)
     replace(search)  # checks the values together
 

@@ -105,7 +105,11 @@ class MultiHeadAttention(nn.Module):
         context = x if context is None else context
         if causal:
             mask = causal_mask(x.size(1), context.size(1), x.device)
-        return attention_weights(self.split_heads(self.query(x)), self.split_heads(self.key(context)), mask)
+        return self.shares(x, self.split_heads(self.key(context)), mask)
+
+    def shares(self, x: Tensor, keys: Tensor, mask: Tensor | None = None) -> Tensor:
+        """`weights` with ready keys."""
+        return attention_weights(self.split_heads(self.query(x)), keys, mask)
 
 
 @contextmanager

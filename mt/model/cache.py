@@ -59,11 +59,19 @@ def moved_up(cache: Tensor, rows: Tensor) -> Tensor:
 class DecodingState:
     """The caches of all layers, and which slots belong to which hypothesis."""
 
-    def __init__(self, layers: list[LayerCache], src_mask: Tensor, n_hypotheses: int) -> None:
-        """`src_mask`: (B, 1, 1, S), True at source pieces. `n_hypotheses`: M, the most that a sentence can have."""
+    def __init__(self, layers: list[LayerCache], src_mask: Tensor, n_hypotheses: int, watched: bool = False) -> None:
+        """Nothing decoded yet.
+
+        Args:
+            src_mask: (B, 1, 1, S), True at source pieces.
+            n_hypotheses: M, the most that a sentence can have.
+            watched: whether somebody asks for `attention`.
+        """
         self.layers = layers
         self.src_mask = src_mask
         self.n_hypotheses = n_hypotheses
+        self.watched = watched
+        self.source_shares = torch.empty(0)
         self.ancestors = torch.empty(src_mask.size(0), 1, 0, dtype=torch.long, device=src_mask.device)
         """whose slot holds each position of each hypothesis, (B, N, T)"""
 
@@ -71,6 +79,11 @@ class DecodingState:
     def length(self) -> int:
         """Positions so far."""
         return self.ancestors.size(2)
+
+    def attention(self) -> Tensor:
+        """What the last layer looked at in the source in the last step, the mean over its heads, (B, N, S)."""
+        assert self.watched
+        return self.source_shares
 
     def follow(self, parents: Tensor) -> None:
         """Hypothesis n of sentence b goes on from hypothesis `parents[b, n]` of the last step."""

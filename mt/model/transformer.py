@@ -83,6 +83,8 @@ class DecoderLayer(nn.Module):
             return self.self_attention.attend(y, cache.keys[:, :, :end], cache.values[:, :, :end], mask)
 
         def attend_to_source(y: Tensor) -> Tensor:
+            if state.watched:  # of all layers, the last one's stay
+                state.source_shares = self.source_attention.shares(y, cache.memory_keys, state.src_mask).mean(1)
             return self.source_attention.attend(y, cache.memory_keys, cache.memory_values, state.src_mask)
 
         x = self.residuals[0](x, attend_to_target)
@@ -174,10 +176,10 @@ class Transformer(nn.Module):
             result = layer(*arguments)
         return result
 
-    def start(self, memory: Tensor, src_mask: Tensor, n_hypotheses: int = 1) -> DecodingState:
-        """The state before the first step, for up to `n_hypotheses` of each sentence."""
+    def start(self, memory: Tensor, src_mask: Tensor, n_hypotheses: int = 1, watched: bool = False) -> DecodingState:
+        """The state before the first step, for up to `n_hypotheses` of each sentence; `watched`: with `attention`."""
         layers = [layer.start(memory, n_hypotheses) for layer in self.decoder]  # type: ignore[operator]
-        return DecodingState(layers, src_mask[:, None, None, :], n_hypotheses)
+        return DecodingState(layers, src_mask[:, None, None, :], n_hypotheses, watched)
 
     def step(self, tokens: Tensor, state: DecodingState) -> Tensor:
         """Logits (B, N, V) for the token after `tokens` (B, N), the newest of each hypothesis; `state` grows."""

@@ -5,14 +5,17 @@ Shapes: B sentences still searched, N hypotheses of each, V vocabulary.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
 from math import inf
-from typing import Protocol, TypeVar
+from typing import Generic, Protocol, TypeVar
 
+import torch
 from torch import Tensor
 
 from mt.choices import LengthNorm
+from mt.search.live import Live
+from mt.search.rules import Rule
 
 
 class State(Protocol):
@@ -23,6 +26,9 @@ class State(Protocol):
 
     def keep(self, rows: Tensor) -> None:
         """Go on with these sentences, in this order, (B,)."""
+
+    def attention(self) -> Tensor:
+        """What the last step looked at in the source, shares that sum to 1, (B, N, S); 0 at padding."""
 
 
 S = TypeVar("S", bound=State)
@@ -38,6 +44,36 @@ class Vocabulary:
     eos_id: int
     never: Collection[int] = ()
     """ids that are never generated"""
+
+
+@dataclass(frozen=True)
+class Task(Generic[S]):
+    """What is to be searched, whichever way."""
+
+    step: Step[S]
+    """the model, one position at a time"""
+    state: S
+    """its state for as many hypotheses a sentence as will be followed"""
+    vocabulary: Vocabulary
+    max_lens: Sequence[int]
+    """most tokens of each sentence's translation, end mark not counted"""
+    rules: Sequence[Rule] = ()
+    """what a translation must or must not contain"""
+    device: torch.device | None = None
+
+    def score_next(self, newest: Tensor, live: Live, sentences: list[int], coverage: bool) -> tuple[Tensor, Tensor]:
+        """One step: the scores of the next tokens, with all rules, and their log-probabilities, (B, N, V).
+
+        `newest`: (B, N); row b is the sentence `sentences[b]`. With `coverage`, `live` notes what was looked at.
+        """
+        log_probs = self.step(newest, self.state).float().log_softmax(-1)
+        log_probs[..., list(self.vocabulary.never)] = -inf
+        if coverage:
+            live.coverage = live.coverage + self.state.attention()
+        scores = log_probs.clone() if self.rules else log_probs
+        for rule in self.rules:
+            rule(scores, live.tokens, sentences)
+        return scores, log_probs
 
 
 @dataclass(frozen=True)
@@ -69,12 +105,26 @@ class Scoring:
 
     norm: LengthNorm = LengthNorm.gnmt
     alpha: float = 1.0
+    coverage: float = 0.0
+    """weight of GNMT's coverage penalty, the same equation: it is added for source pieces that were hardly looked at"""
 
     def penalty(self, length: int) -> float:
         """What the log-probability of so many tokens is divided by."""
         if self.norm is LengthNorm.none:
             return 1.0
         return float(((5 + length) / 6 if self.norm is LengthNorm.gnmt else max(1, length)) ** self.alpha)
+
+    def score(self, total: float, length: int, covered: Tensor) -> float:
+        """What hypotheses are compared by.
+
+        Args:
+            total: log-probability, or what rules have made of it.
+            covered: how much of the target looked at each source position, (S,); 0 where there is padding.
+        """
+        score = total / self.penalty(length)
+        if self.coverage:
+            score += self.coverage * float(covered[covered > 0].clamp(max=1.0).log().sum())
+        return score
 
 
 @dataclass
@@ -89,12 +139,14 @@ class Sentence:
     n_ended: int = 0
     finished: list[Hypothesis] = field(default_factory=list)
 
-    def add(self, tokens: list[int], log_probs: list[float], total: float, complete: bool = True) -> None:
-        """Put a hypothesis where it belongs. `total` is what is divided by the length penalty."""
+    def add(
+        self, tokens: list[int], log_probs: list[float], total: float, covered: Tensor, complete: bool = True
+    ) -> None:
+        """Put a hypothesis where it belongs; `total` and `covered` are what `Scoring.score` takes."""
         self.n_ended += 1
         if any(tokens == other.tokens for other in self.finished):
             return  # several groups of a diverse beam found it, or live ones differ only beyond the limit
-        score = total / self.scoring.penalty(len(log_probs))
+        score = self.scoring.score(total, len(log_probs), covered)
         self.finished.append(Hypothesis(tokens, log_probs, score, complete))
         # A translation that was cut is worse than any whole one.
         self.finished.sort(key=lambda h: (not h.complete, -h.score))
@@ -103,7 +155,7 @@ class Sentence:
     def is_done(self, best_live_total: float, live_length: int) -> bool:
         """Whether the live hypotheses, of so many tokens, are at an end, or can no longer come among the finished ones.
 
-        A log-probability only falls, and the penalty divides it by most at the longest length.
+        A log-probability only falls, the penalty divides it by most at the longest length, and coverage adds at most 0.
         """
         if live_length > self.max_len or best_live_total == float("-inf"):
             return True

@@ -1,0 +1,34 @@
+"""Checks of configured values; each says the key and what would be right."""
+
+from __future__ import annotations
+
+from math import inf
+
+from mt.errors import UserError
+
+
+def require(condition: bool, message: str) -> None:
+    """Raise `UserError(message)` unless `condition` holds."""
+    if not condition:
+        raise UserError(message)
+
+
+def require_positive(section: str, config: object, *names: str) -> None:
+    """Raise `UserError` for the first of the named fields that is set and below or equal to zero."""
+    for name in names:
+        value = getattr(config, name)
+        require(value is None or 0 < value < inf, f"{section}.{name}={value} must be a number above 0.")
+
+
+def require_not_negative(section: str, config: object, *names: str) -> None:
+    """Raise `UserError` for the first of the named fields that is negative or no finite number."""
+    for name in names:
+        value = getattr(config, name)
+        require(0 <= value < inf, f"{section}.{name}={value} must be a number, and not negative.")
+
+
+def require_fraction(section: str, config: object, *names: str) -> None:
+    """Raise `UserError` for the first of the named fields that is set and outside [0, 1)."""
+    for name in names:
+        value = getattr(config, name)
+        require(value is None or 0 <= value < 1, f"{section}.{name}={value} must be at least 0 and below 1.")

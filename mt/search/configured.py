@@ -1,0 +1,52 @@
+"""From the configuration to the way of searching that it describes."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from mt.choices import SearchMethod
+from mt.search.beam import Beam, beam_search
+from mt.search.hypotheses import Hypothesis, S, Scoring, Task
+from mt.search.rules import Forbidden, ForcedPrefix, MinLength, NoRepeatedNgram, RepetitionPenalty, Rule
+from mt.search.sampling import Sampling, sample
+from mt.search_config import SearchConfig
+from mt.tokenizer import Tokenizer
+
+
+@dataclass(frozen=True)
+class Source:
+    """What is translated at once: a line, or a part of a long one."""
+
+    ids: list[int]
+    prefix: list[int]
+    """ids that its translation begins with"""
+    seed: int
+    """of what is drawn for it at random"""
+
+
+def build_rules(config: SearchConfig, tokenizer: Tokenizer, sources: Sequence[Source], spaced: bool) -> list[Rule]:
+    """The configured rules for a batch. `spaced`: whether the target language puts spaces between its words."""
+    rules: list[Rule] = []
+    if config.repetition_penalty != 1:
+        rules.append(RepetitionPenalty(config.repetition_penalty))
+    if config.no_repeat_ngram:
+        rules.append(NoRepeatedNgram(config.no_repeat_ngram))
+    if config.forbidden:
+        pieces = [tokenizer.tgt.id_to_piece(i).replace("▁", " ") for i in range(tokenizer.vocab_sizes[1])]
+        rules.append(Forbidden([" " * spaced + phrase.strip() for phrase in config.forbidden], pieces))
+    if config.min_len_ratio:
+        rules.append(MinLength(tokenizer.eos_id, [int(config.min_len_ratio * len(source.ids)) for source in sources]))
+    if any(source.prefix for source in sources):  # the last one: what is forced comes whatever else is not to
+        rules.append(ForcedPrefix([source.prefix for source in sources]))
+    return rules
+
+
+def run_search(task: Task[S], config: SearchConfig, seeds: Sequence[int]) -> list[list[Hypothesis]]:
+    """The `config.n_best` best translations that the configured search finds of each sentence."""
+    scoring = Scoring(config.length_norm, config.length_penalty, config.coverage_penalty)
+    if config.method is SearchMethod.sample:
+        sampling = Sampling(config.n_samples, config.n_best, config.temperature, config.top_k, config.top_p, scoring)
+        return sample(task, sampling, seeds)
+    beam = Beam(config.beam_size, config.n_best, scoring, config.patience, config.diverse_groups, config.diversity)
+    return beam_search(task, beam)

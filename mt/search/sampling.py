@@ -1,0 +1,98 @@
+"""Sampling: each token is drawn from the model's distribution, or from the more probable part of it.
+
+Shapes: B sentences still searched, N samples of each, V vocabulary.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import torch
+from torch import Tensor
+
+from mt.search.hypotheses import Hypothesis, S, Scoring, Sentence, Task
+from mt.search.live import Candidates, Live, close_gaps
+
+
+@dataclass(frozen=True)
+class Sampling:
+    """How to draw."""
+
+    n_samples: int = 1
+    n_best: int = 1
+    """samples wanted, those of the best scores"""
+    temperature: float = 1.0
+    """log-probabilities are divided by it: below 1, what is probable becomes more so"""
+    top_k: int = 0
+    """draw from the K most probable tokens (Fan, Lewis and Dauphin, 2018); 0: from all"""
+    top_p: float = 1.0
+    """draw from the fewest tokens that together have this probability (Holtzman et al., 2020)"""
+    scoring: Scoring = field(default_factory=Scoring)
+
+
+def sample(task: Task[S], sampling: Sampling, seeds: Sequence[int]) -> list[list[Hypothesis]]:
+    """The `sampling.n_best` best of `sampling.n_samples` translations of each sentence, best first.
+
+    The same sample is never given twice. What is drawn for a sentence depends on its one of `seeds` and on nothing
+    else of the batch.
+    """
+    sentences = [Sentence(max_len, sampling.n_best, sampling.scoring) for max_len in task.max_lens]
+    luck = [draw(seed, max_len + 1, sampling.n_samples) for seed, max_len in zip(seeds, task.max_lens, strict=True)]
+    active = list(range(len(sentences)))
+    live = Live.first(len(active), sampling.n_samples, task.device)
+    newest = torch.full(live.totals.shape, task.vocabulary.bos_id, device=task.device)
+    ended = torch.zeros_like(newest, dtype=torch.bool)
+    while active:
+        scores, log_probs = task.score_next(newest, live, active, coverage=sampling.scoring.coverage > 0)
+        luck_now = torch.stack([luck[index][live.length] for index in active]).to(scores.device)
+        newest = pick(scores, sampling, luck_now)
+        chosen = Candidates(
+            live.totals + scores.gather(2, newest.unsqueeze(2)).squeeze(2),
+            torch.arange(sampling.n_samples, device=newest.device).expand_as(newest),
+            newest,
+            log_probs.gather(2, newest.unsqueeze(2)).squeeze(2),
+        )
+        live, length = live.extended(chosen), live.length
+        limits = torch.tensor([[task.max_lens[index]] for index in active], device=newest.device)
+        ends = newest == task.vocabulary.eos_id
+        for row, column in ((ends | (length == limits)) & ~ended).nonzero().tolist():
+            finish(sentences[active[row]], live, row, column, complete=bool(ends[row, column]))
+        ended = ended | ends | (length == limits)
+        task.state.follow(chosen.parents)
+        rows = (~ended.all(1)).nonzero().squeeze(1).tolist()
+        if len(rows) < len(active):
+            rows = close_gaps(rows)
+            active = [active[row] for row in rows]
+            kept = torch.tensor(rows, dtype=torch.long, device=newest.device)
+            live, newest, ended = live.keep(kept), newest[kept], ended[kept]
+            task.state.keep(kept)
+    return [sentence.finished for sentence in sentences]
+
+
+def draw(seed: int, length: int, n_samples: int) -> Tensor:
+    """Numbers from 0 to 1, (length, samples)."""
+    return torch.rand(length, n_samples, generator=torch.Generator().manual_seed(seed))
+
+
+def pick(scores: Tensor, sampling: Sampling, luck: Tensor) -> Tensor:
+    """Tokens (B, N): where the running sum of the sorted probabilities of `scores` (B, N, V) passes `luck` (B, N)."""
+    probabilities, tokens = (scores / sampling.temperature).softmax(-1).sort(dim=-1, descending=True)
+    if sampling.top_k:
+        probabilities[..., sampling.top_k :] = 0
+    sums = probabilities.cumsum(-1)
+    if sampling.top_p < 1:
+        probabilities[sums - probabilities >= sampling.top_p * sums[..., -1:]] = 0  # those before are enough
+        sums = probabilities.cumsum(-1)
+    places = (sums <= luck.unsqueeze(-1) * sums[..., -1:]).sum(-1, keepdim=True)
+    last = (probabilities > 0).sum(-1, keepdim=True) - 1
+    return tokens.gather(-1, torch.minimum(places, last)).squeeze(-1)
+
+
+def finish(sentence: Sentence, live: Live, row: int, column: int, complete: bool) -> None:
+    """Give its sentence a sample; one that did not come to an end, without its last token."""
+    tokens, log_probs = live.tokens[row, column].tolist(), live.log_probs[row, column].tolist()
+    total = float(live.totals[row, column]) - (0.0 if complete else log_probs[-1])
+    sentence.add(
+        tokens[:-1], log_probs if complete else log_probs[:-1], total, live.coverage[row, column], complete=complete
+    )
