@@ -1,3 +1,25 @@
-"""mt: train translation models and translate with them."""
+"""mt: train translation models and translate with them.
+
+from mt import Translator
+
+translator = Translator.load("runs/demo")
+translator.translate(["我昨天买了三本书。"])
+"""
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from mt.search_config import SearchConfig
+    from mt.translator import Translation, Translator
 
 __version__ = "0.1.0"
+__all__ = ["SearchConfig", "Translation", "Translator"]
+
+
+def __getattr__(name: str) -> Any:
+    """Import what is asked for, torch with it, only then."""
+    if name not in __all__:
+        raise AttributeError(f"module 'mt' has no attribute '{name}'")
+    from mt import search_config, translator
+
+    return getattr(search_config if name == "SearchConfig" else translator, name)

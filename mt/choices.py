@@ -99,3 +99,10 @@ class SearchMethod(Enum):
 
     beam = "beam"
     sample = "sample"
+
+
+class Utility(Enum):
+    """What minimum Bayes risk decoding compares translations by."""
+
+    chrf = "chrf"
+    bleu = "bleu"

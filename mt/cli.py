@@ -20,6 +20,7 @@ COMMANDS = {
     "train": "train a model; the same command again goes on where it stopped",
     "translate": "translate sentences, standard input or files with a trained model",
     "evaluate": "score a trained model on test sets with BLEU and chrF",
+    "score": "log-probabilities of given translations",
     "average": "average the weights of a run's best or last models",
 }
 FULL_OR_FORBIDDEN = (

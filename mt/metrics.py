@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from sacrebleu.metrics.bleu import BLEU
 from sacrebleu.metrics.chrf import CHRF
 
+from mt.choices import Utility
 from mt.errors import UserError
 
 TOKENIZERS = {"zh": "zh", "ja": "ja-mecab", "ko": "ko-mecab"}
@@ -24,6 +26,31 @@ class Score:
         return f"{self.metric} {self.value:.2f}  {self.signature}"
 
 
+def build_bleu(tgt_lang: str, effective_order: bool = False) -> BLEU:
+    """sacreBLEU's BLEU with the tokeniser for a language.
+
+    Raises:
+        UserError: it is not installed.
+    """
+    language = tgt_lang.replace("_", "-").split("-")[0]
+    try:
+        return BLEU(tokenize=TOKENIZERS.get(language, "13a"), effective_order=effective_order)
+    except (ImportError, RuntimeError) as error:
+        raise UserError(
+            f"data.tgt_lang={tgt_lang}: BLEU needs a tokeniser for it: pip install 'sacrebleu[{language}]'."
+        ) from error
+
+
+def build_similarity(utility: Utility, tgt_lang: str) -> Callable[[str, str], float]:
+    """A function that scores one sentence by another, 0 to 100."""
+    metric = CHRF() if utility is Utility.chrf else build_bleu(tgt_lang, effective_order=True)
+
+    def similarity(hypothesis: str, reference: str) -> float:
+        return float(metric.sentence_score(hypothesis, [reference]).score)
+
+    return similarity
+
+
 class Scorer:
     """Scores translations into one language; sacreBLEU's own tokeniser is chosen by it (13a where it has no other)."""
 
@@ -32,14 +59,7 @@ class Scorer:
         Raises:
             UserError: the language needs a tokeniser that is not installed.
         """
-        language = tgt_lang.replace("_", "-").split("-")[0]
-        try:
-            self.bleu = BLEU(tokenize=TOKENIZERS.get(language, "13a"))
-        except (ImportError, RuntimeError) as error:
-            raise UserError(
-                f"data.tgt_lang={tgt_lang}: BLEU needs a tokeniser for it: pip install 'sacrebleu[{language}]'."
-            ) from error
-        self.chrf = CHRF()
+        self.bleu, self.chrf = build_bleu(tgt_lang), CHRF()
 
     def score(self, hypotheses: list[str], references: list[str]) -> tuple[Score, Score]:
         """Corpus BLEU and chrF."""

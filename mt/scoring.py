@@ -58,7 +58,7 @@ def score_test_sets(
     results = []
     for name, text in tests.items():
         log.info("Translating test set %s (%d sentences, beam %d).", name, len(text), search.beam_size)
-        translations = [best[0].text for best in translator.translate(list(text["src"]), search)]
+        translations = [best[0].text for best in translator.n_best(list(text["src"]), search)]
         write_text(folder / f"{name}.{tgt_lang}", "".join(f"{line}\n" for line in translations))
         results.append(TestResult(name, len(text), *scorer.score(translations, list(text["tgt"]))))
     return results

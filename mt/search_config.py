@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 from typing import Optional
 
 from mt.checks import require, require_not_negative, require_positive
-from mt.choices import LengthNorm, SearchMethod
+from mt.choices import LengthNorm, SearchMethod, Utility
 
 
 @dataclass
@@ -50,6 +50,9 @@ class SearchConfig:
     """Draw from the fewest pieces that together have this probability."""
     seed: int = 1
     """What is drawn for a line depends on it and on the line's number and on nothing else."""
+
+    mbr: Optional[Utility] = None  # noqa: UP045
+    """Of all hypotheses take those that are most like the others by chrF or BLEU (minimum Bayes risk); null: off."""
 
     max_tokens: int = 16384
     """A batch's budget: source pieces, padding counted, times hypotheses."""

@@ -3,20 +3,23 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 import torch
 
 from mt.checkpoint import load_weights
+from mt.choices import Utility
 from mt.config import Config
 from mt.config_file import load_config
 from mt.data.batch import build_source
 from mt.data.sampler import plan_batches
 from mt.devices import choose_device
 from mt.errors import UserError
+from mt.mbr import expected_utilities
+from mt.model.ensemble import Ensemble
 from mt.model.transformer import Transformer
 from mt.random import derive_seed
 from mt.search.configured import Source, build_rules, run_search
@@ -37,23 +40,59 @@ class Translation:
 
     text: str
     score: float
-    """what search compared it by: the log-probability over the length penalty; of a line in pieces, their sum"""
+    """what search compared it by: the log-probability over the length penalty, or the utility of minimum Bayes risk; of
+    a line in parts, their sum"""
     log_prob: float
     complete: bool = True
     """False where it was cut at the length limit"""
+    pieces: Sequence[str] = ()
+    """subword pieces of the target, with the end marks"""
+    log_probs: Sequence[float] = ()
+    """of each piece"""
 
 
 class Translator:
-    """A model and its tokeniser, ready to translate."""
+    """A model and its tokeniser, ready to translate; or several models that do it together."""
 
-    def __init__(self, model: Transformer, tokenizer: Tokenizer, max_len: int, tgt_lang: str) -> None:
-        """`max_len`: most source pieces that the model takes at once, end mark not counted."""
+    def __init__(
+        self,
+        model: Transformer,
+        tokenizer: Tokenizer,
+        max_len: int,
+        tgt_lang: str,
+        defaults: SearchConfig | None = None,
+        others: Sequence[Transformer] = (),
+    ) -> None:
+        """Of objects that are there already; `load` reads them.
+
+        Args:
+            max_len: most source pieces that the model takes at once, end mark not counted.
+            tgt_lang: decides whether there are spaces between words.
+            defaults: how to search where nothing else is asked for.
+            others: more models of the same vocabularies.
+        """
         self.model = model
+        self.ensemble = Ensemble([model, *others])
+        self.defaults = defaults or SearchConfig()
         self.tokenizer = tokenizer
         self.max_len = max_len
+        self.tgt_lang = tgt_lang
         self.joiner = "" if tgt_lang.replace("_", "-").split("-")[0] in UNSPACED_LANGUAGES else " "
 
-    def translate(
+    @classmethod
+    def load(cls, run: str | Path, device: str = "auto", ensemble: Sequence[str | Path] = ()) -> Translator:
+        """The translator of a run folder, or of several runs with one vocabulary.
+
+        Raises:
+            UserError: a folder is no run, or one of its files is missing or damaged.
+        """
+        return load_run(Path(run), device, ensemble=[Path(other) for other in ensemble])[0]
+
+    def translate(self, lines: Sequence[str], search: SearchConfig | None = None) -> list[str]:
+        """The translation of each line, in order; an empty line stays empty."""
+        return [best[0].text for best in self.n_best(list(lines), search or self.defaults)]
+
+    def n_best(
         self,
         lines: list[str],
         search: SearchConfig,
@@ -80,7 +119,7 @@ class Translator:
                 owners.append(line)
         found: list[list[list[Hypothesis]]] = [[] for _ in lines]
         for line, best in zip(owners, self.search(sources, search), strict=True):
-            found[line].append(best)
+            found[line].append(best if search.mbr is None else self.rerank(best, search.mbr))
         if not quiet:
             long = [line for line, parts in enumerate(line_parts) if len(parts) > 1]
             cut = [line for line, best_parts in enumerate(found) if not all(best[0].complete for best in best_parts)]
@@ -129,13 +168,11 @@ class Translator:
     def search_batch(self, sources: list[Source], search: SearchConfig) -> list[list[Hypothesis]]:
         """One batch through encoder and search."""
         tokenizer, device = self.tokenizer, self.model.projection.weight.device
-        self.model.eval()
         src, src_mask = build_source([source.ids for source in sources], tokenizer.pad_id, tokenizer.eos_id)
-        src, src_mask = src.to(device), src_mask.to(device)
-        memory = self.model.encode(src, src_mask)
+        watched = search.coverage_penalty > 0
         task = Task(
-            self.model.step,
-            self.model.start(memory, src_mask, search.n_hypotheses, watched=search.coverage_penalty > 0),
+            self.ensemble.step,
+            self.ensemble.start(src.to(device), src_mask.to(device), search.n_hypotheses, watched),
             Vocabulary(tokenizer.bos_id, tokenizer.eos_id, (tokenizer.pad_id, tokenizer.bos_id, tokenizer.unk_id)),
             [self.limit(source, search) for source in sources],
             build_rules(search, tokenizer, sources, spaced=bool(self.joiner)),
@@ -146,23 +183,36 @@ class Translator:
     def limit(self, source: Source, search: SearchConfig) -> int:
         """Most pieces of the translation of a source; learned positions may end earlier."""
         limit = int(search.max_len_ratio * len(source.ids)) + search.max_len_offset + len(source.prefix)
-        embedding = self.model.tgt_embedding
-        return min(limit, embedding.positions.size(0) - 1) if embedding.learned_positions else limit
+        return int(min(limit, self.ensemble.n_target_positions - 1))
+
+    def rerank(self, hypotheses: list[Hypothesis], utility: Utility) -> list[Hypothesis]:
+        """Hypotheses by their expected utility, which becomes their score."""
+        from mt.metrics import build_similarity  # sacreBLEU takes its time, and few ask for this
+
+        similarity = build_similarity(utility, self.tgt_lang)
+        texts = [self.tokenizer.decode_tgt(hypothesis.tokens) for hypothesis in hypotheses]
+        utilities = expected_utilities(texts, [hypothesis.count for hypothesis in hypotheses], similarity)
+        scored = [replace(hypothesis, score=u) for hypothesis, u in zip(hypotheses, utilities, strict=True)]
+        return sorted(scored, key=lambda hypothesis: -hypothesis.score)
 
     def join(self, parts: list[list[Hypothesis]], n_best: int) -> list[Translation]:
         """The n best translations of a line from those of its parts: n-th with n-th."""
         if not parts:
             return [Translation("", 0.0, 0.0)]
         count = min(n_best, *(len(hypotheses) for hypotheses in parts))
-        return [
-            Translation(
-                one_line(self.joiner.join(self.tokenizer.decode_tgt(part[rank].tokens) for part in parts)),
-                sum(part[rank].score for part in parts),
-                sum(part[rank].log_prob for part in parts),
-                all(part[rank].complete for part in parts),
-            )
-            for rank in range(count)
-        ]
+        return [self.join_one([part[rank] for part in parts]) for rank in range(count)]
+
+    def join_one(self, parts: list[Hypothesis]) -> Translation:
+        """A translation of a line from one of each of its parts."""
+        to_piece, eos = self.tokenizer.tgt.id_to_piece, [self.tokenizer.eos_id]
+        return Translation(
+            one_line(self.joiner.join(self.tokenizer.decode_tgt(part.tokens) for part in parts)),
+            sum(part.score for part in parts),
+            sum(part.log_prob for part in parts),
+            all(part.complete for part in parts),
+            [to_piece(i) for part in parts for i in (part.tokens + eos * part.complete)],
+            [log_prob for part in parts for log_prob in part.log_probs],
+        )
 
 
 def one_line(text: str) -> str:
@@ -183,12 +233,33 @@ def build_model(config: Config, tokenizer: Tokenizer) -> Transformer:
     return Transformer(config.model, *tokenizer.vocab_sizes, joint=tokenizer.joint, n_positions=config.data.max_len + 2)
 
 
-def load_run(run: Path, device: str = "auto", overrides: list[str] | None = None) -> tuple[Translator, Config]:
+def load_run(
+    run: Path, device: str = "auto", overrides: list[str] | None = None, ensemble: Sequence[Path] = ()
+) -> tuple[Translator, Config]:
     """The translator of a run folder, and the run's configuration with `KEY=VALUE` overrides.
 
+    Args:
+        ensemble: more runs, which translate together with it.
+
     Raises:
-        UserError: the folder is no run, or one of its files is missing or damaged.
+        UserError: a folder is no run, or one of its files is missing or damaged, or vocabularies differ.
     """
+    model, tokenizer, config = load_model(run, device, overrides)
+    others, max_len = [], config.data.max_len
+    for folder in ensemble:
+        other, its_tokenizer, its_config = load_model(folder, device)
+        if its_tokenizer.fingerprint != tokenizer.fingerprint:
+            raise UserError(
+                f"{folder} has another tokeniser than {run}: models that translate together must share it. Runs on the "
+                "same data.train with another seed do, and runs that begin with training.init_from."
+            )
+        others.append(other)
+        max_len = min(max_len, its_config.data.max_len)
+    return Translator(model, tokenizer, max_len, config.data.tgt_lang, config.search, others), config
+
+
+def load_model(run: Path, device: str, overrides: list[str] | None = None) -> tuple[Transformer, Tokenizer, Config]:
+    """The model of a run folder, with what belongs to it."""
     if not run.is_dir():
         raise UserError(f"There is no folder {run}.")
     config = load_config(run / "config.yaml", overrides)
@@ -197,4 +268,4 @@ def load_run(run: Path, device: str = "auto", overrides: list[str] | None = None
     if not (run / "model.safetensors").is_file() and (run / "checkpoints").is_dir():
         raise UserError(f"{run / 'model.safetensors'} is missing: training has not saved a model yet.")
     load_weights(model, run / "model.safetensors")
-    return Translator(model, tokenizer, config.data.max_len, config.data.tgt_lang), config
+    return model, tokenizer, config

@@ -95,7 +95,7 @@ class Validator:
             share, done = sources[self.world.rank :: self.world.size], []
             for start in range(0, len(share), N_LINES_AT_ONCE):
                 check()
-                found = self.translator.translate(share[start : start + N_LINES_AT_ONCE], greedy, quiet=True)
+                found = self.translator.n_best(share[start : start + N_LINES_AT_ONCE], greedy, quiet=True)
                 done += [best[0].text for best in found]
             return done
 

@@ -10,6 +10,7 @@ LAYERS = [
         "choices",
         "checks",
         "search_config",
+        "mbr",
         "config",
         "storage",
         "progress",
@@ -48,7 +49,7 @@ LAYERS = [
         "update",
         "reporting",
     ],
-    ["data.loader", "objective", "averaging", "search.hypotheses", "export.to_ctranslate2"],
+    ["data.loader", "objective", "averaging", "model.ensemble", "search.hypotheses", "scorer", "export.to_ctranslate2"],
     ["search.beam", "search.sampling"],
     ["search.configured"],
     ["translator"],
@@ -61,7 +62,14 @@ LAYERS = [
         "commands.starting_point",
         "commands.preparation",
     ],
-    ["commands.train", "commands.translate", "commands.evaluate", "commands.average", "commands.sweep_summary"],
+    [
+        "commands.train",
+        "commands.translate",
+        "commands.evaluate",
+        "commands.score",
+        "commands.average",
+        "commands.sweep_summary",
+    ],
     ["__main__"],
 ]
 HEIGHT = {name: height for height, layer in enumerate(LAYERS) for name in layer}

@@ -51,8 +51,8 @@ def test_the_model_is_three_files(run_folder, mt, tmp_path):
 
 @pytest.mark.parametrize("beam_size", [1, 5])
 def test_batch_size_changes_no_translation(translator, beam_size, record_property):
-    together = translator.translate(LINES, SearchConfig(beam_size=beam_size))
-    alone = [translator.translate([line], SearchConfig(beam_size=beam_size))[0] for line in LINES]
+    together = translator.n_best(LINES, SearchConfig(beam_size=beam_size))
+    alone = [translator.n_best([line], SearchConfig(beam_size=beam_size))[0] for line in LINES]
     differing = [i for i in range(len(LINES)) if together[i][0].text != alone[i][0].text]
     ties = [i for i in differing if abs(together[i][0].score - alone[i][0].score) < 1e-4]
     record_property("ties", len(ties))

@@ -10,7 +10,7 @@ import sys
 import threading
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TextIO
 
@@ -29,6 +29,18 @@ from mt.translator import Translation, load_run
 
 log = logging.getLogger(__name__)
 LINES_AT_ONCE = 2000
+WAYS = """ways of searching, each --set search.KEY=VALUE:
+  beam_size=8  patience=1               a wider beam; end when 8 hypotheses have ended, not when none can be better
+  length_norm=gnmt|average|none         how lengths are compared; length_penalty=0.6 is the exponent
+  coverage_penalty=0.2                  GNMT's, against source words that are passed over
+  min_len_ratio=0.5  max_len_ratio=3    lengths relative to the source, in pieces; max_len_offset=20 more
+  no_repeat_ngram=3                     no three pieces in a row come twice
+  repetition_penalty=1.2                pieces that came become less probable
+  forbidden='[word, some phrase]'       not written
+  diverse_groups=5  diversity=0.5       a beam in groups that keep away from each other, for --n-best
+  method=sample  n_samples=8            draw at random; temperature=0.8, top_k=10, top_p=0.9; seed=2
+  mbr=chrf                              of all hypotheses the one most like the others (chrf or bleu)
+"""
 
 
 def build_parser() -> argparse.ArgumentParser:
@@ -45,6 +57,10 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument("--beam-size", metavar="N", help="hypotheses that are followed at once; 1 is greedy search")
     parser.add_argument("--n-best", type=int, metavar="N", help="print the N best: `line ||| translation ||| score`")
     parser.add_argument("--json", action="store_true", help="print a JSON object a line, with scores")
+    parser.add_argument("--prefix", default="", metavar="TEXT", help="what every translation begins with")
+    parser.add_argument(
+        "--ensemble", action="append", default=[], type=Path, metavar="RUN", help="one more run to translate together"
+    )
     parser.add_argument("--device", default="auto", help="cpu, cuda, cuda:1, mps; default: a GPU if there is one")
     parser.add_argument(
         "--set", action="append", default=[], metavar="search.KEY=VALUE", help="any other key of the search section"
@@ -59,7 +75,7 @@ def main(arguments: list[str]) -> int:
     keep_freed_memory()
     if options.input and options.sentence:
         raise UserError("Give sentences or --input, not both.")
-    translator, config = load_run(options.run, options.device, search_overrides(options))
+    translator, config = load_run(options.run, options.device, search_overrides(options), options.ensemble)
     if options.n_best is not None:
         widen_for_n_best(config.search, options)
     if options.input and not options.input.is_file():
@@ -67,7 +83,7 @@ def main(arguments: list[str]) -> int:
     with opened_output(options.output) as output:
         first_line = 1
         for lines in read_groups(options):
-            results = translator.translate(lines, config.search, first_line=first_line)
+            results = translator.n_best(lines, config.search, [options.prefix] * len(lines), first_line)
             for number, (line, translations) in enumerate(zip(lines, results, strict=True), start=first_line):
                 write(output, line, number, translations, options)
             output.flush()
@@ -88,9 +104,7 @@ def widen_for_n_best(search: SearchConfig, options: argparse.Namespace) -> None:
 def write(output: TextIO, line: str, number: int, translations: list[Translation], options: argparse.Namespace) -> None:
     """Print the translations of one line in the form that was asked for."""
     if options.json:
-        rows = [
-            {"text": t.text, "score": t.score, "log_prob": t.log_prob, "complete": t.complete} for t in translations
-        ]
+        rows = [asdict(translation) for translation in translations]
         print(json.dumps({"source": line, "translations": rows}, ensure_ascii=False), file=output)
     elif options.n_best is not None:
         for translation in translations:

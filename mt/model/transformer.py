@@ -189,6 +189,11 @@ class Transformer(nn.Module):
             x = layer.step(x, cache, state, mask)  # type: ignore[operator]
         return F.linear(self.decoder_norm(x), self.projection.weight)
 
+    @property
+    def n_target_positions(self) -> float:
+        """The most positions of a translation, start mark counted: infinite unless they are learned."""
+        return len(self.tgt_embedding.positions) if self.tgt_embedding.learned_positions else math.inf
+
     def n_parameters(self, trained: bool = False) -> int:
         """How many numbers the model has, or those that are `trained`; a shared matrix counts once."""
         return sum(p.numel() for p in self.parameters() if p.requires_grad or not trained)

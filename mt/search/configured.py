@@ -42,11 +42,16 @@ def build_rules(config: SearchConfig, tokenizer: Tokenizer, sources: Sequence[So
     return rules
 
 
+def build_scoring(config: SearchConfig) -> Scoring:
+    """How hypotheses are compared."""
+    return Scoring(config.length_norm, config.length_penalty, config.coverage_penalty)
+
+
 def run_search(task: Task[S], config: SearchConfig, seeds: Sequence[int]) -> list[list[Hypothesis]]:
-    """The `config.n_best` best translations that the configured search finds of each sentence."""
-    scoring = Scoring(config.length_norm, config.length_penalty, config.coverage_penalty)
+    """The best translations that the configured search finds of each sentence: `n_best`, or all for MBR to choose."""
+    scoring, n_best = build_scoring(config), config.n_best if config.mbr is None else config.n_hypotheses
     if config.method is SearchMethod.sample:
-        sampling = Sampling(config.n_samples, config.n_best, config.temperature, config.top_k, config.top_p, scoring)
+        sampling = Sampling(config.n_samples, n_best, config.temperature, config.top_k, config.top_p, scoring)
         return sample(task, sampling, seeds)
-    beam = Beam(config.beam_size, config.n_best, scoring, config.patience, config.diverse_groups, config.diversity)
+    beam = Beam(config.beam_size, n_best, scoring, config.patience, config.diverse_groups, config.diversity)
     return beam_search(task, beam)

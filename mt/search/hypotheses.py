@@ -6,7 +6,7 @@ Shapes: B sentences still searched, N hypotheses of each, V vocabulary.
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from math import inf
 from typing import Generic, Protocol, TypeVar
 
@@ -88,6 +88,8 @@ class Hypothesis:
     """what hypotheses are compared by"""
     complete: bool = True
     """False where the length limit cut it before its end mark"""
+    count: int = 1
+    """how often it was found"""
 
     @property
     def log_prob(self) -> float:
@@ -144,8 +146,10 @@ class Sentence:
     ) -> None:
         """Put a hypothesis where it belongs; `total` and `covered` are what `Scoring.score` takes."""
         self.n_ended += 1
-        if any(tokens == other.tokens for other in self.finished):
-            return  # several groups of a diverse beam found it, or live ones differ only beyond the limit
+        for place, other in enumerate(self.finished):
+            if tokens == other.tokens:  # drawn again, found by several groups, or differing only beyond the limit
+                self.finished[place] = replace(other, count=other.count + 1)
+                return
         score = self.scoring.score(total, len(log_probs), covered)
         self.finished.append(Hypothesis(tokens, log_probs, score, complete))
         # A translation that was cut is worse than any whole one.

@@ -1,0 +1,51 @@
+"""How probable given translations are: the counterpart of searching for the most probable ones."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from torch.nn import functional as F
+
+from mt.data.batch import Batch, build_batch
+from mt.data.sampler import plan_batches
+from mt.model.transformer import Transformer
+from mt.tokenizer import Pairs, Tokenizer
+
+ROWS_AT_ONCE = 1024
+
+
+@torch.inference_mode()
+def token_log_probs(model: Transformer, tokenizer: Tokenizer, pairs: Pairs, max_tokens: int) -> list[list[float]]:
+    """log p(token | source, tokens before) of each target token of each pair, in order, and of the end mark.
+
+    Args:
+        pairs: source and target ids without special ids.
+        max_tokens: a batch's budget, as in training; a longer pair comes alone.
+
+    Raises:
+        ValueError: a side is longer than the positions that the model has learned.
+    """
+    model.eval()
+    found: list[list[float]] = [[] for _ in pairs]
+    src_lens, tgt_lens = (np.array([len(pair[side]) + 1 for pair in pairs], dtype=np.int64) for side in (0, 1))
+    budget = max(max_tokens, int(np.maximum(src_lens, tgt_lens).max(initial=0)))
+    for indices in plan_batches(src_lens, tgt_lens, budget):
+        batch = build_batch([pairs[i] for i in indices], tokenizer.pad_id, tokenizer.bos_id, tokenizer.eos_id)
+        log_probs = batch_log_probs(model, batch.to(model.projection.weight.device))
+        start = 0
+        for index in indices.tolist():
+            found[index] = log_probs[start : start + int(tgt_lens[index])]
+            start += int(tgt_lens[index])
+    return found
+
+
+def batch_log_probs(model: Transformer, batch: Batch) -> list[float]:
+    """Those of all real target tokens of a batch, row by row."""
+    decoded = model.decode(batch.tgt_in, model.encode(batch.src, batch.src_mask), batch.src_mask)
+    features = decoded.flatten(0, 1).index_select(0, batch.places)  # (B, T, D) -> (n, D)
+    log_probs: list[float] = []
+    for start in range(0, len(features), ROWS_AT_ONCE):
+        rows = slice(start, start + ROWS_AT_ONCE)
+        logits = F.linear(features[rows], model.projection.weight).float()
+        log_probs += logits.log_softmax(-1).gather(1, batch.targets[rows].unsqueeze(1)).squeeze(1).tolist()
+    return log_probs

@@ -1,0 +1,179 @@
+"""Every way of searching through `mt translate` and `mt score`, on a trained model."""
+
+import json
+import math
+from pathlib import Path
+
+import pytest
+from conftest import overrides, toy_pairs
+from sacrebleu.metrics.chrf import CHRF
+
+from mt.mbr import expected_utilities
+
+LINES = [source for source, _ in toy_pairs(12, 9)]
+
+
+def translations(outcome) -> list[dict]:
+    assert outcome.code == 0, outcome.err
+    return [json.loads(line)["translations"] for line in outcome.out.splitlines()]
+
+
+@pytest.fixture(scope="module")
+def other_run(corpus, tmp_path_factory) -> Path:
+    """The same data, and so the same tokeniser, but another model."""
+    from mt import cli
+
+    run = tmp_path_factory.mktemp("runs") / "other"
+    assert cli.run(overrides(corpus, f"run_dir={run}", "training.max_steps=60", "optim.lr=0.005", "seed=2")) == 0
+    return run
+
+
+def test_score_is_what_search_reports(run_folder, mt, tmp_path):
+    """Of all translations whose text is cut into the pieces that search wrote."""
+    found = translations(mt("translate", run_folder, "--json", "--n-best", 4, *LINES))
+    pairs = [(line, t) for line, n_best in zip(LINES, found, strict=True) for t in n_best]
+    (tmp_path / "a").write_text("".join(f"{line}\n" for line, _ in pairs), encoding="utf-8")
+    (tmp_path / "b").write_text("".join(f"{t['text']}\n" for _, t in pairs), encoding="utf-8")
+    scored = mt("score", run_folder, tmp_path / "a", tmp_path / "b", "--json")
+    compared, log_prob, n_pieces = 0, 0.0, 0
+    for (_, t), row in zip(pairs, map(json.loads, scored.out.splitlines()), strict=True):
+        log_prob, n_pieces = log_prob + row["log_prob"], n_pieces + len(row["log_probs"])
+        assert row["log_prob"] == pytest.approx(sum(row["log_probs"]), abs=1e-4)
+        if t["pieces"] == row["pieces"]:
+            compared += 1
+            assert row["log_probs"] == pytest.approx(t["log_probs"], abs=1e-3)
+            assert row["score"] == pytest.approx(t["score"], abs=1e-3)
+    assert compared > len(pairs) / 2
+    assert f"Perplexity {math.exp(-log_prob / n_pieces):.3f} over {n_pieces:,} pieces" in scored.err
+    plain = mt("score", run_folder, tmp_path / "a", tmp_path / "b").out.splitlines()
+    assert [float(column) for column in plain[0].split("\t")] == pytest.approx(
+        [found[0][0][k] for k in ("score", "log_prob")], abs=1e-3
+    )
+
+
+def test_score_says_what_is_wrong(run_folder, mt, tmp_path):
+    (tmp_path / "a").write_text("ba\nde\n")
+    (tmp_path / "b").write_text("BA\n")
+    assert "has 2 lines but" in mt("score", run_folder, tmp_path / "a", tmp_path / "b").err
+    missing = mt("score", run_folder, tmp_path / "a", tmp_path / "nowhere")
+    assert (missing.code, "nowhere" in missing.err) == (2, True)
+
+
+def test_an_ensemble_of_one_is_that_one(run_folder, other_run, mt):
+    alone = mt("translate", run_folder, "--json", "--n-best", 3, *LINES)
+    twice = mt("translate", run_folder, "--ensemble", run_folder, "--json", "--n-best", 3, *LINES)
+    for a, b in zip(translations(alone), translations(twice), strict=True):
+        assert [t["text"] for t in a] == [t["text"] for t in b]
+        assert [t["score"] for t in a] == pytest.approx([t["score"] for t in b], abs=1e-4)
+    both = translations(mt("translate", run_folder, "--ensemble", other_run, "--json", *LINES))
+    assert both != translations(mt("translate", run_folder, "--json", *LINES))
+
+
+def test_an_ensemble_gives_the_mean_of_the_probabilities(run_folder, other_run, mt, tmp_path):
+    (best, *_), *_ = translations(mt("translate", run_folder, "--ensemble", other_run, "--json", LINES[0]))
+    (tmp_path / "a").write_text(LINES[0] + "\n", encoding="utf-8")
+    (tmp_path / "b").write_text(best["text"] + "\n", encoding="utf-8")
+    rows = [
+        json.loads(mt("score", run, tmp_path / "a", tmp_path / "b", "--json").out) for run in (run_folder, other_run)
+    ]
+    assert rows[0]["pieces"] == best["pieces"]
+    means = [
+        math.log((math.exp(x) + math.exp(y)) / 2) for x, y in zip(*(row["log_probs"] for row in rows), strict=True)
+    ]
+    assert best["log_probs"] == pytest.approx(means, abs=1e-4)
+
+
+def test_runs_of_other_vocabularies_do_not_mix(run_folder, corpus, mt, tmp_path):
+    run = tmp_path / "run"
+    arguments = overrides(corpus, f"run_dir={run}", "training.max_steps=1")
+    assert mt(*[a for a in arguments if "vocab_size" not in a], "tokenizer.vocab_size=310").code == 0
+    outcome = mt("translate", run_folder, "--ensemble", run, LINES[0])
+    assert outcome.code == 2
+    assert "another tokeniser" in outcome.err
+
+
+def test_samples_are_the_same_whatever_the_batch(run_folder, mt):
+    sampled = ["--set", "search.method=sample", "--set", "search.n_samples=4", "--set", "search.temperature=2"]
+    together = mt("translate", run_folder, *sampled, *LINES)
+    one_by_one = mt("translate", run_folder, *sampled, "--set", "search.max_tokens=1", *LINES)
+    assert together.out == one_by_one.out
+    assert mt("translate", run_folder, *sampled, "--set", "search.seed=2", *LINES).out != together.out
+    several = translations(mt("translate", run_folder, *sampled, "--json", "--n-best", 4, LINES[0]))[0]
+    assert len({t["text"] for t in several}) > 1
+
+
+def test_what_every_translation_begins_with(run_folder, mt):
+    plain = mt("translate", run_folder, *LINES).out.splitlines()
+    for line in mt("translate", run_folder, "--prefix", "XA TI", *LINES).out.splitlines():
+        assert line.startswith("XA TI")
+    beginning = " ".join(plain[0].split()[:2])
+    assert mt("translate", run_folder, "--prefix", beginning, LINES[0]).out.splitlines() == plain[:1]
+
+
+def test_forbidden_words_and_lengths(run_folder, mt):
+    plain = mt("translate", run_folder, LINES[0]).out.split()
+    without = mt(
+        "translate", run_folder, "--set", f"search.forbidden=[{plain[0]}, {plain[1]} {plain[2]}]", LINES[0]
+    ).out
+    assert plain[0] not in without.split()
+    assert f"{plain[1]} {plain[2]}" not in without
+    longer = translations(mt("translate", run_folder, "--json", "--set", "search.min_len_ratio=1.9", LINES[0]))[0][0]
+    assert len(longer["pieces"]) > len(translations(mt("translate", run_folder, "--json", LINES[0]))[0][0]["pieces"])
+
+
+def test_mbr_takes_what_is_most_like_the_others(run_folder, mt):
+    chrf = CHRF()
+    sampled = ["--set", "search.method=sample", "--set", "search.n_samples=8", "--set", "search.temperature=1.5"]
+    mbr = translations(
+        mt("translate", run_folder, *sampled, "--set", "search.mbr=chrf", "--json", "--n-best", 8, LINES[0])
+    )[0]
+    texts = [t["text"] for t in mbr]
+    scores = [t["score"] for t in mbr]
+    assert scores == sorted(scores, reverse=True)
+    table = [[chrf.sentence_score(a, [b]).score for b in texts] for a in texts]
+    if len(texts) == 8:  # nothing was drawn twice
+        assert scores == pytest.approx([sum(row) / 8 for row in table])
+    for utility in ("chrf", "bleu"):
+        beam = translations(mt("translate", run_folder, "--set", f"search.mbr={utility}", "--json", *LINES))
+        assert all(0 <= n_best[0]["score"] <= 100 for n_best in beam)
+
+
+def test_expected_utility_counts_what_was_drawn_twice():
+    def same_length(a: str, b: str) -> float:
+        return 100.0 if len(a) == len(b) else 0.0
+
+    assert expected_utilities(["a", "b", "cc"], [1, 1, 2], same_length) == [50.0, 50.0, 50.0]
+    assert expected_utilities(["a", "cc"], [1, 3], same_length) == [25.0, 75.0]
+
+
+@pytest.mark.parametrize(
+    ("setting", "message"),
+    [
+        ("search.patience=0", "must be a number above 0"),
+        ("search.diverse_groups=2", "must divide search.beam_size=5"),
+        ("search.top_p=1.5", "at most 1"),
+        ("search.no_repeat_ngram=1", "2 or more, or 0"),
+        ("search.method=beem", "search.method"),
+        ("search.mbr=rouge", "search.mbr"),
+        ("search.n_best=6", "search.beam_size=5"),
+        ("search.min_len_ratio=3", "search.max_len_ratio=2"),
+    ],
+)
+def test_settings_that_cannot_be(run_folder, mt, setting, message):
+    outcome = mt("translate", run_folder, "--set", setting, LINES[0])
+    assert outcome.code == 2
+    assert message in outcome.err
+    assert "Traceback" not in outcome.err
+
+
+def test_from_python(run_folder, mt):
+    from mt import SearchConfig, Translator
+
+    translator = Translator.load(run_folder)
+    assert translator.translate([*LINES, ""]) == [*mt("translate", run_folder, *LINES).out.splitlines(), ""]
+    greedy = translator.translate(LINES[:2], SearchConfig(beam_size=1))
+    assert greedy == mt("translate", run_folder, "--beam-size", 1, *LINES[:2]).out.splitlines()
+    (n_best,) = translator.n_best(LINES[:1], SearchConfig(n_best=3))
+    assert [t.text for t in n_best] == [
+        row.split(" ||| ")[1] for row in mt("translate", run_folder, "--n-best", 3, LINES[0]).out.splitlines()
+    ]
