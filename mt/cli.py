@@ -21,6 +21,7 @@ COMMANDS = {
     "translate": "translate sentences, standard input or files with a trained model",
     "evaluate": "score a trained model on test sets with BLEU and chrF",
     "score": "log-probabilities of given translations",
+    "export": "write a trained model for CTranslate2 or Hugging Face transformers",
     "average": "average the weights of a run's best or last models",
 }
 FULL_OR_FORBIDDEN = (

@@ -268,4 +268,4 @@ def load_model(run: Path, device: str, overrides: list[str] | None = None) -> tu
     if not (run / "model.safetensors").is_file() and (run / "checkpoints").is_dir():
         raise UserError(f"{run / 'model.safetensors'} is missing: training has not saved a model yet.")
     load_weights(model, run / "model.safetensors")
-    return model, tokenizer, config
+    return model.eval(), tokenizer, config

@@ -1,0 +1,71 @@
+"""`mt export`: a trained model in the format of another engine."""
+
+from __future__ import annotations
+
+import argparse
+import importlib.util
+from pathlib import Path
+
+from mt.commands.run_folder import check_free
+from mt.errors import UserError
+from mt.logs import set_up_console
+from mt.storage import replacing
+from mt.translator import Translator, load_run
+
+PACKAGES = {"ctranslate2": "ctranslate2", "huggingface": "transformers"}
+QUANTIZATIONS = ("float32", "float16", "bfloat16", "int16", "int8", "int8_float32", "int8_float16", "int8_bfloat16")
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """The command line of `mt export`."""
+    parser = argparse.ArgumentParser(
+        prog="mt export",
+        description="Write a trained model for another engine: CTranslate2, a fast one in C++, or Hugging Face "
+        "transformers, with its tokeniser. The extra `export` installs both: pip install 'mt[export]'.",
+    )
+    parser.add_argument("run", type=Path, help="the folder of a run, as runs/demo")
+    parser.add_argument("--to", choices=PACKAGES, required=True, help="the engine")
+    parser.add_argument("output", type=Path, metavar="DIR", help="the folder to write; it must not be there yet")
+    parser.add_argument(
+        "--quantization", choices=QUANTIZATIONS, help="of ctranslate2's weights: int8 is the smallest; default: float32"
+    )
+    parser.add_argument(
+        "--positions", type=int, default=1024, metavar="N", help="longest text in pieces it will take; default: 1024"
+    )
+    return parser
+
+
+def main(arguments: list[str]) -> int:
+    """Export; the exit code."""
+    options = build_parser().parse_intermixed_args(arguments)
+    set_up_console()
+    check_free(options.output)
+    require_package(PACKAGES[options.to])
+    if options.quantization and options.to != "ctranslate2":
+        raise UserError("--quantization is for --to ctranslate2.")
+    if options.positions < 2:
+        raise UserError(f"--positions {options.positions}: must be 2 or more.")
+    translator, _ = load_run(options.run, "cpu")
+    with replacing(options.output) as folder:
+        export(translator, options.to, folder, options.quantization or "float32", options.positions)
+    print(f"The model is in {options.output}.")
+    return 0
+
+
+def export(translator: Translator, engine: str, folder: Path, quantization: str, n_positions: int) -> None:
+    """Write the model for an engine into a new folder."""
+    model, tokenizer = translator.model, translator.tokenizer
+    if engine == "ctranslate2":
+        from mt.export.to_ctranslate2 import save_ctranslate2
+
+        save_ctranslate2(model, tokenizer, folder, quantization, n_positions)
+    else:
+        from mt.export.to_huggingface import save_huggingface
+
+        save_huggingface(model, tokenizer, folder, n_positions)
+
+
+def require_package(name: str) -> None:
+    """Raise `UserError` where a package of the extra `export` is missing."""
+    if importlib.util.find_spec(name) is None:
+        raise UserError(f"The package {name} is needed for this: pip install 'mt[export]' (or pip install {name}).")

@@ -1,0 +1,175 @@
+"""A model as plain Hugging Face transformers reads it, tokeniser included.
+
+Two architectures there hold ours exactly. With normalisation before each sublayer it is Blenderbot's, whose table of
+positions is data, so that sinusoids of any formula fit. With normalisation after it, it is Marian's, which computes its
+table anew: all sines, then all cosines. Ours alternate; all features are put into that order, which changes no result.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from mt.choices import Activation, Norm, Positions
+from mt.config import ModelConfig
+from mt.errors import UserError
+from mt.model.layers import Embedding, sinusoids
+from mt.model.transformer import DecoderLayer, EncoderLayer, Transformer
+from mt.tokenizer import Tokenizer
+
+LOGIT_OF_NOTHING = -1e9
+"""of ids that are there only because both sides must have equally many"""
+
+
+def check_fits(config: ModelConfig) -> None:
+    """Raise `UserError` where no architecture of transformers holds such a model."""
+    if config.activation is Activation.swiglu:
+        raise UserError("--to huggingface: transformers has no such translation model with model.activation=swiglu.")
+    if config.norm is Norm.post and config.positions is Positions.learned:
+        raise UserError(
+            "--to huggingface: transformers has no such translation model with both model.norm=post and "
+            "model.positions=learned."
+        )
+
+
+def save_huggingface(model: Transformer, tokenizer: Tokenizer, folder: Path, n_positions: int) -> None:
+    """Write model, tokeniser and generation settings into a new folder.
+
+    Args:
+        n_positions: sinusoidal positions that the model is to know; learned ones are as many as there are.
+
+    Raises:
+        UserError: there is no architecture that holds the model.
+    """
+    import transformers
+
+    check_fits(model.config)
+    pre_norm = model.config.norm is Norm.pre
+    if pre_norm and model.config.positions is Positions.learned:
+        n_positions = len(model.src_embedding.positions)
+    config = build_config(model, tokenizer, n_positions)
+    theirs = (transformers.BlenderbotForConditionalGeneration if pre_norm else transformers.MarianMTModel)(config)
+    order = torch.arange(model.config.d_model) if pre_norm else sines_first(model.config.d_model)
+    weights = convert_weights(model, theirs.state_dict(), order)
+    theirs.load_state_dict(weights)
+    theirs.generation_config = transformers.GenerationConfig(  # type: ignore[no-untyped-call]
+        bos_token_id=tokenizer.bos_id, eos_token_id=tokenizer.eos_id, pad_token_id=tokenizer.pad_id,
+        decoder_start_token_id=tokenizer.bos_id, suppress_tokens=[tokenizer.pad_id, tokenizer.unk_id, tokenizer.bos_id],
+        num_beams=5, max_length=n_positions,
+    )  # fmt: skip
+    theirs.save_pretrained(folder)
+    save_tokenizer(tokenizer, folder, n_positions)
+
+
+def build_config(model: Transformer, tokenizer: Tokenizer, n_positions: int) -> Any:
+    """Our sizes under their names."""
+    import transformers
+
+    own, sizes = model.config, tokenizer.vocab_sizes
+    shared: dict[str, Any] = {
+        "d_model": own.d_model, "encoder_layers": own.n_encoder_layers, "decoder_layers": own.n_decoder_layers,
+        "encoder_attention_heads": own.n_heads, "decoder_attention_heads": own.n_heads,
+        "encoder_ffn_dim": own.d_ff, "decoder_ffn_dim": own.d_ff, "activation_function": own.activation.value,
+        "dropout": own.dropout, "scale_embedding": True, "max_position_embeddings": n_positions,
+        "pad_token_id": tokenizer.pad_id, "bos_token_id": tokenizer.bos_id, "eos_token_id": tokenizer.eos_id,
+        "decoder_start_token_id": tokenizer.bos_id, "forced_eos_token_id": None, "vocab_size": max(sizes),
+        "tie_word_embeddings": own.tie_embeddings and tokenizer.joint,
+    }  # fmt: skip
+    if own.norm is Norm.pre:
+        return transformers.BlenderbotConfig(**shared, encoder_no_repeat_ngram_size=0)
+    return transformers.MarianConfig(
+        **shared, decoder_vocab_size=max(sizes), share_encoder_decoder_embeddings=shared["tie_word_embeddings"]
+    )
+
+
+def sines_first(d_model: int) -> Tensor:
+    """Which of our features comes at each place of theirs: the even ones, then the odd ones."""
+    return torch.cat((torch.arange(0, d_model, 2), torch.arange(1, d_model, 2)))
+
+
+def convert_weights(model: Transformer, theirs: dict[str, Tensor], order: Tensor) -> dict[str, Tensor]:
+    """Our weights under their names, features of the residual stream in their `order`."""
+    weights = dict(theirs)
+
+    def put(name: str, weight: Tensor) -> None:
+        assert name in weights, name
+        assert weights[name].shape[1:] == weight.shape[1:], name
+        grown = torch.zeros_like(weights[name])
+        grown[: len(weight)] = weight
+        weights[name] = grown
+
+    def put_linear(name: str, module: nn.Linear, reads: bool, writes: bool) -> None:
+        weight, bias = module.weight, module.bias
+        put(f"{name}.weight", weight[order] if writes else weight[:, order] if reads else weight)
+        put(f"{name}.bias", bias[order] if writes else bias)
+
+    def put_norm(name: str, norm: nn.Module) -> None:
+        assert isinstance(norm, nn.LayerNorm)
+        put(f"{name}.weight", norm.weight[order])
+        put(f"{name}.bias", norm.bias[order])
+
+    def put_attention(name: str, attention: nn.Module) -> None:
+        for own, their in (("query", "q_proj"), ("key", "k_proj"), ("value", "v_proj")):
+            put_linear(f"{name}.{their}", getattr(attention, own), reads=True, writes=False)
+        put_linear(f"{name}.out_proj", attention.output, reads=False, writes=True)  # type: ignore[arg-type]
+
+    def put_layer(name: str, layer: EncoderLayer | DecoderLayer) -> None:
+        norms = ["self_attn_layer_norm", "final_layer_norm"]
+        put_attention(f"{name}.self_attn", layer.self_attention)
+        if isinstance(layer, DecoderLayer):
+            norms.insert(1, "encoder_attn_layer_norm")
+            put_attention(f"{name}.encoder_attn", layer.source_attention)
+        put_linear(f"{name}.fc1", layer.feed_forward.hidden, reads=True, writes=False)
+        put_linear(f"{name}.fc2", layer.feed_forward.output, reads=False, writes=True)
+        for norm, residual in zip(norms, layer.residuals, strict=True):
+            put_norm(f"{name}.{norm}", residual.norm)  # type: ignore[arg-type]
+
+    for side, embedding, layers, norm in (
+        ("encoder", model.src_embedding, model.encoder, model.encoder_norm),
+        ("decoder", model.tgt_embedding, model.decoder, model.decoder_norm),
+    ):
+        put(f"model.{side}.embed_tokens.weight", embedding.tokens.weight[:, order])
+        n_positions = len(theirs[f"model.{side}.embed_positions.weight"])
+        put(f"model.{side}.embed_positions.weight", positions(embedding, n_positions)[:, order])
+        for number, layer in enumerate(layers):
+            put_layer(f"model.{side}.layers.{number}", layer)  # type: ignore[arg-type]
+        if isinstance(norm, nn.LayerNorm):
+            put_norm(f"model.{side}.layer_norm", norm)
+    if "model.shared.weight" in weights:
+        put("model.shared.weight", model.tgt_embedding.tokens.weight[:, order])
+    put("lm_head.weight", model.projection.weight[:, order])
+    weights["final_logits_bias"] = torch.zeros_like(weights["final_logits_bias"])
+    weights["final_logits_bias"][:, model.projection.out_features :] = LOGIT_OF_NOTHING
+    return weights
+
+
+def positions(embedding: Embedding, count: int) -> Tensor:
+    """The table of positions."""
+    if embedding.learned_positions:
+        return embedding.positions[:count]
+    return sinusoids(count, embedding.tokens.embedding_dim)
+
+
+def save_tokenizer(tokenizer: Tokenizer, folder: Path, n_positions: int) -> None:
+    """Write the SentencePiece models and vocabularies as transformers' MarianTokenizer reads them."""
+    sides = {"source": tokenizer.src, "target": tokenizer.tgt}
+    for (side, processor), proto in zip(sides.items(), (tokenizer.protos * 2)[:2], strict=True):
+        (folder / f"{side}.spm").write_bytes(proto)
+        pieces = {processor.id_to_piece(i): i for i in range(processor.get_piece_size())}
+        name = "vocab.json" if side == "source" else "target_vocab.json"
+        (folder / name).write_text(json.dumps(pieces, ensure_ascii=False), encoding="utf-8")
+    if tokenizer.joint:
+        (folder / "target_vocab.json").unlink()
+    marks = {"unk": tokenizer.unk_id, "bos": tokenizer.bos_id, "eos": tokenizer.eos_id, "pad": tokenizer.pad_id}
+    settings = {
+        "tokenizer_class": "MarianTokenizer",
+        "separate_vocabs": not tokenizer.joint,
+        "model_max_length": n_positions,
+        "clean_up_tokenization_spaces": False,
+        **{f"{name}_token": tokenizer.tgt.id_to_piece(i) for name, i in marks.items()},
+    }
+    (folder / "tokenizer_config.json").write_text(json.dumps(settings, indent=2), encoding="utf-8")

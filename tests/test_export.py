@@ -1,0 +1,183 @@
+"""Exported models, loaded by the engines that they are for, against our own."""
+
+import itertools
+import json
+import subprocess
+import sys
+
+import pytest
+import torch
+from conftest import ROOT, overrides, toy_pairs
+
+from mt import SearchConfig, Translator
+from mt.choices import LengthNorm
+from mt.data.batch import build_source
+from mt.scorer import token_log_probs
+
+ctranslate2 = pytest.importorskip("ctranslate2")
+transformers = pytest.importorskip("transformers")
+
+LINES = [source for source, _ in toy_pairs(60, 9)]
+KINDS = {
+    "pre": [],
+    "pre-learned-gelu": ["model.positions=learned", "model.activation=gelu"],
+    "post": ["model.norm=post"],
+    "post-untied-deep": ["model.norm=post", "model.tie_embeddings=false", "model.n_encoder_layers=3"],
+    "separate": ["tokenizer.joint=false", "tokenizer.vocab_size=300", "tokenizer.model_type=bpe"],
+    "post-separate": [
+        "model.norm=post",
+        "tokenizer.joint=false",
+        "tokenizer.vocab_size=300",
+        "tokenizer.model_type=bpe",
+    ],
+    "swiglu": ["model.activation=swiglu"],
+    "post-learned": ["model.norm=post", "model.positions=learned"],
+}
+LIMIT = SearchConfig(beam_size=1, max_len_ratio=0.01, max_len_offset=30)
+ONLY_CTRANSLATE2 = ("swiglu", "post-learned")
+
+
+@pytest.fixture(
+    scope="module",
+    params=[
+        pytest.param(kind, marks=() if kind in ("pre", "post-separate", "swiglu") else pytest.mark.slow)
+        for kind in KINDS
+    ],
+)
+def run(request, corpus, tmp_path_factory):
+    """A model of each kind, hardly trained: that its distributions are flat makes it hard to be equal by chance."""
+    from mt import cli
+
+    folder = tmp_path_factory.mktemp("runs") / request.param
+    arguments = overrides(corpus, f"run_dir={folder}", "training.max_steps=40", "optim.lr=0.005", *KINDS[request.param])
+    changed = {argument.partition("=")[0] for argument in KINDS[request.param]}
+    own = [a for a in arguments if a in KINDS[request.param] or a.partition("=")[0] not in changed]
+    assert cli.run(own) == 0
+    return folder
+
+
+def in_pieces(processor, rows):
+    return [[processor.id_to_piece(i) for i in ids] for ids in rows]
+
+
+def greedy(folder, quantization, tokenizer):
+    """What CTranslate2 translates, in pieces."""
+    engine = ctranslate2.Translator(str(folder), "cpu", compute_type=quantization, intra_threads=1)
+    never = {"disable_unk": True, "suppress_sequences": [["<pad>"], ["<s>"]]}
+    sources = in_pieces(tokenizer.src, tokenizer.encode_src(LINES))
+    found = engine.translate_batch(sources, beam_size=1, max_decoding_length=30, **never)
+    return [result.hypotheses[0] for result in found]
+
+
+def test_ctranslate2_has_the_same_probabilities_and_texts(run, mt, tmp_path):
+    assert mt("export", run, "--to", "ctranslate2", tmp_path / "model").code == 0
+    translator = Translator.load(run)
+    tokenizer = translator.tokenizer
+    pairs = list(zip(tokenizer.encode_src(LINES), tokenizer.encode_tgt(LINES[::-1]), strict=True))
+    engine = ctranslate2.Translator(str(tmp_path / "model"), "cpu", intra_threads=1)
+    theirs = engine.score_batch(
+        in_pieces(tokenizer.src, [src for src, _ in pairs]), in_pieces(tokenizer.tgt, [tgt for _, tgt in pairs])
+    )
+    for own, result in zip(token_log_probs(translator.model, tokenizer, pairs, 1000), theirs, strict=True):
+        assert own == pytest.approx(result.log_probs, abs=1e-4)
+    pieces = [[p for p in best[0].pieces if p != "</s>"] for best in translator.n_best(LINES, LIMIT, quiet=True)]
+    assert pieces == greedy(tmp_path / "model", "float32", tokenizer)
+
+
+def test_huggingface_has_the_same_logits_and_texts(run, mt, tmp_path):
+    outcome = mt("export", run, "--to", "huggingface", tmp_path / "model")
+    if run.name in ONLY_CTRANSLATE2:
+        assert outcome.code == 2
+        assert "transformers has no such translation model" in outcome.err
+        assert not (tmp_path / "model").exists()
+        return
+    assert outcome.code == 0, outcome.err
+    translator = Translator.load(run)
+    model = transformers.AutoModelForSeq2SeqLM.from_pretrained(tmp_path / "model").eval()
+    tokenizer = transformers.AutoTokenizer.from_pretrained(tmp_path / "model")
+    encoded = tokenizer(LINES, return_tensors="pt", padding=True)
+    src, src_mask = build_source(translator.tokenizer.encode_src(LINES), 0, 3)
+    assert torch.equal(encoded.input_ids, src)
+    tgt_in = torch.randint(4, 300, (len(LINES), 9), generator=torch.Generator().manual_seed(1))
+    tgt_in[:, 0] = translator.tokenizer.bos_id
+    with torch.no_grad():
+        own = translator.model(src, src_mask, tgt_in)
+        theirs = model(**encoded, decoder_input_ids=tgt_in).logits[..., : own.size(-1)]
+        assert (own - theirs).abs().max() < 1e-4
+        generated = model.generate(**encoded, num_beams=1, do_sample=False, max_length=31)
+    for ids, best in zip(generated.tolist(), translator.n_best(LINES, LIMIT, quiet=True), strict=True):
+        pieces = [translator.tokenizer.tgt.id_to_piece(i) for i in ids if i != translator.tokenizer.pad_id]
+        assert pieces[1 : len(best[0].pieces) + 1] == best[0].pieces
+
+
+def test_beams_agree(run_folder, mt, tmp_path):
+    """Compared by the same average, and searched until nothing better can come."""
+    lines = [source for source, _ in toy_pairs(500, 11)]
+    for engine in ("ctranslate2", "huggingface"):
+        assert mt("export", run_folder, "--to", engine, tmp_path / engine).code == 0
+    translator = Translator.load(run_folder)
+    own = translator.n_best(lines, SearchConfig(length_norm=LengthNorm.average))
+    pieces = [[translator.tokenizer.src.id_to_piece(i) for i in ids] for ids in translator.tokenizer.encode_src(lines)]
+    engine = ctranslate2.Translator(str(tmp_path / "ctranslate2"), "cpu", intra_threads=1)
+    limits = {"patience": 20, "max_decoding_length": 40, "disable_unk": True}
+    found = engine.translate_batch(pieces, beam_size=5, length_penalty=1, return_scores=True, **limits)
+    texts = [translator.tokenizer.tgt.decode_pieces(result.hypotheses[0]) for result in found]
+    differing = [i for i in range(len(lines)) if own[i][0].text != texts[i]]
+    ties = [i for i in differing if abs(own[i][0].score - found[i].scores[0]) < 1e-4]
+    print(f"CTranslate2: {len(differing)} of {len(lines)} differ, {len(ties)} by a tie")
+    assert differing == ties
+    model = transformers.AutoModelForSeq2SeqLM.from_pretrained(tmp_path / "huggingface").eval()
+    tokenizer = transformers.AutoTokenizer.from_pretrained(tmp_path / "huggingface")
+    outputs = model.generate(
+        **tokenizer(lines, return_tensors="pt", padding=True), num_beams=5, early_stopping="never", max_length=40,
+        return_dict_in_generate=True, output_scores=True,
+    )  # fmt: skip
+    texts = tokenizer.batch_decode(outputs.sequences, skip_special_tokens=True)
+    differing = [i for i in range(len(lines)) if own[i][0].text != texts[i]]
+    ties = [i for i in differing if abs(own[i][0].score - outputs.sequences_scores[i].item()) < 1e-4]
+    print(f"transformers: {len(differing)} of {len(lines)} differ, {len(ties)} by a tie")
+    assert differing == ties
+
+
+def test_int8_is_smaller_and_translates(run_folder, mt, tmp_path):
+    for quantization in ("float32", "int8"):
+        outcome = mt(
+            "export", run_folder, "--to", "ctranslate2", "--quantization", quantization, tmp_path / quantization
+        )
+        assert outcome.code == 0
+    sizes = {name: (tmp_path / name / "model.bin").stat().st_size for name in ("float32", "int8")}
+    assert sizes["int8"] < 0.6 * sizes["float32"]
+    tokenizer = Translator.load(run_folder).tokenizer
+    exact, small = (greedy(tmp_path / name, name, tokenizer) for name in ("float32", "int8"))
+    assert sum(a == b for a, b in itertools.zip_longest(exact, small)) > 0.8 * len(LINES)
+
+
+def test_what_is_wrong_is_said(run_folder, mt, tmp_path, monkeypatch):
+    (tmp_path / "there").mkdir()
+    (tmp_path / "there" / "file").touch()
+    for arguments, message in (
+        (["--to", "ctranslate2", tmp_path / "there"], "is there already"),
+        (["--to", "huggingface", "--quantization", "int8", tmp_path / "x"], "--quantization is for --to ctranslate2"),
+        (["--to", "ctranslate2", "--positions", "1", tmp_path / "x"], "--positions 1"),
+    ):
+        outcome = mt("export", run_folder, *arguments)
+        assert outcome.code == 2
+        assert message in outcome.err
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    assert "pip install 'mt[export]'" in mt("export", run_folder, "--to", "ctranslate2", tmp_path / "x").err
+    assert not (tmp_path / "x").exists()
+
+
+def test_transformers_needs_none_of_our_code(run_folder, mt, tmp_path):
+    assert mt("export", run_folder, "--to", "huggingface", tmp_path / "model").code == 0
+    script = (
+        "import json, sys; from transformers import AutoModelForSeq2SeqLM as M, AutoTokenizer as T\n"
+        "t, m = T.from_pretrained(sys.argv[1]), M.from_pretrained(sys.argv[1])\n"
+        "print(json.dumps(t.batch_decode(m.generate(**t(sys.argv[2:], return_tensors='pt', padding=True)), "
+        "skip_special_tokens=True)))\nassert 'mt' not in sys.modules"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", script, str(tmp_path / "model"), *LINES[:3]],
+        capture_output=True, text=True, check=True, cwd=ROOT.parent,
+    )  # fmt: skip
+    assert json.loads(done.stdout.splitlines()[-1]) == mt("translate", run_folder, *LINES[:3]).out.splitlines()
