@@ -23,8 +23,22 @@ SHORT = [
 
 def commands(readme: str) -> list[str]:
     """Every line that begins with `mt ` in a block of code, without its comment."""
-    blocks = re.findall(r"```\n(.*?)```", (ROOT / readme).read_text(encoding="utf-8"), flags=re.S)
+    blocks = re.findall(r"```[a-z]*\n(.*?)```", (ROOT / readme).read_text(encoding="utf-8"), flags=re.S)
     return [re.sub(r"\s+#.*", "", line) for block in blocks for line in block.splitlines() if line.startswith("mt ")]
+
+
+def test_the_python_in_the_readmes_runs(mt, workplace, monkeypatch, capsys):
+    monkeypatch.chdir(workplace)
+    assert mt(*shortened("mt train", workplace)).code == 0
+    blocks = {
+        block
+        for readme in ("README.md", "README.zh-CN.md")
+        for block in re.findall(r"```python\n(.*?)```", (ROOT / readme).read_text(encoding="utf-8"), flags=re.S)
+    }
+    (block,) = blocks
+    capsys.readouterr()
+    exec(block, {})
+    assert capsys.readouterr().out.startswith("['")
 
 
 def head(source: Path, target: Path, count: int) -> None:
@@ -108,7 +122,7 @@ def test_translate_and_evaluate(mt, workplace, monkeypatch):
 
     (workplace / "book.zh.gz").write_bytes(gzip.compress((workplace / "sentences.zh").read_bytes()))
     for command in commands("README.md"):
-        if command.startswith(("mt translate", "mt evaluate")):
+        if command.startswith(("mt translate", "mt evaluate", "mt score", "mt export")):
             redirected = re.search(r" < (\S+) > (\S+)", command)
             if redirected:
                 import io
@@ -119,4 +133,7 @@ def test_translate_and_evaluate(mt, workplace, monkeypatch):
                 command = command[: redirected.start()]
             outcome = mt(*shlex.split(command)[1:])
             assert outcome.code == 0, (command, outcome.err)
+            if redirected:
+                (workplace / redirected[2]).write_text(outcome.out, encoding="utf-8")
+    assert (workplace / "exported" / "tokenizer_config.json").is_file()
     assert len((workplace / "book.en").read_text(encoding="utf-8").splitlines()) == 3

@@ -1,0 +1,115 @@
+"""The engines that `bench_decoding.py` times: mt's own search, and others with the weights of the same run.
+
+All compare translations by the average log-probability a token and end a beam when as many hypotheses have ended as it
+has places, so that they do the same work and find the same.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+Translate = Callable[[list[str], int], list[str]]
+"""lines and beam size -> translations"""
+
+
+@dataclass(frozen=True)
+class Models:
+    """Where the same weights lie."""
+
+    run: Path
+    ctranslate2: Path
+    huggingface: Path
+    n_threads: int
+
+
+def mt_engine(models: Models, patience: float | None = 1.0) -> Translate:
+    """`mt translate`."""
+    import torch
+
+    from mt import SearchConfig, Translator
+    from mt.choices import LengthNorm
+    from mt.devices import keep_freed_memory
+
+    torch.set_num_threads(models.n_threads)
+    keep_freed_memory()
+    translator = Translator.load(models.run, "cpu")
+
+    def translate(lines: list[str], beam_size: int) -> list[str]:
+        search = SearchConfig(beam_size=beam_size, patience=patience, length_norm=LengthNorm.average)
+        return [best[0].text for best in translator.n_best(lines, search, quiet=True)]
+
+    return translate
+
+
+def exact_mt_engine(models: Models) -> Translate:
+    """`mt translate` as it is by default: it searches until nothing better can come."""
+    return mt_engine(models, patience=None)
+
+
+def ctranslate2_engine(models: Models, compute_type: str) -> Translate:
+    """CTranslate2's own batching by tokens."""
+    import ctranslate2
+
+    from mt.tokenizer import load_tokenizer
+
+    engine = ctranslate2.Translator(
+        str(models.ctranslate2), "cpu", compute_type=compute_type, inter_threads=1, intra_threads=models.n_threads
+    )
+    tokenizer = load_tokenizer(models.run, (models.run / "tokenizer.model").exists())
+
+    def translate(lines: list[str], beam_size: int) -> list[str]:
+        pieces = [[tokenizer.src.id_to_piece(i) for i in ids] for ids in tokenizer.encode_src(lines)]
+        results = engine.translate_batch(
+            pieces, beam_size=beam_size, length_penalty=1, max_batch_size=1024, batch_type="tokens", disable_unk=True
+        )
+        return [tokenizer.tgt.decode_pieces(result.hypotheses[0]) for result in results]
+
+    return translate
+
+
+def float32_engine(models: Models) -> Translate:
+    """CTranslate2 in the same arithmetic."""
+    return ctranslate2_engine(models, "float32")
+
+
+def int8_engine(models: Models) -> Translate:
+    """CTranslate2 with weights and products in eight bits."""
+    return ctranslate2_engine(models, "int8")
+
+
+def huggingface_engine(models: Models) -> Translate:
+    """`generate()` on batches of 64 sentences of like length."""
+    import torch
+    import transformers
+
+    torch.set_num_threads(models.n_threads)
+    transformers.logging.disable_progress_bar()
+    tokenizer: Any = transformers.AutoTokenizer.from_pretrained(models.huggingface)
+    model = transformers.AutoModelForSeq2SeqLM.from_pretrained(models.huggingface).eval()
+
+    def translate(lines: list[str], beam_size: int) -> list[str]:
+        texts = [""] * len(lines)
+        order = sorted(range(len(lines)), key=lambda i: len(lines[i]))
+        for start in range(0, len(order), 64):
+            batch = order[start : start + 64]
+            encoded = tokenizer([lines[i] for i in batch], return_tensors="pt", padding=True)
+            with torch.inference_mode():
+                ids = model.generate(**encoded, num_beams=beam_size, early_stopping=beam_size > 1, do_sample=False)
+            for i, text in zip(batch, tokenizer.batch_decode(ids, skip_special_tokens=True), strict=True):
+                texts[i] = text
+        return texts
+
+    return translate
+
+
+ENGINES: dict[str, tuple[str | None, Callable[[Models], Translate]]] = {
+    "mt": (None, mt_engine),
+    "mt, until nothing better can come": (None, exact_mt_engine),
+    "CTranslate2 float32": ("ctranslate2", float32_engine),
+    "CTranslate2 int8": ("ctranslate2", int8_engine),
+    "Hugging Face generate()": ("transformers", huggingface_engine),
+}
+"""name -> the package that it needs, and what makes it"""
