@@ -6,6 +6,7 @@ import logging
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Protocol
 
 import numpy as np
 import torch
@@ -51,6 +52,15 @@ class Translation:
     """of each piece"""
 
 
+class Engine(Protocol):
+    """Something that searches in place of `mt.search`."""
+
+    def search(
+        self, sources: Sequence[Source], max_lens: Sequence[int], search: SearchConfig
+    ) -> list[list[Hypothesis]]:
+        """The best hypotheses of each source, at least `search.n_best` where there are so many."""
+
+
 class Translator:
     """A model and its tokeniser, ready to translate; or several models that do it together."""
 
@@ -73,6 +83,8 @@ class Translator:
         """
         self.model = model
         self.ensemble = Ensemble([model, *others])
+        self.engine: Engine | None = None
+        """what searches in place of the model"""
         self.defaults = defaults or SearchConfig()
         self.tokenizer = tokenizer
         self.max_len = max_len
@@ -167,6 +179,9 @@ class Translator:
     @torch.inference_mode()
     def search_batch(self, sources: list[Source], search: SearchConfig) -> list[list[Hypothesis]]:
         """One batch through encoder and search."""
+        limits = [self.limit(source, search) for source in sources]
+        if self.engine:
+            return self.engine.search(sources, limits, search)
         tokenizer, device = self.tokenizer, self.model.projection.weight.device
         src, src_mask = build_source([source.ids for source in sources], tokenizer.pad_id, tokenizer.eos_id)
         watched = search.coverage_penalty > 0
@@ -174,7 +189,7 @@ class Translator:
             self.ensemble.step,
             self.ensemble.start(src.to(device), src_mask.to(device), search.n_hypotheses, watched),
             Vocabulary(tokenizer.bos_id, tokenizer.eos_id, (tokenizer.pad_id, tokenizer.bos_id, tokenizer.unk_id)),
-            [self.limit(source, search) for source in sources],
+            limits,
             build_rules(search, tokenizer, sources, spaced=bool(self.joiner)),
             device,
         )

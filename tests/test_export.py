@@ -2,6 +2,8 @@
 
 import itertools
 import json
+import os
+import shutil
 import subprocess
 import sys
 
@@ -181,3 +183,50 @@ def test_transformers_needs_none_of_our_code(run_folder, mt, tmp_path):
         capture_output=True, text=True, check=True, cwd=ROOT.parent,
     )  # fmt: skip
     assert json.loads(done.stdout.splitlines()[-1]) == mt("translate", run_folder, *LINES[:3]).out.splitlines()
+
+
+def test_the_engine_gives_the_same_text(run_folder, mt, tmp_path):
+    run = tmp_path / "run"
+    shutil.copytree(run_folder, run)
+    lines = [source for source, _ in toy_pairs(200, 12)]
+    for beam_size in (1, 5):
+        own = mt("translate", run, "--json", "--beam-size", beam_size, *lines)
+        engine = mt("translate", run, "--engine", "ctranslate2", "--json", "--beam-size", beam_size, *lines)
+        assert engine.code == 0, engine.err
+        best = [[json.loads(row)["translations"][0] for row in outcome.out.splitlines()] for outcome in (own, engine)]
+        assert [t["text"] for t in best[0]] == [t["text"] for t in best[1]]
+        for a, b in zip(*best, strict=True):  # theirs are renormalised without the marks that are never written
+            assert (a["score"], a["log_prob"]) == pytest.approx((b["score"], b["log_prob"]), abs=0.05)
+    beginning = mt("translate", run, "--engine", "ctranslate2", "--prefix", "XA TI", lines[0]).out
+    assert beginning.startswith("XA TI")
+
+
+def test_the_engine_converts_once(run_folder, mt, tmp_path):
+    run = tmp_path / "run"
+    shutil.copytree(run_folder, run)
+    stamps = []
+    for _ in range(2):
+        assert mt("translate", run, "--engine", "ctranslate2", LINES[0]).code == 0
+        stamps.append((run / "ctranslate2-float32" / "model.bin").stat().st_mtime_ns)
+    os.utime(run / "model.safetensors")  # as training does that goes on
+    assert mt("translate", run, "--engine", "ctranslate2", LINES[0]).code == 0
+    stamps.append((run / "ctranslate2-float32" / "model.bin").stat().st_mtime_ns)
+    assert stamps[0] == stamps[1] < stamps[2]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--engine", "ctranslate2", "--set", "search.method=sample"], "has no search.method"),
+        (["--engine", "ctranslate2", "--set", "search.forbidden=[x]"], "has no search.forbidden"),
+        (["--engine", "ctranslate2", "--quantization", "int3"], "CTranslate2 has these here: "),
+        (["--engine", "ctranslate2", "--ensemble", "{run}"], "leave --ensemble out"),
+        (["--quantization", "int8"], "--quantization is for --engine ctranslate2"),
+    ],
+)
+def test_what_the_engine_cannot(run_folder, mt, tmp_path, arguments, message):
+    run = tmp_path / "run"
+    shutil.copytree(run_folder, run)
+    outcome = mt("translate", run, *[argument.format(run=run) for argument in arguments], LINES[0])
+    assert outcome.code == 2
+    assert message in outcome.err

@@ -62,10 +62,11 @@ LAYERS = [
     ["search.beam", "search.sampling"],
     ["search.configured"],
     ["translator"],
-    ["validator", "scoring"],
+    ["validator", "scoring", "export.ctranslate2_engine"],
     ["trainer"],
     [
         "commands.composition",
+        "commands.packages",
         "commands.run_folder",
         "commands.search_options",
         "commands.starting_point",

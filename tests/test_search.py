@@ -204,7 +204,7 @@ def test_rules_are_kept_and_the_best_that_keeps_them_is_found(name):
         results = search(step, [0, 1], max_len=4, beam_size=400, rules=[rule])
         for sentence, hypotheses in enumerate(results):
             everything = exhaustive(distribution, sentence, 4, GNMT)
-            expected = [entry for entry in everything if holds(Hypothesis(entry[2], [], 0.0))]
+            expected = [entry for entry in everything if holds(Hypothesis(entry[2], 0.0, [], 0.0))]
             if name == "forced prefix":
                 expected = [entry for entry in expected if entry[2][:2] == rule.prefixes[sentence]]
             broken += len(everything) - len(expected)

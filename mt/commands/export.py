@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import argparse
-import importlib.util
 from pathlib import Path
 
+from mt.commands.packages import require_package
 from mt.commands.run_folder import check_free
 from mt.errors import UserError
 from mt.logs import set_up_console
@@ -63,9 +63,3 @@ def export(translator: Translator, engine: str, folder: Path, quantization: str,
         from mt.export.to_huggingface import save_huggingface
 
         save_huggingface(model, tokenizer, folder, n_positions)
-
-
-def require_package(name: str) -> None:
-    """Raise `UserError` where a package of the extra `export` is missing."""
-    if importlib.util.find_spec(name) is None:
-        raise UserError(f"The package {name} is needed for this: pip install 'mt[export]' (or pip install {name}).")

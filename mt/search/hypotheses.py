@@ -82,19 +82,16 @@ class Hypothesis:
 
     tokens: list[int]
     """without start and end mark"""
+    log_prob: float
+    """of the whole, with the end mark where there is one"""
     log_probs: list[float]
-    """of each token, and of the end mark where there is one"""
+    """of each token and the end mark; none where an engine does not tell"""
     score: float
     """what hypotheses are compared by"""
     complete: bool = True
     """False where the length limit cut it before its end mark"""
     count: int = 1
     """how often it was found"""
-
-    @property
-    def log_prob(self) -> float:
-        """Of the whole."""
-        return sum(self.log_probs)
 
 
 @dataclass(frozen=True)
@@ -151,7 +148,7 @@ class Sentence:
                 self.finished[place] = replace(other, count=other.count + 1)
                 return
         score = self.scoring.score(total, len(log_probs), covered)
-        self.finished.append(Hypothesis(tokens, log_probs, score, complete))
+        self.finished.append(Hypothesis(tokens, sum(log_probs), log_probs, score, complete))
         # A translation that was cut is worse than any whole one.
         self.finished.sort(key=lambda h: (not h.complete, -h.score))
         del self.finished[self.n_best :]

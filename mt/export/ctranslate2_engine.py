@@ -1,0 +1,100 @@
+"""Translating with CTranslate2 in place of our own search, with the same options as far as it has them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import fields
+from pathlib import Path
+
+import ctranslate2
+import torch
+
+from mt.choices import LengthNorm
+from mt.errors import UserError
+from mt.export.to_ctranslate2 import save_ctranslate2
+from mt.search.configured import Source, build_scoring
+from mt.search.hypotheses import Hypothesis
+from mt.search_config import SearchConfig
+from mt.storage import replacing
+from mt.translator import Translator
+
+KNOWN = (
+    "beam_size", "n_best", "patience", "length_norm", "length_penalty", "max_len_ratio", "max_len_offset", "mbr",
+    "no_repeat_ngram", "max_tokens",
+)  # fmt: skip
+"""Keys of the search section that this engine obeys."""
+PATIENCE = 2.0
+"""CTranslate2 cannot tell when nothing better can come: it ends when so many times the beam have ended."""
+
+LONGEST_RATIO = 4
+"""Positions that the model is to know, for each of data.max_len."""
+
+
+def check_options(search: SearchConfig) -> None:
+    """Raise `UserError` where something is asked for that CTranslate2 does not do, or does in another way."""
+    default = SearchConfig()
+    for field in fields(SearchConfig):
+        if field.name not in KNOWN and getattr(search, field.name) != getattr(default, field.name):
+            raise UserError(f"--engine ctranslate2 has no search.{field.name}: take the engine torch.")
+
+
+class CTranslate2Engine:
+    """A run's model, converted once and kept in the run folder."""
+
+    def __init__(self, run: Path, translator: Translator, quantization: str) -> None:
+        """Convert the model where that has not been done; `quantization` as in `save_ctranslate2`.
+
+        Raises:
+            UserError: the quantization is not known, or not possible on this machine.
+        """
+        self.tokenizer = translator.tokenizer
+        self.n_positions = LONGEST_RATIO * translator.max_len
+        model, device = translator.model, translator.model.projection.weight.device
+        if quantization not in ctranslate2.get_supported_compute_types(device.type):
+            known = ", ".join(sorted(ctranslate2.get_supported_compute_types(device.type)))
+            raise UserError(f"--quantization {quantization}: CTranslate2 has these here: {known}.")
+        source = (run / "model.safetensors").stat()
+        folder, stamp = run / f"ctranslate2-{quantization}", f"{source.st_size} {source.st_mtime_ns}"
+        if not (folder / "stamp").exists() or (folder / "stamp").read_text() != stamp:
+            with replacing(folder) as temporary:
+                save_ctranslate2(model, translator.tokenizer, temporary, quantization, self.n_positions)
+                (temporary / "stamp").write_text(stamp)
+        self.engine = ctranslate2.Translator(
+            str(folder), device.type, device_index=device.index or 0, compute_type=quantization,
+            inter_threads=1, intra_threads=torch.get_num_threads(),
+        )  # fmt: skip
+
+    def search(
+        self, sources: Sequence[Source], max_lens: Sequence[int], search: SearchConfig
+    ) -> list[list[Hypothesis]]:
+        """The best hypotheses of each source, sorted by our `Scoring`.
+
+        The limit of length is the batch's; log-probabilities of single tokens are not known.
+        """
+        check_options(search)
+        tokenizer, scoring = self.tokenizer, build_scoring(search)
+        to_piece, to_id = tokenizer.tgt.id_to_piece, tokenizer.tgt.piece_to_id
+        limit = min(max(max_lens), self.n_positions - 1)
+        alpha = 0.0 if scoring.norm is LengthNorm.none else scoring.alpha
+        results = self.engine.translate_batch(
+            [[tokenizer.src.id_to_piece(i) for i in source.ids] for source in sources],
+            [[to_piece(i) for i in source.prefix] or None for source in sources],
+            beam_size=search.beam_size,
+            patience=1 if search.beam_size == 1 else search.patience or PATIENCE,
+            num_hypotheses=search.beam_size,
+            length_penalty=alpha,
+            max_input_length=0,
+            max_decoding_length=limit,
+            no_repeat_ngram_size=search.no_repeat_ngram,
+            disable_unk=True,
+            suppress_sequences=[[to_piece(tokenizer.pad_id)], [to_piece(tokenizer.bos_id)]],
+            return_scores=True,
+        )
+
+        def hypothesis(pieces: list[str], average: float) -> Hypothesis:
+            length = len(pieces) + (complete := len(pieces) < limit)
+            log_prob = average * length**alpha
+            return Hypothesis([to_id(p) for p in pieces], log_prob, [], log_prob / scoring.penalty(length), complete)
+
+        best = [map(hypothesis, result.hypotheses, result.scores) for result in results]
+        return [sorted(found, key=lambda h: (not h.complete, -h.score)) for found in best]
