@@ -26,6 +26,7 @@ from mt.random import derive_seed
 from mt.search.configured import Source, build_rules, run_search
 from mt.search.hypotheses import Hypothesis, Task, Vocabulary
 from mt.search_config import SearchConfig
+from mt.sentences import SplitText
 from mt.tokenizer import Tokenizer, load_tokenizer
 
 log = logging.getLogger(__name__)
@@ -210,6 +211,11 @@ class Translator:
         scored = [replace(hypothesis, score=u) for hypothesis, u in zip(hypotheses, utilities, strict=True)]
         return sorted(scored, key=lambda hypothesis: -hypothesis.score)
 
+    def in_one(self, split: SplitText, translations: list[Translation]) -> Translation:
+        """The translation of a text from those of its sentences."""
+        text = split.joined([translation.text for translation in translations], spaced=bool(self.joiner))
+        return join_translations(translations, text)
+
     def join(self, parts: list[list[Hypothesis]], n_best: int) -> list[Translation]:
         """The n best translations of a line from those of its parts: n-th with n-th."""
         if not parts:
@@ -220,14 +226,30 @@ class Translator:
     def join_one(self, parts: list[Hypothesis]) -> Translation:
         """A translation of a line from one of each of its parts."""
         to_piece, eos = self.tokenizer.tgt.id_to_piece, [self.tokenizer.eos_id]
-        return Translation(
-            one_line(self.joiner.join(self.tokenizer.decode_tgt(part.tokens) for part in parts)),
-            sum(part.score for part in parts),
-            sum(part.log_prob for part in parts),
-            all(part.complete for part in parts),
-            [to_piece(i) for part in parts for i in (part.tokens + eos * part.complete)],
-            [log_prob for part in parts for log_prob in part.log_probs],
-        )
+        translations = [
+            Translation(
+                self.tokenizer.decode_tgt(part.tokens),
+                part.score,
+                part.log_prob,
+                part.complete,
+                [to_piece(i) for i in (part.tokens + eos * part.complete)],
+                part.log_probs,
+            )
+            for part in parts
+        ]
+        return join_translations(translations, one_line(self.joiner.join(part.text for part in translations)))
+
+
+def join_translations(parts: Sequence[Translation], text: str) -> Translation:
+    """The translation `text` of something that was translated in parts."""
+    return Translation(
+        text,
+        sum(part.score for part in parts),
+        sum(part.log_prob for part in parts),
+        all(part.complete for part in parts),
+        [piece for part in parts for piece in part.pieces],
+        [log_prob for part in parts for log_prob in part.log_probs],
+    )
 
 
 def one_line(text: str) -> str:

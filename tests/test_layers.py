@@ -11,6 +11,7 @@ LAYERS = [
         "checks",
         "search_config",
         "mbr",
+        "sentences",
         "config",
         "storage",
         "progress",
@@ -67,6 +68,8 @@ LAYERS = [
     [
         "commands.composition",
         "commands.packages",
+        "commands.documents",
+        "commands.output",
         "commands.run_folder",
         "commands.search_options",
         "commands.starting_point",

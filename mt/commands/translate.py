@@ -9,7 +9,6 @@ import queue
 import sys
 import threading
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TextIO
@@ -17,15 +16,18 @@ from typing import TextIO
 from tqdm import tqdm
 
 from mt.choices import SearchMethod
+from mt.commands.documents import Rows, rows_of
+from mt.commands.output import opened_output
 from mt.commands.packages import require_package
 from mt.commands.search_options import search_overrides
+from mt.config import Config
 from mt.data.sources import decode_lines, read_lines
 from mt.devices import keep_freed_memory
 from mt.errors import UserError
 from mt.logs import set_up_console
 from mt.progress import on_terminal
 from mt.search_config import SearchConfig
-from mt.storage import replacing
+from mt.sentences import split_text
 from mt.translator import Translation, Translator, load_run
 
 log = logging.getLogger(__name__)
@@ -55,6 +57,12 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument("sentence", nargs="*", help="sentences to translate")
     parser.add_argument("-i", "--input", type=Path, metavar="FILE", help="translate this file (also .gz, .bz2, .xz)")
     parser.add_argument("-o", "--output", type=Path, metavar="FILE", help="write to this file, not standard output")
+    parser.add_argument(
+        "--column",
+        metavar="NAME",
+        help="translate this column (1, 2, …) of a .tsv --input, or this key of a .jsonl; all else is kept",
+    )
+    parser.add_argument("--split", action="store_true", help="texts of several sentences: translate each for itself")
     parser.add_argument("--beam-size", metavar="N", help="hypotheses that are followed at once; 1 is greedy search")
     parser.add_argument("--n-best", type=int, metavar="N", help="print the N best: `line ||| translation ||| score`")
     parser.add_argument("--json", action="store_true", help="print a JSON object a line, with scores")
@@ -90,15 +98,44 @@ def main(arguments: list[str]) -> int:
         raise UserError("--quantization is for --engine ctranslate2.")
     if options.input and not options.input.is_file():
         raise UserError(f"--input: there is no file {options.input}.")
-    with opened_output(options.output) as output:
-        first_line = 1
-        for lines in read_groups(options):
-            results = translator.n_best(lines, config.search, [options.prefix] * len(lines), first_line)
+    lines_each = options.n_best if options.n_best is not None and not options.json else 1
+    if options.split and lines_each > 1:
+        raise UserError("--split joins the best translations of sentences: leave --n-best out.")
+    rows = rows_of(options.input, options.column)
+    with opened_output(options.output, describe_task(options, config.search), resumable=lines_each == 1) as output:
+        first_line = 1 + output.n_done
+        for lines in read_groups(options, output.n_done):
+            texts = [rows.text(line, number) for number, line in enumerate(lines, start=first_line)]
+            results = translate_texts(translator, texts, config, options, first_line)
             for number, (line, translations) in enumerate(zip(lines, results, strict=True), start=first_line):
-                write(output, line, number, translations, options)
-            output.flush()
+                write(output.stream, line, number, translations, options, rows)
+            output.stream.flush()
             first_line += len(lines)
     return 0
+
+
+def translate_texts(
+    translator: Translator, texts: list[str], config: Config, options: argparse.Namespace, first_line: int
+) -> list[list[Translation]]:
+    """The translations of texts, which --split takes apart into sentences."""
+    if not options.split:
+        return translator.n_best(texts, config.search, [options.prefix] * len(texts), first_line)
+    split = [split_text(text, config.data.src_lang) for text in texts]
+    sentences = [sentence for text in split for sentence in text.sentences]
+    prefixes = [options.prefix * (number == 0) for text in split for number in range(len(text.sentences))]
+    found = iter(translator.n_best(sentences, config.search, prefixes, first_line))
+    return [[translator.in_one(text, [next(found)[0] for _ in text.sentences])] for text in split]
+
+
+def describe_task(options: argparse.Namespace, search: SearchConfig) -> str:
+    """All that decides what is written, but for the content of the model."""
+    model = (options.run / "model.safetensors").stat()
+    source = options.input.stat() if options.input else None
+    return repr((
+        options.run.resolve(), model.st_mtime_ns, options.input, source and (source.st_size, source.st_mtime_ns),
+        options.sentence, search, options.json, options.n_best, options.column, options.split, options.prefix,
+        options.ensemble, options.engine, options.quantization,
+    ))  # fmt: skip
 
 
 def use_ctranslate2(translator: Translator, options: argparse.Namespace) -> None:
@@ -121,40 +158,28 @@ def widen_for_n_best(search: SearchConfig, options: argparse.Namespace) -> None:
     replace(search)  # checks the values together
 
 
-def write(output: TextIO, line: str, number: int, translations: list[Translation], options: argparse.Namespace) -> None:
+def write(
+    output: TextIO, line: str, number: int, translations: list[Translation], options: argparse.Namespace, rows: Rows
+) -> None:
     """Print the translations of one line in the form that was asked for."""
     if options.json:
-        rows = [asdict(translation) for translation in translations]
-        print(json.dumps({"source": line, "translations": rows}, ensure_ascii=False), file=output)
+        found = [asdict(translation) for translation in translations]
+        print(json.dumps({"source": rows.text(line, number), "translations": found}, ensure_ascii=False), file=output)
     elif options.n_best is not None:
         for translation in translations:
             print(f"{number} ||| {translation.text} ||| {translation.score:.4f}", file=output)
     else:
-        print(translations[0].text, file=output)
+        print(rows.filled(line, translations[0].text), file=output)
 
 
-@contextmanager
-def opened_output(path: Path | None) -> Iterator[TextIO]:
-    """Standard output, or a file that appears when it is complete."""
-    if path is None:
-        sys.stdout.reconfigure(encoding="utf-8")  # type: ignore[union-attr]
-        yield sys.stdout
-    elif path.exists() and not path.is_file():  # a pipe or a device cannot be replaced
-        with open(path, "w", encoding="utf-8") as output:
-            yield output
-    else:
-        with replacing(path) as temporary, open(temporary, "w", encoding="utf-8", newline="\n") as output:
-            yield output
-
-
-def read_groups(options: argparse.Namespace) -> Iterator[list[str]]:
-    """The lines to translate, in groups that are worth a batch."""
+def read_groups(options: argparse.Namespace, n_done: int) -> Iterator[list[str]]:
+    """The lines to translate, in groups that are worth a batch, without the first `n_done`."""
     if options.sentence:
-        yield [line for sentence in options.sentence for line in (sentence.splitlines() or [""])]
+        yield [line for sentence in options.sentence for line in (sentence.splitlines() or [""])][n_done:]
     elif options.input:
         lines = list(read_lines(options.input))
-        with tqdm(total=len(lines), unit="line", disable=not on_terminal()) as bar:
-            for start in range(0, len(lines), LINES_AT_ONCE):
+        with tqdm(total=len(lines), initial=n_done, unit="line", disable=not on_terminal()) as bar:
+            for start in range(n_done, len(lines), LINES_AT_ONCE):
                 yield lines[start : start + LINES_AT_ONCE]
                 bar.update(min(LINES_AT_ONCE, len(lines) - start))
     else:

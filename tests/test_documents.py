@@ -1,0 +1,114 @@
+"""What `mt translate` takes besides lines: tables, texts of several sentences, files that are gone on with."""
+
+import json
+
+import pytest
+from conftest import toy_pairs
+
+from mt.sentences import split_text
+
+LINES = [source for source, _ in toy_pairs(6, 9)]
+
+
+@pytest.fixture(scope="module")
+def plain(run_folder):
+    from mt import Translator
+
+    return Translator.load(run_folder).translate(LINES)
+
+
+def test_one_column_of_a_table(run_folder, mt, tmp_path, plain):
+    rows = [f"{number}\t{line}\tkept {number}" for number, line in enumerate(LINES)]
+    (tmp_path / "in.tsv").write_text("\n".join(rows) + "\n", encoding="utf-8")
+    outcome = mt("translate", run_folder, "-i", tmp_path / "in.tsv", "--column", "2", "-o", tmp_path / "out.tsv")
+    assert outcome.code == 0, outcome.err
+    found = (tmp_path / "out.tsv").read_text(encoding="utf-8").splitlines()
+    assert found == [f"{number}\t{text}\tkept {number}" for number, text in enumerate(plain)]
+
+
+def test_one_key_of_json_lines(run_folder, mt, tmp_path, plain):
+    rows = [{"id": number, "text": line, "tags": ["ä", 1.5]} for number, line in enumerate(LINES)]
+    (tmp_path / "in.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
+    found = mt("translate", run_folder, "-i", tmp_path / "in.jsonl", "--column", "text").out.splitlines()
+    assert [json.loads(row) for row in found] == [{**row, "text": text} for row, text in zip(rows, plain, strict=True)]
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "column", "message"),
+    [
+        ("in.tsv", "a\tb\nc\n", "2", "line 2: 1 columns; there is no column 2"),
+        ("in.tsv", "a\tb\n", "second", "counted from 1"),
+        ("in.jsonl", '{"text": "a"}\n{"txt": "b"}\n', "text", "line 2: not a JSON object with the key 'text'"),
+        ("in.jsonl", "[1]\n", "text", "line 1"),
+        ("in.jsonl", '{"text": 1}\n', "text", "'text' must be text"),
+        ("in.txt", "a\n", "1", "--column is for"),
+    ],
+)
+def test_tables_that_are_wrong(run_folder, mt, tmp_path, name, content, column, message):
+    (tmp_path / name).write_text(content, encoding="utf-8")
+    outcome = mt("translate", run_folder, "-i", tmp_path / name, "--column", column, "-o", tmp_path / "out")
+    assert outcome.code == 2
+    assert message in outcome.err
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize(
+    ("lang", "text"),
+    [
+        ("en", "Mr. Li came. He left!\n\n  And then?  Nothing."),
+        ("zh", "你好。他比我高！\n真的吗？"),
+        ("en", ""),
+        ("xx", " one without an end "),
+    ],
+)
+def test_sentences_and_gaps_are_the_text(lang, text):
+    split = split_text(text, lang)
+    assert "".join(gap + sentence for gap, sentence in zip(split.gaps, [*split.sentences, ""], strict=True)) == text
+    assert split.joined(split.sentences, spaced=lang != "zh") == text
+
+
+def test_spaces_are_those_of_the_target():
+    assert split_text("你好。走吧。\n好。", "zh").joined(["Hi.", "Go.", "Ok."], spaced=True) == "Hi. Go.\nOk."
+    assert split_text("Hi. Go.\nOk.", "en").joined(["你好。", "走吧。", "好。"], spaced=False) == "你好。走吧。\n好。"
+
+
+def test_texts_are_translated_sentence_by_sentence(run_folder, mt, tmp_path, plain):
+    text = f"{LINES[0]}.\n{LINES[1]}!\n\n{LINES[2]}."
+    (tmp_path / "in.jsonl").write_text(json.dumps({"text": text}) + "\n", encoding="utf-8")
+    (row,) = mt("translate", run_folder, "-i", tmp_path / "in.jsonl", "--column", "text", "--split").out.splitlines()
+    parts = mt("translate", run_folder, f"{LINES[0]}.", f"{LINES[1]}!", f"{LINES[2]}.").out.splitlines()
+    assert json.loads(row)["text"] == f"{parts[0]}\n{parts[1]}\n\n{parts[2]}"
+    assert mt("translate", run_folder, "--split", "--n-best", 2, text).code == 2
+
+
+def test_an_interrupted_file_is_gone_on_with(run_folder, mt, tmp_path, monkeypatch, plain):
+    from mt.commands import translate
+
+    monkeypatch.setattr(translate, "LINES_AT_ONCE", 2)
+    (tmp_path / "in.txt").write_text("\n".join(LINES) + "\n", encoding="utf-8")
+    command = ("translate", run_folder, "-i", tmp_path / "in.txt", "-o", tmp_path / "out.txt")
+    original, calls = translate.translate_texts, []
+
+    def interrupted(translator, texts, *rest):
+        calls.append(texts)
+        if len(calls) == 3:
+            raise KeyboardInterrupt
+        return original(translator, texts, *rest)
+
+    monkeypatch.setattr(translate, "translate_texts", interrupted)
+    outcome = mt(*command)
+    assert outcome.code == 130
+    assert "the same command goes on from there" in outcome.err
+    assert not (tmp_path / "out.txt").exists()
+    (partial,) = tmp_path.glob("out.txt.partial-*")
+    with open(partial, "a", encoding="utf-8") as stream:
+        stream.write("half a li")  # as a kill may leave it
+    other = mt(*command, "--beam-size", 1)  # another task does not take it up
+    assert other.code == 0
+    assert partial.exists()
+    calls.clear()
+    again = mt(*command)
+    assert "Going on after line 4" in again.err
+    assert [text for texts in calls for text in texts] == LINES[4:]
+    assert (tmp_path / "out.txt").read_text(encoding="utf-8").splitlines() == plain
+    assert not partial.exists()
