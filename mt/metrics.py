@@ -10,6 +10,7 @@ from sacrebleu.metrics.chrf import CHRF
 
 from mt.choices import Utility
 from mt.errors import UserError
+from mt.sentences import plain_language
 
 TOKENIZERS = {"zh": "zh", "ja": "ja-mecab", "ko": "ko-mecab"}
 
@@ -32,7 +33,7 @@ def build_bleu(tgt_lang: str, effective_order: bool = False) -> BLEU:
     Raises:
         UserError: it is not installed.
     """
-    language = tgt_lang.replace("_", "-").split("-")[0]
+    language = plain_language(tgt_lang)
     try:
         return BLEU(tokenize=TOKENIZERS.get(language, "13a"), effective_order=effective_order)
     except (ImportError, RuntimeError) as error:

@@ -4,6 +4,18 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+UNSPACED_LANGUAGES = ("zh", "ja", "th", "lo", "km", "my")
+
+
+def plain_language(lang: str) -> str:
+    """`de` of `de_AT` and `de-AT`."""
+    return lang.replace("_", "-").split("-")[0]
+
+
+def has_spaces(lang: str) -> bool:
+    """Whether a language is written with spaces between its words."""
+    return plain_language(lang) not in UNSPACED_LANGUAGES
+
 
 @dataclass(frozen=True)
 class SplitText:
@@ -30,7 +42,7 @@ def split_text(text: str, lang: str) -> SplitText:
     from sentencex import segment
 
     sentences, gaps = [], [""]
-    language = lang.replace("_", "-").split("-")[0]
+    language = plain_language(lang)
     for part in (part for line in text.splitlines(keepends=True) for part in segment(language, line)):
         sentence = part.strip()
         if not sentence:

@@ -26,14 +26,13 @@ from mt.random import derive_seed
 from mt.search.configured import Source, build_rules, run_search
 from mt.search.hypotheses import Hypothesis, Task, Vocabulary
 from mt.search_config import SearchConfig
-from mt.sentences import SplitText
+from mt.sentences import SplitText, has_spaces
 from mt.tokenizer import Tokenizer, load_tokenizer
 
 log = logging.getLogger(__name__)
 
 SENTENCE_ENDS = tuple(".!?。！？…")
 CLAUSE_ENDS = tuple(",;:，；：、")
-UNSPACED_LANGUAGES = ("zh", "ja", "th", "lo", "km", "my")
 
 
 @dataclass(frozen=True)
@@ -90,7 +89,7 @@ class Translator:
         self.tokenizer = tokenizer
         self.max_len = max_len
         self.tgt_lang = tgt_lang
-        self.joiner = "" if tgt_lang.replace("_", "-").split("-")[0] in UNSPACED_LANGUAGES else " "
+        self.joiner = " " if has_spaces(tgt_lang) else ""
 
     @classmethod
     def load(cls, run: str | Path, device: str = "auto", ensemble: Sequence[str | Path] = ()) -> Translator:

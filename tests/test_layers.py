@@ -57,6 +57,7 @@ LAYERS = [
         "model.ensemble",
         "search.hypotheses",
         "scorer",
+        "alignment",
         "export.to_ctranslate2",
         "export.to_huggingface",
     ],

@@ -9,25 +9,26 @@ import queue
 import sys
 import threading
 from collections.abc import Iterable, Iterator
-from dataclasses import asdict, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import TextIO
+from typing import Any, TextIO
 
 from tqdm import tqdm
 
+from mt.alignment import Links, align, pharaoh
 from mt.choices import SearchMethod
 from mt.commands.documents import Rows, rows_of
 from mt.commands.output import opened_output
 from mt.commands.packages import require_package
 from mt.commands.search_options import search_overrides
-from mt.config import Config
+from mt.config import Config, DataConfig
 from mt.data.sources import decode_lines, read_lines
 from mt.devices import keep_freed_memory
 from mt.errors import UserError
 from mt.logs import set_up_console
 from mt.progress import on_terminal
 from mt.search_config import SearchConfig
-from mt.sentences import split_text
+from mt.sentences import has_spaces, split_text
 from mt.translator import Translation, Translator, load_run
 
 log = logging.getLogger(__name__)
@@ -61,6 +62,9 @@ def build_parser() -> argparse.ArgumentParser:
         "--column",
         metavar="NAME",
         help="translate this column (1, 2, …) of a .tsv --input, or this key of a .jsonl; all else is kept",
+    )
+    parser.add_argument(
+        "--align", action="store_true", help="say which words come from which: `translation ||| 0-0 1-2`, source first"
     )
     parser.add_argument("--split", action="store_true", help="texts of several sentences: translate each for itself")
     parser.add_argument("--beam-size", metavar="N", help="hypotheses that are followed at once; 1 is greedy search")
@@ -101,14 +105,22 @@ def main(arguments: list[str]) -> int:
     lines_each = options.n_best if options.n_best is not None and not options.json else 1
     if options.split and lines_each > 1:
         raise UserError("--split joins the best translations of sentences: leave --n-best out.")
+    if options.align and (options.n_best is not None or options.column):
+        raise UserError("--align is for the best translations of plain lines: leave --n-best and --column out.")
     rows = rows_of(options.input, options.column)
+    form = Form(options.json, options.n_best is not None, rows)
     with opened_output(options.output, describe_task(options, config.search), resumable=lines_each == 1) as output:
         first_line = 1 + output.n_done
         for lines in read_groups(options, output.n_done):
             texts = [rows.text(line, number) for number, line in enumerate(lines, start=first_line)]
             results = translate_texts(translator, texts, config, options, first_line)
             for number, (line, translations) in enumerate(zip(lines, results, strict=True), start=first_line):
-                write(output.stream, line, number, translations, options, rows)
+                links = (
+                    align_texts(translator, rows.text(line, number), translations, config.data)
+                    if options.align
+                    else None
+                )
+                form.write(output.stream, line, number, translations, links)
             output.stream.flush()
             first_line += len(lines)
     return 0
@@ -133,8 +145,8 @@ def describe_task(options: argparse.Namespace, search: SearchConfig) -> str:
     source = options.input.stat() if options.input else None
     return repr((
         options.run.resolve(), model.st_mtime_ns, options.input, source and (source.st_size, source.st_mtime_ns),
-        options.sentence, search, options.json, options.n_best, options.column, options.split, options.prefix,
-        options.ensemble, options.engine, options.quantization,
+        options.sentence, search, options.json, options.n_best, options.column, options.split, options.align,
+        options.prefix, options.ensemble, options.engine, options.quantization,
     ))  # fmt: skip
 
 
@@ -158,18 +170,41 @@ def widen_for_n_best(search: SearchConfig, options: argparse.Namespace) -> None:
     replace(search)  # checks the values together
 
 
-def write(
-    output: TextIO, line: str, number: int, translations: list[Translation], options: argparse.Namespace, rows: Rows
-) -> None:
-    """Print the translations of one line in the form that was asked for."""
-    if options.json:
-        found = [asdict(translation) for translation in translations]
-        print(json.dumps({"source": rows.text(line, number), "translations": found}, ensure_ascii=False), file=output)
-    elif options.n_best is not None:
-        for translation in translations:
-            print(f"{number} ||| {translation.text} ||| {translation.score:.4f}", file=output)
-    else:
-        print(rows.filled(line, translations[0].text), file=output)
+def align_texts(translator: Translator, source: str, translations: list[Translation], data: DataConfig) -> Links:
+    """The words of the best translation with those of its source; none where there are more than positions."""
+    if len(translations[0].pieces) > translator.ensemble.n_target_positions:
+        return []
+    spaced = (has_spaces(data.src_lang), has_spaces(data.tgt_lang))
+    return align(translator.model, translator.tokenizer, source, translations[0].text, spaced)
+
+
+@dataclass(frozen=True)
+class Form:
+    """The form that translations are printed in."""
+
+    json: bool
+    numbered: bool
+    """a line for each of the n best"""
+    rows: Rows
+
+    def write(
+        self, output: TextIO, line: str, number: int, translations: list[Translation], links: Links | None
+    ) -> None:
+        """Print the translations of one line."""
+        if self.json:
+            row: dict[str, Any] = {
+                "source": self.rows.text(line, number),
+                "translations": [asdict(t) for t in translations],
+            }
+            if links is not None:
+                row["alignment"] = links
+            print(json.dumps(row, ensure_ascii=False), file=output)
+        elif self.numbered:
+            for translation in translations:
+                print(f"{number} ||| {translation.text} ||| {translation.score:.4f}", file=output)
+        else:
+            text = self.rows.filled(line, translations[0].text)
+            print(text if links is None else f"{text} ||| {pharaoh(links)}", file=output)
 
 
 def read_groups(options: argparse.Namespace, n_done: int) -> Iterator[list[str]]:
