@@ -72,7 +72,7 @@ def alone(corpus, tmp_path_factory) -> Path:
     ("n", "strategy"),
     [
         (2, "ddp"),
-        (2, "fsdp"),
+        pytest.param(2, "fsdp", marks=pytest.mark.slow),
         pytest.param(4, "ddp", marks=pytest.mark.slow),
         pytest.param(4, "fsdp", marks=pytest.mark.slow),
     ],
@@ -87,6 +87,7 @@ def test_processes_share_the_work_of_one(corpus, alone, tmp_path, n, strategy):
     assert (tmp_path / "run" / "translations" / "test.bb").is_file()
 
 
+@pytest.mark.slow
 def test_a_checkpoint_is_taken_up_by_another_number_of_processes(corpus, alone, tmp_path, mt):
     """Two processes, then one."""
     assert torchrun(2, corpus, tmp_path / "run", "training.max_steps=5").code == 0
@@ -97,6 +98,7 @@ def test_a_checkpoint_is_taken_up_by_another_number_of_processes(corpus, alone, 
     assert losses_of(tmp_path / "run") == pytest.approx(losses_of(alone), abs=2e-5)
 
 
+@pytest.mark.slow
 def test_processes_may_drop_different_layers(corpus, tmp_path, mt):
     drop = ["model.layer_drop=0.5", "model.n_encoder_layers=3", "training.max_steps=6"]
     outcome = torchrun(2, corpus, tmp_path / "run", *drop)
@@ -128,6 +130,7 @@ def workers(process: "subprocess.Popen[str]") -> list[int]:
     return [int(pid) for pid in listed.stdout.split()]
 
 
+@pytest.mark.slow
 def test_a_killed_process_is_restarted_from_the_last_checkpoint(corpus, tmp_path, mt):
     limits = ["training.max_steps=60", "training.checkpoint_every_steps=10", "training.valid_every_steps=1000"]
     process = start(2, corpus, tmp_path / "run", *limits, restarts=1)
