@@ -63,8 +63,9 @@ def ctranslate2_engine(models: Models, compute_type: str) -> Translate:
     def translate(lines: list[str], beam_size: int) -> list[str]:
         pieces = [[tokenizer.src.id_to_piece(i) for i in ids] for ids in tokenizer.encode_src(lines)]
         results = engine.translate_batch(
-            pieces, beam_size=beam_size, length_penalty=1, max_batch_size=1024, batch_type="tokens", disable_unk=True
-        )
+            pieces, beam_size=beam_size, length_penalty=1, max_batch_size=1024, batch_type="tokens", disable_unk=True,
+            max_decoding_length=2 * max(map(len, pieces)) + 20,
+        )  # fmt: skip
         return [tokenizer.tgt.decode_pieces(result.hypotheses[0]) for result in results]
 
     return translate
@@ -96,8 +97,11 @@ def huggingface_engine(models: Models) -> Translate:
         for start in range(0, len(order), 64):
             batch = order[start : start + 64]
             encoded = tokenizer([lines[i] for i in batch], return_tensors="pt", padding=True)
+            limit = 2 * encoded["input_ids"].size(1) + 20
             with torch.inference_mode():
-                ids = model.generate(**encoded, num_beams=beam_size, early_stopping=beam_size > 1, do_sample=False)
+                ids = model.generate(
+                    **encoded, num_beams=beam_size, early_stopping=beam_size > 1, do_sample=False, max_new_tokens=limit
+                )
             for i, text in zip(batch, tokenizer.batch_decode(ids, skip_special_tokens=True), strict=True):
                 texts[i] = text
         return texts
