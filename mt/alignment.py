@@ -8,6 +8,7 @@ ours look at the next word there already.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
@@ -21,7 +22,34 @@ Links = list[tuple[int, int]]
 """numbers of words, source and target, from 0"""
 
 
+@dataclass(frozen=True)
+class Attention:
+    """What a decoder layer looked at while it wrote a translation, the mean over its heads."""
+
+    weights: Tensor
+    """(T, S), end marks among both"""
+    src_pieces: list[str]
+    tgt_pieces: list[str]
+
+
 @torch.inference_mode()
+def source_attention(
+    model: Transformer, tokenizer: Tokenizer, src_ids: list[int], tgt_ids: list[int], layer: int
+) -> Attention:
+    """The attention of decoder layer `layer` to the source, where it is about to write each target piece."""
+    batch = build_batch([(src_ids, tgt_ids)], tokenizer.pad_id, tokenizer.bos_id, tokenizer.eos_id)
+    batch = batch.to(model.projection.weight.device)
+    decoder_layer = model.eval().decoder[layer]
+    assert isinstance(decoder_layer, DecoderLayer)
+    with recorded_weights(decoder_layer.source_attention) as records:
+        model.decode(batch.tgt_in, model.encode(batch.src, batch.src_mask), batch.src_mask)
+    return Attention(
+        records[0][0].mean(0),  # (1, H, T, S) -> (T, S)
+        [tokenizer.src.id_to_piece(i) for i in (*src_ids, tokenizer.eos_id)],
+        [tokenizer.tgt.id_to_piece(i) for i in (*tgt_ids, tokenizer.eos_id)],
+    )
+
+
 def align(model: Transformer, tokenizer: Tokenizer, src: str, tgt: str, spaced: tuple[bool, bool]) -> Links:
     """Link each word of `tgt` with the word of `src` that it looked at most; one that has no letters is a word, too.
 
@@ -31,16 +59,10 @@ def align(model: Transformer, tokenizer: Tokenizer, src: str, tgt: str, spaced: 
     (src_ids,), (tgt_ids,) = tokenizer.encode_src([src]), tokenizer.encode_tgt([tgt])
     if not src_ids or not tgt_ids:
         return []
-    batch = build_batch([(src_ids, tgt_ids)], tokenizer.pad_id, tokenizer.bos_id, tokenizer.eos_id)
-    batch = batch.to(model.projection.weight.device)
-    layer = model.decoder[len(model.decoder) // 2]
-    assert isinstance(layer, DecoderLayer)
-    with recorded_weights(layer.source_attention) as records:
-        model.decode(batch.tgt_in, model.encode(batch.src, batch.src_mask), batch.src_mask)
-    shares = records[0][0].mean(0)[:-1, :-1]  # (1, H, T, S) -> (T, S) without the end marks
-    src_words = word_numbers([tokenizer.src.id_to_piece(i) for i in src_ids], spaced[0])
-    tgt_words = word_numbers([tokenizer.tgt.id_to_piece(i) for i in tgt_ids], spaced[1])
-    by_words = sum_by(sum_by(shares, tgt_words).t(), src_words).t()
+    seen = source_attention(model, tokenizer, src_ids, tgt_ids, len(model.decoder) // 2)
+    src_words = word_numbers(seen.src_pieces[:-1], spaced[0])
+    tgt_words = word_numbers(seen.tgt_pieces[:-1], spaced[1])
+    by_words = sum_by(sum_by(seen.weights[:-1, :-1], tgt_words).t(), src_words).t()
     return [(int(source), target) for target, source in enumerate(by_words.argmax(1))]
 
 

@@ -8,15 +8,13 @@ from math import exp
 from typing import TypeVar
 
 import torch
-from torch import Tensor
 
+from mt.alignment import Attention, source_attention
 from mt.choices import SearchMethod
 from mt.data.corpus import Corpus
 from mt.data.loader import sorted_batches
 from mt.distributed import ALONE, World
 from mt.metrics import Scorer
-from mt.model.attention import recorded_weights
-from mt.model.transformer import DecoderLayer
 from mt.objective import Objective
 from mt.search_config import SearchConfig
 from mt.signals import Interrupted
@@ -24,16 +22,6 @@ from mt.translator import Translator
 
 T = TypeVar("T")
 N_LINES_AT_ONCE = 256
-
-
-@dataclass
-class Attention:
-    """What the last decoder layer looked at while it wrote a translation, the mean over its heads."""
-
-    weights: Tensor
-    """(T, S)"""
-    src_pieces: list[str]
-    tgt_pieces: list[str]
 
 
 @dataclass
@@ -138,21 +126,8 @@ class Validator:
         sums = self.shares(sum_share)
         return sum(nll_sum for nll_sum, _ in sums) / sum(n_tokens for _, n_tokens in sums)
 
-    @torch.inference_mode()
-    def attention_of(self, sample: tuple[str, str, str]) -> Attention | None:
+    def attention_of(self, sample: tuple[str, str, str]) -> Attention:
         """What the last decoder layer looks at while it writes the sample's hypothesis."""
-        model, tokenizer = self.translator.model.eval(), self.translator.tokenizer
-        src_ids = [*tokenizer.encode_src([sample[0]])[0][: self.translator.max_len], tokenizer.eos_id]
-        tgt_ids = [*tokenizer.encode_tgt([sample[2]])[0][: self.translator.max_len], tokenizer.eos_id]
-        device = model.projection.weight.device
-        src = torch.tensor([src_ids], device=device)
-        tgt_in = torch.tensor([[tokenizer.bos_id, *tgt_ids[:-1]]], device=device)
-        last = model.decoder[-1]
-        assert isinstance(last, DecoderLayer)
-        with recorded_weights(last.source_attention) as records:
-            model(src, torch.ones_like(src, dtype=torch.bool), tgt_in)
-        return Attention(
-            records[0][0].mean(0),  # (1, H, T, S) -> (T, S)
-            [tokenizer.src.id_to_piece(i) for i in src_ids],
-            [tokenizer.tgt.id_to_piece(i) for i in tgt_ids],
-        )
+        tokenizer, max_len = self.translator.tokenizer, self.translator.max_len
+        src_ids, tgt_ids = tokenizer.encode_src([sample[0]])[0], tokenizer.encode_tgt([sample[2]])[0]
+        return source_attention(self.translator.model, tokenizer, src_ids[:max_len], tgt_ids[:max_len], layer=-1)

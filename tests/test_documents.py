@@ -1,12 +1,17 @@
 """What `mt translate` takes besides lines: tables, texts of several sentences, files that are gone on with."""
 
 import json
+import os
+import pty
+import subprocess
+import sys
 
 import pytest
 import torch
-from conftest import toy_pairs
+from conftest import ROOT, toy_pairs
 
-from mt.alignment import pharaoh, sum_by, word_numbers
+from mt.alignment import Attention, pharaoh, sum_by, word_numbers
+from mt.commands.prompt import drawn
 from mt.sentences import split_text
 
 LINES = [source for source, _ in toy_pairs(6, 9)]
@@ -137,3 +142,41 @@ def test_pieces_are_summed_to_words():
     assert word_numbers(["▁a", "b", "▁c", "."], spaced=True) == [0, 0, 1, 1]
     assert word_numbers(["▁", "我", "们"], spaced=False) == [0, 1, 2]
     assert sum_by(torch.tensor([[1.0, 2.0], [3.0, 4.0], [5.0, 6.0]]), [0, 0, 1]).tolist() == [[4.0, 6.0], [5.0, 6.0]]
+
+
+def test_on_a_terminal_one_asks_and_it_answers(run_folder, plain, tmp_path):
+    terminal, other_end = pty.openpty()
+    command = [sys.executable, "-m", "mt", "translate", str(run_folder)]
+    process = subprocess.Popen(command, stdin=other_end, stdout=other_end, stderr=other_end, cwd=ROOT)
+    os.close(other_end)
+    picture = tmp_path / "seen.png"
+    lines = [":attention", LINES[0], ":attention", ":n 2", LINES[1], f":picture {picture}", ":what", "\x04"]
+    seen = ""
+    try:
+        for line in lines:
+            while not seen.endswith("> "):  # the prompt
+                seen += os.read(terminal, 4096).decode()
+            seen += "\n"
+            os.write(terminal, line.encode() + (b"" if line == "\x04" else b"\n"))
+        while block := os.read(terminal, 4096):
+            seen += block.decode()
+    except OSError:  # the terminal has gone with the process
+        pass
+    assert process.wait() == 0, seen
+    assert "Translate a sentence first." in seen
+    assert plain[0] in seen
+    assert plain[1] in seen
+    assert "█" in seen
+    assert "▁" in seen
+    assert ":picture FILE.png" in seen  # what is no command brings the help
+    assert picture.read_bytes().startswith(b"\x89PNG")
+
+
+def test_attention_in_characters():
+    seen = Attention(torch.tensor([[1.0, 0.0, 0.0], [0.25, 0.5, 0.25]]), ["▁我", "们", "</s>"], ["▁we", "</s>"])
+    assert drawn(seen).splitlines() == [
+        "▁we  ██    ",
+        "</s> ░░▒▒░░",
+        "      1 2 3",
+        "1 ▁我  2 们  3 </s>",
+    ]

@@ -70,6 +70,7 @@ LAYERS = [
         "commands.composition",
         "commands.packages",
         "commands.documents",
+        "commands.prompt",
         "commands.output",
         "commands.run_folder",
         "commands.search_options",

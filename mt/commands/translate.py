@@ -20,6 +20,7 @@ from mt.choices import SearchMethod
 from mt.commands.documents import Rows, rows_of
 from mt.commands.output import opened_output
 from mt.commands.packages import require_package
+from mt.commands.prompt import Prompt, is_asked_for
 from mt.commands.search_options import search_overrides
 from mt.config import Config, DataConfig
 from mt.data.sources import decode_lines, read_lines
@@ -102,6 +103,9 @@ def main(arguments: list[str]) -> int:
         raise UserError("--quantization is for --engine ctranslate2.")
     if options.input and not options.input.is_file():
         raise UserError(f"--input: there is no file {options.input}.")
+    if is_asked_for(options.sentence, options.input, options.output) and not options.json:
+        Prompt(translator, config.search).run()
+        return 0
     lines_each = options.n_best if options.n_best is not None and not options.json else 1
     if options.split and lines_each > 1:
         raise UserError("--split joins the best translations of sentences: leave --n-best out.")

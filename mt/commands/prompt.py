@@ -1,0 +1,112 @@
+"""`mt translate RUN` on a terminal: one asks, it answers, with alternatives and, where wanted, what it looked at."""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import replace
+from pathlib import Path
+from unicodedata import east_asian_width
+
+from mt.alignment import Attention, source_attention
+from mt.choices import SearchMethod
+from mt.errors import UserError
+from mt.search_config import SearchConfig
+from mt.translator import Translator
+
+HELP = """A sentence is translated; below the translation stand the next best ones, with their scores. The arrow keys bring
+back what was written before.
+  :n 5                as many translations as that
+  :attention          what each piece of the last translation looked at
+  :picture FILE.png   the same as a picture
+  :quit               (or Ctrl-D) ends"""
+SHADES = " ░▒▓█"
+
+
+def is_asked_for(sentences: list[str], source: Path | None, output: Path | None) -> bool:
+    """Whether a person sits there, and nothing else has been given to translate."""
+    return not sentences and source is None and output is None and sys.stdin.isatty() and sys.stdout.isatty()
+
+
+class Prompt:
+    """A conversation with a translator."""
+
+    def __init__(self, translator: Translator, search: SearchConfig) -> None:
+        self.translator = translator
+        self.search = with_n_best(search, max(search.n_best, 3))
+        self.last: tuple[str, str] | None = None
+        """sentence and translation"""
+
+    def run(self) -> None:
+        """Ask and answer until the end of the input."""
+        import readline  # noqa: F401  # gives `input` a history and a line that can be edited
+
+        print("A sentence, and Enter. :help says what else there is; Ctrl-D ends.")
+        while True:
+            try:
+                line = input("> ")
+            except EOFError:
+                print()
+                return
+            if line.strip() in (":quit", ":q"):
+                return
+            try:
+                print(self.answer(line.strip()))
+            except UserError as error:
+                print(error)
+
+    def answer(self, line: str) -> str:
+        """What is said to a line."""
+        command, _, argument = line.partition(" ")
+        if not line:
+            return ""
+        if command == ":n" and argument.isdigit() and int(argument) > 0:
+            self.search = with_n_best(self.search, int(argument))
+            return f"{argument} translations each."
+        if command == ":attention":
+            return drawn(self.attention())
+        if command == ":picture" and argument:
+            from mt.plotting import draw_attention
+
+            seen = self.attention()
+            draw_attention(seen.weights, seen.src_pieces, seen.tgt_pieces).savefig(argument)
+            return f"It is in {argument}."
+        if line.startswith(":"):
+            return HELP
+        best, *others = self.translator.n_best([line], self.search)[0]
+        self.last = (line, best.text)
+        return "\n".join([best.text, *(f"  {other.score:7.3f}  {other.text}" for other in others)])
+
+    def attention(self) -> Attention:
+        """Of the last translation."""
+        if self.last is None:
+            raise UserError("Translate a sentence first.")
+        tokenizer, max_len = self.translator.tokenizer, self.translator.max_len
+        src_ids, tgt_ids = tokenizer.encode_src([self.last[0]])[0], tokenizer.encode_tgt([self.last[1]])[0]
+        model = self.translator.model
+        return source_attention(model, tokenizer, src_ids[:max_len], tgt_ids[:max_len], len(model.decoder) // 2)
+
+
+def with_n_best(search: SearchConfig, n_best: int) -> SearchConfig:
+    """The same search for so many translations."""
+    if search.method is SearchMethod.sample:
+        return replace(search, n_best=n_best, n_samples=max(n_best, search.n_samples))
+    groups = search.diverse_groups
+    return replace(search, n_best=n_best, beam_size=max(search.beam_size, -(-n_best // groups) * groups))
+
+
+def drawn(seen: Attention) -> str:
+    """Shares in characters: a row a target piece, a column a source piece; the columns are named below."""
+    width = max(map(cells, seen.tgt_pieces))
+    rows = [
+        f"{piece}{' ' * (width - cells(piece))} "
+        + "".join(2 * SHADES[min(len(SHADES) - 1, round(share * (len(SHADES) - 1)))] for share in shares)
+        for piece, shares in zip(seen.tgt_pieces, seen.weights.tolist(), strict=True)
+    ]
+    numbers = " " * (width + 1) + "".join(f"{number % 100:2d}" for number in range(1, len(seen.src_pieces) + 1))
+    names = "  ".join(f"{number} {piece}" for number, piece in enumerate(seen.src_pieces, start=1))
+    return "\n".join([*rows, numbers, names])
+
+
+def cells(text: str) -> int:
+    """The width of a text on a terminal: Chinese characters take two places."""
+    return sum(2 if east_asian_width(character) in "WF" else 1 for character in text)
