@@ -13,8 +13,8 @@ from mt.errors import UserError
 from mt.search_config import SearchConfig
 from mt.translator import Translator
 
-HELP = """A sentence is translated; below the translation stand the next best ones, with their scores. The arrow keys bring
-back what was written before.
+HELP = """A sentence is translated; below the translation stand the next best ones, with their scores. The arrow keys
+bring back what was written before.
   :n 5                as many translations as that
   :attention          what each piece of the last translation looked at
   :picture FILE.png   the same as a picture
