@@ -41,6 +41,10 @@ class SearchConfig:
     """The log-probability of pieces that came already is multiplied by it; above 1: they become less probable."""
     forbidden: list[str] = field(default_factory=list)
     """Words or phrases that are not written."""
+    required: list[str] = field(default_factory=list)
+    """Words or phrases that every translation contains; of alternatives, one|another, either."""
+    terminology: Optional[str] = None  # noqa: UP045
+    """A file of source term <tab> target term, or one|another: where a source has the term, its translation does."""
 
     n_samples: int = 1
     temperature: float = 1.0
@@ -64,6 +68,15 @@ class SearchConfig:
         require_not_negative("search", self, "diversity", "no_repeat_ngram", "top_k", "seed")
         require(self.top_p <= 1, f"search.top_p={self.top_p} must be at most 1.")
         require(self.no_repeat_ngram != 1, "search.no_repeat_ngram=1 would let no piece come twice: 2 or more, or 0.")
+        require(
+            all(all(part.strip() for part in phrase.split("|")) for phrase in self.required),
+            f"search.required={list(self.required)}: a phrase, or one of the alternatives, is empty.",
+        )
+        require(
+            not (self.required or self.terminology)
+            or (self.method is SearchMethod.beam and self.beam_size > self.diverse_groups),
+            "search.required and search.terminology are for search.method=beam, with two hypotheses or more a group.",
+        )
         require(
             self.beam_size % self.diverse_groups == 0,
             f"search.diverse_groups={self.diverse_groups} must divide search.beam_size={self.beam_size}.",

@@ -12,6 +12,7 @@ import os
 import re
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 import sentencepiece
@@ -26,6 +27,7 @@ Pairs = list[tuple[list[int], list[int]]]
 PAD, UNK, BOS, EOS = 0, 1, 2, 3
 AUTOMATIC_VOCAB_SIZE = 8000
 LONGEST_LINE_BYTES = 100_000
+SEPARATOR = "\x02"  # no text has it, so that no piece contains it
 N_SPECIAL = 4 + 256  # the four ids above and the bytes
 
 
@@ -65,6 +67,11 @@ class Tokenizer:
         """A hash of all that decides how text is encoded."""
         return hashlib.sha256(b"".join(self.protos)).hexdigest()[:16]
 
+    @cached_property
+    def tgt_texts(self) -> list[bytes]:
+        """What each target piece writes: a space where a word begins, nothing for special ids."""
+        return [piece_text(self.tgt, number) for number in range(self.vocab_sizes[1])]
+
     def encode_src(self, lines: list[str]) -> list[list[int]]:
         """Source lines to ids, no special ids added; uses all cores."""
         return encode(self.src, lines)
@@ -72,6 +79,18 @@ class Tokenizer:
     def encode_tgt(self, lines: list[str]) -> list[list[int]]:
         """Target lines to ids, no special ids added; uses all cores."""
         return encode(self.tgt, lines)
+
+    def encode_phrase(self, phrase: str) -> tuple[list[int], list[int]]:
+        """Target ids of a phrase: where a word begins, and where it follows other text without a space.
+
+        Raises:
+            UserError: it has a character that this vocabulary cannot write.
+        """
+        at_start, behind_mark = encode(self.tgt, [phrase, SEPARATOR + phrase])
+        if self.unk_id in at_start:
+            raise UserError(f"The vocabulary has no pieces for '{phrase}'.")
+        n_mark = len(encode(self.tgt, [SEPARATOR])[0])
+        return at_start, behind_mark[n_mark:]
 
     def resample(self, pairs: Pairs, alpha: float, seed: int) -> Pairs:
         """The same text cut into other pieces at random (Kudo, "Subword Regularization", 2018), both sides.
@@ -98,6 +117,14 @@ class Tokenizer:
         for path, proto in zip(model_paths(folder, self.joint), self.protos, strict=True):
             with replacing(path) as temporary:
                 temporary.write_bytes(proto)
+
+
+def piece_text(processor: sentencepiece.SentencePieceProcessor, number: int) -> bytes:
+    """What a piece writes."""
+    piece: str = processor.id_to_piece(number)
+    if processor.is_control(number) or processor.is_unknown(number):
+        return b""
+    return bytes([int(piece[3:5], 16)]) if processor.is_byte(number) else piece.replace("▁", " ").encode()
 
 
 def sample(processor: sentencepiece.SentencePieceProcessor, rows: Rows, alpha: float, seed: int) -> Rows:

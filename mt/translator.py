@@ -15,6 +15,7 @@ from mt.checkpoint import load_weights
 from mt.choices import Utility
 from mt.config import Config
 from mt.config_file import load_config
+from mt.cutting import cut_long
 from mt.data.batch import build_source
 from mt.data.sampler import plan_batches
 from mt.devices import choose_device
@@ -23,16 +24,15 @@ from mt.mbr import expected_utilities
 from mt.model.ensemble import Ensemble
 from mt.model.transformer import Transformer
 from mt.random import derive_seed
-from mt.search.configured import Source, build_rules, run_search
+from mt.search.configured import Source, build_required, build_rules, run_search
 from mt.search.hypotheses import Hypothesis, Task, Vocabulary
+from mt.search.required import Required
 from mt.search_config import SearchConfig
 from mt.sentences import SplitText, has_spaces
+from mt.terminology import alternatives, load_terminology
 from mt.tokenizer import Tokenizer, load_tokenizer
 
 log = logging.getLogger(__name__)
-
-SENTENCE_ENDS = tuple(".!?。！？…")
-CLAUSE_ENDS = tuple(",;:，；：、")
 
 
 @dataclass(frozen=True)
@@ -69,7 +69,7 @@ class Translator:
         model: Transformer,
         tokenizer: Tokenizer,
         max_len: int,
-        tgt_lang: str,
+        langs: tuple[str, str],
         defaults: SearchConfig | None = None,
         others: Sequence[Transformer] = (),
     ) -> None:
@@ -77,7 +77,7 @@ class Translator:
 
         Args:
             max_len: most source pieces that the model takes at once, end mark not counted.
-            tgt_lang: decides whether there are spaces between words.
+            langs: source and target language; they decide whether there are spaces between words.
             defaults: how to search where nothing else is asked for.
             others: more models of the same vocabularies.
         """
@@ -88,8 +88,8 @@ class Translator:
         self.defaults = defaults or SearchConfig()
         self.tokenizer = tokenizer
         self.max_len = max_len
-        self.tgt_lang = tgt_lang
-        self.joiner = " " if has_spaces(tgt_lang) else ""
+        self.langs = langs
+        self.spaced = (has_spaces(langs[0]), has_spaces(langs[1]))
 
     @classmethod
     def load(cls, run: str | Path, device: str = "auto", ensemble: Sequence[str | Path] = ()) -> Translator:
@@ -121,13 +121,15 @@ class Translator:
             prefixes: what the translation of each line must begin with.
             first_line: the number of the first line, for warnings and for what is drawn at random.
         """
-        line_parts = [self.cut(ids) for ids in self.tokenizer.encode_src(lines)]
+        to_piece = self.tokenizer.src.id_to_piece
+        line_parts = [cut_long(ids, self.max_len, to_piece) for ids in self.tokenizer.encode_src(lines)]
         beginnings = self.tokenizer.encode_tgt(prefixes or [""] * len(lines))
         sources, owners = [], []
         for line, (parts, beginning) in enumerate(zip(line_parts, beginnings, strict=True)):
             for number, part in enumerate(parts):
                 seed = derive_seed(search.seed, first_line + line, number)
-                sources.append(Source(part, [] if number else beginning, seed))
+                required = self.required(search, part, is_first=number == 0)
+                sources.append(Source(part, [] if number else beginning, seed, required))
                 owners.append(line)
         found: list[list[list[Hypothesis]]] = [[] for _ in lines]
         for line, best in zip(owners, self.search(sources, search), strict=True):
@@ -138,25 +140,6 @@ class Translator:
             warn(long, first_line, f"longer than data.max_len={self.max_len} pieces, translated in parts.")
             warn(cut, first_line, "translation cut at search.max_len_ratio x source length + search.max_len_offset.")
         return [self.join(hypotheses, search.n_best) for hypotheses in found]
-
-    def cut(self, ids: list[int]) -> list[list[int]]:
-        """Ids in parts of at most `max_len`; no part for an empty line."""
-        parts = []
-        while len(ids) > self.max_len:
-            end = self.find_cut(ids[: self.max_len])
-            parts.append(ids[:end])
-            ids = ids[end:]
-        return [*parts, ids] if ids else parts
-
-    def find_cut(self, ids: list[int]) -> int:
-        """Where to cut: after the last sentence, else the last clause, else before the last word, else at the end."""
-        pieces = [self.tokenizer.src.id_to_piece(i) for i in ids]
-        for ends in (SENTENCE_ENDS, CLAUSE_ENDS):
-            places = [i + 1 for i, piece in enumerate(pieces) if piece.endswith(ends)]
-            if places and places[-1] > len(ids) // 4:
-                return places[-1]
-        places = [i for i, piece in enumerate(pieces) if piece.startswith("▁") and i]
-        return places[-1] if places else len(ids)
 
     def search(self, sources: list[Source], search: SearchConfig) -> list[list[Hypothesis]]:
         """The hypotheses for each source, in order."""
@@ -190,21 +173,30 @@ class Translator:
             self.ensemble.start(src.to(device), src_mask.to(device), search.n_hypotheses, watched),
             Vocabulary(tokenizer.bos_id, tokenizer.eos_id, (tokenizer.pad_id, tokenizer.bos_id, tokenizer.unk_id)),
             limits,
-            build_rules(search, tokenizer, sources, spaced=bool(self.joiner)),
+            build_rules(search, tokenizer, sources, limits, self.spaced[1]),
+            [source.required for source in sources],
             device,
         )
         return run_search(task, search, [source.seed for source in sources])
 
+    def required(self, search: SearchConfig, ids: list[int], is_first: bool) -> Required | None:
+        """What the translation of a line's part must contain: the line's phrases the first, terms where they stand."""
+        groups = [alternatives(phrase) for phrase in search.required if is_first]
+        if search.terminology:
+            groups += load_terminology(search.terminology).find(self.tokenizer.decode_src(ids), self.spaced[0])
+        return build_required(groups, self.tokenizer, self.spaced[1])
+
     def limit(self, source: Source, search: SearchConfig) -> int:
         """Most pieces of the translation of a source; learned positions may end earlier."""
         limit = int(search.max_len_ratio * len(source.ids)) + search.max_len_offset + len(source.prefix)
+        limit += source.required.n_tokens if source.required else 0
         return int(min(limit, self.ensemble.n_target_positions - 1))
 
     def rerank(self, hypotheses: list[Hypothesis], utility: Utility) -> list[Hypothesis]:
         """Hypotheses by their expected utility, which becomes their score."""
         from mt.metrics import build_similarity  # sacreBLEU takes its time, and few ask for this
 
-        similarity = build_similarity(utility, self.tgt_lang)
+        similarity = build_similarity(utility, self.langs[1])
         texts = [self.tokenizer.decode_tgt(hypothesis.tokens) for hypothesis in hypotheses]
         utilities = expected_utilities(texts, [hypothesis.count for hypothesis in hypotheses], similarity)
         scored = [replace(hypothesis, score=u) for hypothesis, u in zip(hypotheses, utilities, strict=True)]
@@ -212,7 +204,7 @@ class Translator:
 
     def in_one(self, split: SplitText, translations: list[Translation]) -> Translation:
         """The translation of a text from those of its sentences."""
-        text = split.joined([translation.text for translation in translations], spaced=bool(self.joiner))
+        text = split.joined([translation.text for translation in translations], spaced=self.spaced[1])
         return join_translations(translations, text)
 
     def join(self, parts: list[list[Hypothesis]], n_best: int) -> list[Translation]:
@@ -236,7 +228,8 @@ class Translator:
             )
             for part in parts
         ]
-        return join_translations(translations, one_line(self.joiner.join(part.text for part in translations)))
+        joiner = " " if self.spaced[1] else ""
+        return join_translations(translations, one_line(joiner.join(part.text for part in translations)))
 
 
 def join_translations(parts: Sequence[Translation], text: str) -> Translation:
@@ -291,7 +284,8 @@ def load_run(
             )
         others.append(other)
         max_len = min(max_len, its_config.data.max_len)
-    return Translator(model, tokenizer, max_len, config.data.tgt_lang, config.search, others), config
+    langs = (config.data.src_lang, config.data.tgt_lang)
+    return Translator(model, tokenizer, max_len, langs, config.search, others), config
 
 
 def load_model(run: Path, device: str, overrides: list[str] | None = None) -> tuple[Transformer, Tokenizer, Config]:

@@ -8,9 +8,11 @@ import pytest
 import torch
 
 from mt.choices import LengthNorm
+from mt.search import beam
 from mt.search.beam import Beam, beam_search
 from mt.search.hypotheses import Hypothesis, Scoring, Sentence, Task, Vocabulary
 from mt.search.live import CHUNK, largest
+from mt.search.required import MustContain, Phrase, Required
 from mt.search.rules import Forbidden, ForcedPrefix, MinLength, NoRepeatedNgram, RepetitionPenalty
 from mt.search.sampling import Sampling, pick, sample
 
@@ -183,14 +185,18 @@ def never_twice(hypothesis, n):
     return len(grams) == len(set(grams))
 
 
-PIECES = ["<pad>", "</s>", "<never>", " a", "b", "ab"]
+def text_of(tokens):
+    return b"".join(PIECES[token] for token in tokens)
+
+
+PIECES = [b"", b"", b"", b" a", b"b", b"ab"]
 RULES = {
     "minimum length": (MinLength(EOS, [3, 3]), lambda h: len(h.tokens) >= 3),
     "forced prefix": (ForcedPrefix([[B, B], [C, B]]), lambda h: h.tokens[:2] in ([B, B], [C, B])),
     "no bigram twice": (NoRepeatedNgram(2), lambda h: never_twice(h, 2)),
     "no trigram twice": (NoRepeatedNgram(3), lambda h: never_twice(h, 3)),
-    "forbidden word": (Forbidden([" ab"], PIECES), lambda h: " ab" not in " " + "".join(PIECES[t] for t in h.tokens)),
-    "forbidden inside": (Forbidden(["bb", "ba"], PIECES), lambda h: "bb" not in "".join(PIECES[t] for t in h.tokens)),
+    "forbidden word": (Forbidden([b" ab"], PIECES), lambda h: b" ab" not in b" " + text_of(h.tokens)),
+    "forbidden inside": (Forbidden([b"bb", b"ba"], PIECES), lambda h: b"bb" not in text_of(h.tokens)),
 }
 
 
@@ -212,6 +218,82 @@ def test_rules_are_kept_and_the_best_that_keeps_them_is_found(name):
             assert [h.tokens for h in complete] == [tokens for _, _, tokens in expected]
             assert complete[0].log_prob == pytest.approx(expected[0][1], abs=1e-4)
     assert broken
+
+
+A, AB = Phrase(b"a", [3], [3]), Phrase(b"ab", [3, 4], [5])
+BBB = Phrase(b"bbb", [4, 4, 4], [4, 4, 4])
+REQUIRED = {
+    "one of several tokens": ([[BBB]], lambda text: b"bbb" in text),
+    "two": ([[A], [BBB]], lambda text: b"a" in text and b"bbb" in text),
+    "one or the other": ([[BBB, AB]], lambda text: b"bbb" in text or b"ab" in text),
+}
+
+
+def search_with(required, step, sentences, beam_size, max_len, n_best=None):
+    max_lens = [max_len] * len(sentences)
+    rule = MustContain([required] * len(sentences), max_lens, EOS)
+    task = Task(step, Prefixes(sentences), VOCABULARY, max_lens, [rule], [required] * len(sentences))
+    return beam_search(task, Beam(beam_size, n_best or beam_size))
+
+
+@pytest.mark.parametrize("name", REQUIRED)
+def test_what_is_required_is_there_and_the_best_that_has_it_is_found(name):
+    """Before the last tokens, kept for what is missing, a wide beam finds all that exhaustive search finds."""
+    groups, holds = REQUIRED[name]
+    required = Required(groups, PIECES, spaced=False)
+    for seed in range(3):
+        distribution, step = toy_model(seed)
+        (hypotheses,) = search_with(required, step, [0], 1500, 4 + required.n_tokens)
+        assert all(h.complete and holds(text_of(h.tokens)) for h in hypotheses)
+        everything = exhaustive(distribution, 0, 4, GNMT)
+        expected = [tokens for _, _, tokens in everything if holds(text_of(tokens))]
+        assert 0 < len(expected) < len(everything)
+        assert [h.tokens for h in hypotheses if len(h.tokens) <= 4] == expected
+        (narrow,) = search_with(required, step, [0], 4, 4 + required.n_tokens, n_best=1)
+        assert narrow[0].score <= hypotheses[0].score + 1e-5
+
+
+@pytest.mark.parametrize("beam_size", [2, 3, 5])
+def test_what_is_required_is_always_there_and_does_not_depend_on_the_batch(beam_size):
+    required = Required([[A], [BBB, AB]], PIECES, spaced=False)
+    for seed in range(20):
+        _, step = toy_model(seed)
+        together = search_with(required, step, [0, 1, 2], beam_size, 7)
+        for sentence, hypotheses in enumerate(together):
+            assert all(REQUIRED["one or the other"][1](text_of(h.tokens)) for h in hypotheses)
+            assert all(b"a" in text_of(h.tokens) for h in hypotheses)
+            (alone,) = search_with(required, step, [sentence], beam_size, 7)
+            assert [h.tokens for h in alone] == [h.tokens for h in hypotheses]
+
+
+def test_room_in_the_beam_pays(monkeypatch):
+    """Without it, what is required comes at the last moment, where it costs most."""
+    required = Required([[A], [BBB]], PIECES, spaced=False)
+    scores = []
+    for _ in range(2):
+        results = [search_with(required, toy_model(seed)[1], [0], 6, 7, n_best=1)[0][0].score for seed in range(30)]
+        scores.append(sum(results))
+        monkeypatch.setattr(beam, "make_room", lambda *_: None)
+    assert scores[0] > scores[1] + 1
+
+
+def test_one_sentence_that_must_contain_something_changes_no_other():
+    required = Required([[BBB]], PIECES, spaced=False)
+    _, step = toy_model(1)
+    rule = MustContain([None, required], [7, 7], EOS)
+    task = Task(step, Prefixes([0, 1]), VOCABULARY, [7, 7], [rule], [None, required])
+    free, bound = beam_search(task, Beam(4, 4))
+    assert [h.tokens for h in free] == [h.tokens for h in search(step, [0], max_len=7, beam_size=4)[0]]
+    assert [h.tokens for h in bound] == [h.tokens for h in search_with(required, step, [1], 4, 7)[0]]
+
+
+def test_whole_words_are_required_where_there_are_spaces():
+    hund = [[Phrase(b"Hund", [1], [1])]]
+    pieces = [b"", b" Hund", b"e", b"!", " Sch\u00e4fer".encode(), b"hund", b" (", b"Hund", "\u201c".encode()]
+    spaced, unspaced = Required(hund, pieces, spaced=True), Required(hund, pieces, spaced=False)
+    for tokens, whole in [([1], 1), ([1, 3], 1), ([1, 2], 0), ([6, 7, 8], 1), ([4, 7], 0), ([4, 5], 0), ([1, 2, 1], 1)]:
+        assert (spaced.lack(tokens).n_tokens == 0) == bool(whole), tokens
+    assert unspaced.lack([1, 2]).n_tokens == 0
 
 
 def test_repetition_costs_and_the_log_probability_stays_the_models():

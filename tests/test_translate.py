@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from conftest import ROOT, toy_pairs
 
+from mt.cutting import cut_long
 from mt.search_config import SearchConfig
 from mt.translator import load_run
 
@@ -108,13 +109,17 @@ def test_a_long_line_is_cut_where_it_can_be_and_warned_of(run_folder, mt):
 
 
 def test_cuts_are_at_sentence_ends(translator):
-    ids = translator.tokenizer.encode_src(["ba de fi. " * 200])[0]
-    parts = translator.cut(ids)
+    tokenizer, max_len = translator.tokenizer, translator.max_len
+
+    def parts_of(ids):
+        return cut_long(ids, max_len, tokenizer.src.id_to_piece)
+
+    ids = tokenizer.encode_src(["ba de fi. " * 200])[0]
+    parts = parts_of(ids)
     assert [i for part in parts for i in part] == ids
-    assert all(len(part) <= translator.max_len for part in parts)
-    assert all(translator.tokenizer.decode_src(part).endswith(".") for part in parts)
-    endless = list(range(10, 11)) * (3 * translator.max_len + 1)
-    assert [len(part) for part in translator.cut(endless)] == [translator.max_len] * 3 + [1]
+    assert all(len(part) <= max_len for part in parts)
+    assert all(tokenizer.decode_src(part).endswith(".") for part in parts)
+    assert [len(part) for part in parts_of([10] * (3 * max_len + 1))] == [max_len] * 3 + [1]
 
 
 def test_a_translation_cut_at_its_limit_is_warned_of(run_folder, mt):

@@ -9,6 +9,7 @@ from conftest import overrides, toy_pairs
 from sacrebleu.metrics.chrf import CHRF
 
 from mt.mbr import expected_utilities
+from mt.terminology import Terminology
 
 LINES = [source for source, _ in toy_pairs(12, 9)]
 
@@ -121,6 +122,53 @@ def test_forbidden_words_and_lengths(run_folder, mt):
     assert len(longer["pieces"]) > len(translations(mt("translate", run_folder, "--json", LINES[0]))[0][0]["pieces"])
 
 
+def test_what_every_translation_contains(run_folder, mt):
+    ask = ("translate", run_folder, "--set", "search.required=[XA TI|FI FI, DE]")
+    together = mt(*ask, *LINES).out.splitlines()
+    plain = mt("translate", run_folder, *LINES).out.splitlines()
+    for number, line in enumerate(together):
+        words = " " + line.replace(".", "") + " "
+        assert " DE " in words
+        assert " XA TI " in words or " FI FI " in words
+        assert mt(*ask, LINES[number]).out == f"{line}\n"
+    word = plain[0].split()[0]  # what is written anyway changes nothing
+    assert mt("translate", run_folder, "--set", f"search.required=[{word}]", LINES[0]).out == f"{plain[0]}\n"
+
+
+def test_terms_are_translated_as_the_file_says(run_folder, mt, tmp_path):
+    terms = tmp_path / "terms.tsv"
+    words = LINES[0].split()
+    assert words[0] not in words[1:]
+    other = "XA TI" if "xa" not in words else "FI FI"
+    terms.write_text(f"{words[0].upper()}\t{other}|{other.lower()}\n\nnowhere\tNOWHERE\n", encoding="utf-8")
+    ask = ("translate", run_folder, "--set", f"search.terminology={terms}")
+    with_term, without = mt(*ask, LINES[0], " ".join(words[1:])).out.splitlines()
+    assert other in with_term or other.lower() in with_term
+    assert without == mt("translate", run_folder, " ".join(words[1:])).out.rstrip("\n")
+    (tmp_path / "in").write_text(f"{words[0]}{words[0]}\n", encoding="utf-8")  # a part of a word is no term
+    inside = mt(*ask, "-i", tmp_path / "in").out
+    assert inside == mt("translate", run_folder, "-i", tmp_path / "in").out
+
+
+def test_the_longest_term_counts():
+    terms = Terminology({"machine": ("Maschine",), "machine translation": ("MÜ",), "翻译": ("trans",)})
+    assert terms.find("Machine translation by a machine.", spaced=True) == [("MÜ",), ("Maschine",)]
+    assert terms.find("machinery", spaced=True) == []
+    assert terms.find("机器翻译。", spaced=False) == [("trans",)]
+
+
+@pytest.mark.parametrize("line", ["one column", "a\tb\tc", "a\t", "a\tb|", "\tb"])
+def test_terms_that_are_none(run_folder, mt, tmp_path, line):
+    terms = tmp_path / "terms.tsv"
+    terms.write_text(f"ba\tBA\n{line}\n", encoding="utf-8")
+    outcome = mt("translate", run_folder, "--set", f"search.terminology={terms}", LINES[0])
+    assert outcome.code == 2
+    assert f"{terms}, line 2: not `source term <tab> target term`" in outcome.err
+    missing = mt("translate", run_folder, "--set", "search.terminology=nowhere.tsv", LINES[0])
+    assert missing.code == 2
+    assert "there is no file nowhere.tsv" in missing.err
+
+
 def test_mbr_takes_what_is_most_like_the_others(run_folder, mt):
     chrf = CHRF()
     sampled = ["--set", "search.method=sample", "--set", "search.n_samples=8", "--set", "search.temperature=1.5"]
@@ -156,6 +204,7 @@ def test_expected_utility_counts_what_was_drawn_twice():
         ("search.method=beem", "search.method"),
         ("search.mbr=rouge", "search.mbr"),
         ("search.n_best=6", "search.beam_size=5"),
+        ("search.required=[a|]", "alternatives, is empty"),
         ("search.min_len_ratio=3", "search.max_len_ratio=2"),
     ],
 )
@@ -164,6 +213,20 @@ def test_settings_that_cannot_be(run_folder, mt, setting, message):
     assert outcome.code == 2
     assert message in outcome.err
     assert "Traceback" not in outcome.err
+
+
+def test_what_is_required_needs_a_beam(run_folder, mt):
+    for others in (["search.method=sample"], ["search.beam_size=1"], ["search.diverse_groups=5"]):
+        settings = [part for setting in ["search.required=[a]", *others] for part in ("--set", setting)]
+        outcome = mt("translate", run_folder, *settings, LINES[0])
+        assert outcome.code == 2
+        assert "search.method=beam, with two hypotheses or more a group" in outcome.err
+
+
+def test_what_must_come_comes_even_where_it_is_forbidden(run_folder, mt):
+    forbidden = ["--set", "search.forbidden=[DE]"]
+    assert "DE" in mt("translate", run_folder, *forbidden, "--set", "search.required=[DE]", LINES[0]).out.split()
+    assert mt("translate", run_folder, *forbidden, "--prefix", "DE", LINES[0]).out.startswith("DE")
 
 
 def test_from_python(run_folder, mt):

@@ -224,7 +224,7 @@ def build_trainer(config: Config, data: Prepared, model: Transformer, world: Wor
 def build_validator(config: Config, data: Prepared, model: Transformer, world: World = ALONE) -> Validator:
     """What scores a model on the validation data."""
     return Validator(
-        Translator(model, data.tokenizer, config.data.max_len, config.data.tgt_lang),
+        Translator(model, data.tokenizer, config.data.max_len, (config.data.src_lang, config.data.tgt_lang)),
         data.valid,
         list(zip(data.valid_text["src"], data.valid_text["tgt"], strict=True)),
         Scorer(config.data.tgt_lang),

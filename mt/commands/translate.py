@@ -22,14 +22,14 @@ from mt.commands.output import opened_output
 from mt.commands.packages import require_package
 from mt.commands.prompt import Prompt, is_asked_for
 from mt.commands.search_options import search_overrides
-from mt.config import Config, DataConfig
+from mt.config import Config
 from mt.data.sources import decode_lines, read_lines
 from mt.devices import keep_freed_memory
 from mt.errors import UserError
 from mt.logs import set_up_console
 from mt.progress import on_terminal
 from mt.search_config import SearchConfig
-from mt.sentences import has_spaces, split_text
+from mt.sentences import split_text
 from mt.translator import Translation, Translator, load_run
 
 log = logging.getLogger(__name__)
@@ -42,6 +42,8 @@ WAYS = """ways of searching, each --set search.KEY=VALUE:
   no_repeat_ngram=3                     no three pieces in a row come twice
   repetition_penalty=1.2                pieces that came become less probable
   forbidden='[word, some phrase]'       not written
+  required='[word, this|or that]'       written in every translation; beam_size=10 finds better places
+  terminology=FILE                      source term <tab> target term, or this|or that; written where the source has it
   diverse_groups=5  diversity=0.5       a beam in groups that keep away from each other, for --n-best
   method=sample  n_samples=8            draw at random; temperature=0.8, top_k=10, top_p=0.9; seed=2
   mbr=chrf                              of all hypotheses the one most like the others (chrf or bleu)
@@ -119,11 +121,7 @@ def main(arguments: list[str]) -> int:
             texts = [rows.text(line, number) for number, line in enumerate(lines, start=first_line)]
             results = translate_texts(translator, texts, config, options, first_line)
             for number, (line, translations) in enumerate(zip(lines, results, strict=True), start=first_line):
-                links = (
-                    align_texts(translator, rows.text(line, number), translations, config.data)
-                    if options.align
-                    else None
-                )
+                links = align_texts(translator, rows.text(line, number), translations) if options.align else None
                 form.write(output.stream, line, number, translations, links)
             output.stream.flush()
             first_line += len(lines)
@@ -174,12 +172,11 @@ def widen_for_n_best(search: SearchConfig, options: argparse.Namespace) -> None:
     replace(search)  # checks the values together
 
 
-def align_texts(translator: Translator, source: str, translations: list[Translation], data: DataConfig) -> Links:
+def align_texts(translator: Translator, source: str, translations: list[Translation]) -> Links:
     """The words of the best translation with those of its source; none where there are more than positions."""
     if len(translations[0].pieces) > translator.ensemble.n_target_positions:
         return []
-    spaced = (has_spaces(data.src_lang), has_spaces(data.tgt_lang))
-    return align(translator.model, translator.tokenizer, source, translations[0].text, spaced)
+    return align(translator.model, translator.tokenizer, source, translations[0].text, translator.spaced)
 
 
 @dataclass(frozen=True)

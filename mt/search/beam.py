@@ -7,6 +7,7 @@ V vocabulary.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from itertools import zip_longest
 from math import inf
 
 import torch
@@ -48,7 +49,10 @@ def beam_search(task: Task[S], beam: Beam) -> list[list[Hypothesis]]:
     Without patience a sentence ends when nothing that is still followed can become one of those wanted. From then on it
     costs nothing. Its result does not depend on the other sentences of the batch.
     """
-    sentences = [Sentence(max_len, beam.n_best, beam.scoring, beam.most_ended) for max_len in task.max_lens]
+    sentences = [
+        Sentence(max_len, beam.n_best, beam.scoring, beam.most_ended, required)
+        for max_len, required in zip_longest(task.max_lens, task.required)
+    ]
     active = list(range(len(sentences)))
     live = Live.first(len(active), beam.groups, task.device)  # all are equal at first: each group follows one
     newest = torch.full(live.totals.shape, task.vocabulary.bos_id, device=task.device)
@@ -86,7 +90,9 @@ def choose(
             taken = joined(chosen).tokens
             counts = torch.zeros_like(scores[:, 0]).scatter_add_(1, taken, torch.ones_like(taken, dtype=scores.dtype))
             wanted = wanted - beam.diversity * counts.unsqueeze(1)
-        parents, tokens = best_places(live.totals[:, first : first + n_each], wanted, 2 * size)
+        own = slice(first, first + n_each)
+        parents, tokens = best_places(live.totals[:, own], wanted, 2 * size)
+        make_room((parents, tokens), live.totals[:, own], live.tokens[:, own], wanted, sentences, eos_id)
         parents = parents + first
         places = parents * scores.size(2) + tokens
         totals = live.totals.gather(1, parents) + scores.flatten(1).gather(1, places)
@@ -98,6 +104,25 @@ def choose(
         chosen.append(candidates.pick(ends.to(torch.uint8).sort(dim=1, stable=True).indices[:, :n_next]))
     cut_at_limit(live, joined(chosen), sentences)
     return joined(chosen)
+
+
+def make_room(
+    ways: tuple[Tensor, Tensor], totals: Tensor, tokens: Tensor, scores: Tensor, sentences: list[Sentence], eos_id: int
+) -> None:
+    """Put other ways to go on in place of those of sentences that must contain something.
+
+    Args:
+        ways: hypotheses and next tokens, (B, C).
+        totals: of the hypotheses, (B, N).
+        tokens: of the hypotheses, (B, N, T).
+        scores: of the next tokens, (B, N, V).
+    """
+    parents, next_tokens = ways
+    for row, sentence in enumerate(sentences):
+        if sentence.required:
+            sums = totals[row].unsqueeze(1) + scores[row]
+            arranged = sentence.required.arrange(tokens[row].tolist(), sums, eos_id, parents.size(1))
+            parents[row], next_tokens[row] = torch.tensor(arranged, device=parents.device).T
 
 
 def harvest(live: Live, candidates: Candidates, ends: Tensor, sentences: list[Sentence]) -> None:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from mt.choices import SearchMethod
 from mt.search.beam import Beam, beam_search
 from mt.search.hypotheses import Hypothesis, S, Scoring, Task
+from mt.search.required import MustContain, Phrase, Required
 from mt.search.rules import Forbidden, ForcedPrefix, MinLength, NoRepeatedNgram, RepetitionPenalty, Rule
 from mt.search.sampling import Sampling, sample
 from mt.search_config import SearchConfig
@@ -23,20 +24,43 @@ class Source:
     """ids that its translation begins with"""
     seed: int
     """of what is drawn for it at random"""
+    required: Required | None = None
+    """what its translation must contain"""
 
 
-def build_rules(config: SearchConfig, tokenizer: Tokenizer, sources: Sequence[Source], spaced: bool) -> list[Rule]:
-    """The configured rules for a batch. `spaced`: whether the target language puts spaces between its words."""
+def build_required(groups: Sequence[Sequence[str]], tokenizer: Tokenizer, spaced: bool) -> Required | None:
+    """What a translation must contain: a phrase of each group. `spaced` as in `build_rules`."""
+
+    def phrase(text: str) -> Phrase:
+        first, later = tokenizer.encode_phrase(text)
+        return Phrase(text.encode(), first, first if spaced else later)
+
+    if not groups:
+        return None
+    return Required([[phrase(text) for text in group] for group in groups], tokenizer.tgt_texts, spaced)
+
+
+def build_rules(
+    config: SearchConfig, tokenizer: Tokenizer, sources: Sequence[Source], max_lens: Sequence[int], spaced: bool
+) -> list[Rule]:
+    """The configured rules for a batch.
+
+    Args:
+        max_lens: of the translations, as in `Task`.
+        spaced: whether the target language puts spaces between its words.
+    """
     rules: list[Rule] = []
     if config.repetition_penalty != 1:
         rules.append(RepetitionPenalty(config.repetition_penalty))
     if config.no_repeat_ngram:
         rules.append(NoRepeatedNgram(config.no_repeat_ngram))
     if config.forbidden:
-        pieces = [tokenizer.tgt.id_to_piece(i).replace("▁", " ") for i in range(tokenizer.vocab_sizes[1])]
-        rules.append(Forbidden([" " * spaced + phrase.strip() for phrase in config.forbidden], pieces))
+        phrases = [(" " * spaced + phrase.strip()).encode() for phrase in config.forbidden]
+        rules.append(Forbidden(phrases, tokenizer.tgt_texts))
     if config.min_len_ratio:
         rules.append(MinLength(tokenizer.eos_id, [int(config.min_len_ratio * len(source.ids)) for source in sources]))
+    if any(source.required for source in sources):
+        rules.append(MustContain([source.required for source in sources], max_lens, tokenizer.eos_id))
     if any(source.prefix for source in sources):  # the last one: what is forced comes whatever else is not to
         rules.append(ForcedPrefix([source.prefix for source in sources]))
     return rules

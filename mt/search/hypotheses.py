@@ -15,6 +15,7 @@ from torch import Tensor
 
 from mt.choices import LengthNorm
 from mt.search.live import Live
+from mt.search.required import Required
 from mt.search.rules import Rule
 
 
@@ -59,6 +60,8 @@ class Task(Generic[S]):
     """most tokens of each sentence's translation, end mark not counted"""
     rules: Sequence[Rule] = ()
     """what a translation must or must not contain"""
+    required: Sequence[Required | None] = ()
+    """what the beam makes room for, for each sentence; the rules see to it that it comes"""
     device: torch.device | None = None
 
     def score_next(self, newest: Tensor, live: Live, sentences: list[int], coverage: bool) -> tuple[Tensor, Tensor]:
@@ -135,6 +138,7 @@ class Sentence:
     scoring: Scoring
     most_ended: float = inf
     """hypotheses after whose end nothing better is waited for"""
+    required: Required | None = None
     n_ended: int = 0
     finished: list[Hypothesis] = field(default_factory=list)
 

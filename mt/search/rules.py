@@ -15,6 +15,8 @@ from typing import Protocol
 from torch import Tensor
 
 NEVER = float("-inf")
+UNWANTED = -100.0
+"""the least score of what must come, whatever other rules say"""
 
 
 class Rule(Protocol):
@@ -49,7 +51,7 @@ class ForcedPrefix:
             prefix = self.prefixes[sentence]
             if tokens.size(2) < len(prefix):
                 forced = prefix[tokens.size(2)]
-                kept = scores[row, :, forced].clone()
+                kept = scores[row, :, forced].clamp(min=UNWANTED)
                 scores[row] = NEVER
                 scores[row, :, forced] = kept
 
@@ -84,28 +86,28 @@ class RepetitionPenalty:
 class Forbidden:
     """Some phrases are not written, in whichever pieces; nor longer words that begin with the pieces of one."""
 
-    def __init__(self, phrases: Sequence[str], pieces: Sequence[str]) -> None:
-        """`pieces`: the vocabulary as text, with a space where a word begins; `phrases`: with a space before them, too.
+    def __init__(self, phrases: Sequence[bytes], pieces: Sequence[bytes]) -> None:
+        """`pieces`: what the tokens write, a space where a word begins; `phrases`: with a space before them, too.
 
         A phrase without a space before it is found inside of words as well.
         """
         self.pieces = pieces
-        self.completing: dict[str, list[int]] = {}
+        self.completing: dict[bytes, list[int]] = {}
         """what stands before -> the tokens that would complete a phrase"""
         for phrase in phrases:
             for token, piece in enumerate(pieces):
                 if piece and phrase.endswith(piece):
                     self.completing.setdefault(phrase[: -len(piece)], []).append(token)
-                elif not phrase.startswith(" ") and phrase in piece:
-                    self.completing.setdefault("", []).append(token)
+                elif not phrase.startswith(b" ") and phrase in piece:
+                    self.completing.setdefault(b"", []).append(token)
         self.longest = max(map(len, self.completing), default=0)
 
     def __call__(self, scores: Tensor, tokens: Tensor, sentences: list[int]) -> None:
         """As `Rule`."""
         for row, hypotheses in enumerate(tokens.tolist()):
             for column, hypothesis in enumerate(hypotheses):
-                # a piece has a character at least, but where it is a byte: those spell what no phrase should need
-                text = " " + "".join(self.pieces[token] for token in hypothesis[-self.longest - 1 :])
+                # each piece has a byte at least
+                text = b" " + b"".join(self.pieces[token] for token in hypothesis[-self.longest - 1 :])
                 for before, completing in self.completing.items():
                     if text.endswith(before):
                         scores[row, column, completing] = NEVER
