@@ -89,9 +89,9 @@ def test_texts_are_translated_sentence_by_sentence(run_folder, mt, tmp_path, pla
 
 
 def test_an_interrupted_file_is_gone_on_with(run_folder, mt, tmp_path, monkeypatch, plain):
-    from mt.commands import translate
+    from mt.commands import lines, translate
 
-    monkeypatch.setattr(translate, "LINES_AT_ONCE", 2)
+    monkeypatch.setattr(lines, "LINES_AT_ONCE", 2)
     (tmp_path / "in.txt").write_text("\n".join(LINES) + "\n", encoding="utf-8")
     command = ("translate", run_folder, "-i", tmp_path / "in.txt", "-o", tmp_path / "out.txt")
     original, calls = translate.translate_texts, []

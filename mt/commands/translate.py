@@ -5,35 +5,29 @@ from __future__ import annotations
 import argparse
 import json
 import logging
-import queue
-import sys
-import threading
-from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, TextIO
 
-from tqdm import tqdm
-
 from mt.alignment import Links, align, pharaoh
 from mt.choices import SearchMethod
 from mt.commands.documents import Rows, rows_of
+from mt.commands.lines import read_groups
 from mt.commands.output import opened_output
 from mt.commands.packages import require_package
 from mt.commands.prompt import Prompt, is_asked_for
 from mt.commands.search_options import search_overrides
 from mt.config import Config
-from mt.data.sources import decode_lines, read_lines
 from mt.devices import keep_freed_memory
 from mt.errors import UserError
 from mt.logs import set_up_console
-from mt.progress import on_terminal
+from mt.markup import read_marks
 from mt.search_config import SearchConfig
 from mt.sentences import split_text
+from mt.transfer import put_back
 from mt.translator import Translation, Translator, load_run
 
 log = logging.getLogger(__name__)
-LINES_AT_ONCE = 2000
 WAYS = """ways of searching, each --set search.KEY=VALUE:
   beam_size=8  patience=1               a wider beam; end when 8 hypotheses have ended, not when none can be better
   length_norm=gnmt|average|none         how lengths are compared; length_penalty=0.6 is the exponent
@@ -69,6 +63,10 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--align", action="store_true", help="say which words come from which: `translation ||| 0-0 1-2`, source first"
     )
+    parser.add_argument(
+        "--tags", action="store_true",
+        help="translate without <tags> and {placeholders}, and put them back where their words have gone",
+    )  # fmt: skip
     parser.add_argument("--split", action="store_true", help="texts of several sentences: translate each for itself")
     parser.add_argument("--beam-size", metavar="N", help="hypotheses that are followed at once; 1 is greedy search")
     parser.add_argument("--n-best", type=int, metavar="N", help="print the N best: `line ||| translation ||| score`")
@@ -111,6 +109,8 @@ def main(arguments: list[str]) -> int:
     lines_each = options.n_best if options.n_best is not None and not options.json else 1
     if options.split and lines_each > 1:
         raise UserError("--split joins the best translations of sentences: leave --n-best out.")
+    if options.tags and (options.split or options.align):
+        raise UserError("--tags is for whole lines: leave --split and --align out.")
     if options.align and (options.n_best is not None or options.column):
         raise UserError("--align is for the best translations of plain lines: leave --n-best and --column out.")
     rows = rows_of(options.input, options.column)
@@ -131,7 +131,16 @@ def main(arguments: list[str]) -> int:
 def translate_texts(
     translator: Translator, texts: list[str], config: Config, options: argparse.Namespace, first_line: int
 ) -> list[list[Translation]]:
-    """The translations of texts, which --split takes apart into sentences."""
+    """The translations of texts, of which --tags takes the tags, and which --split takes apart into sentences."""
+    if options.tags:
+        model, tokenizer, spaced = translator.model, translator.tokenizer, translator.spaced[1]
+        marked = [read_marks(text) for text in texts]
+        plain = [text.plain for text in marked]
+        best = translator.n_best(plain, config.search, [options.prefix] * len(texts), first_line)
+        return [
+            [replace(one, text=put_back(text, one.text, model, tokenizer, spaced)) for one in translations]
+            for text, translations in zip(marked, best, strict=True)
+        ]
     if not options.split:
         return translator.n_best(texts, config.search, [options.prefix] * len(texts), first_line)
     split = [split_text(text, config.data.src_lang) for text in texts]
@@ -148,7 +157,7 @@ def describe_task(options: argparse.Namespace, search: SearchConfig) -> str:
     return repr((
         options.run.resolve(), model.st_mtime_ns, options.input, source and (source.st_size, source.st_mtime_ns),
         options.sentence, search, options.json, options.n_best, options.column, options.split, options.align,
-        options.prefix, options.ensemble, options.engine, options.quantization,
+        options.tags, options.prefix, options.ensemble, options.engine, options.quantization,
     ))  # fmt: skip
 
 
@@ -206,47 +215,3 @@ class Form:
         else:
             text = self.rows.filled(line, translations[0].text)
             print(text if links is None else f"{text} ||| {pharaoh(links)}", file=output)
-
-
-def read_groups(options: argparse.Namespace, n_done: int) -> Iterator[list[str]]:
-    """The lines to translate, in groups that are worth a batch, without the first `n_done`."""
-    if options.sentence:
-        yield [line for sentence in options.sentence for line in (sentence.splitlines() or [""])][n_done:]
-    elif options.input:
-        lines = list(read_lines(options.input))
-        with tqdm(total=len(lines), initial=n_done, unit="line", disable=not on_terminal()) as bar:
-            for start in range(n_done, len(lines), LINES_AT_ONCE):
-                yield lines[start : start + LINES_AT_ONCE]
-                bar.update(min(LINES_AT_ONCE, len(lines) - start))
-    else:
-        yield from group_as_they_come(decode_lines(sys.stdin.buffer, "standard input"))
-
-
-def group_as_they_come(lines: Iterable[str]) -> Iterator[list[str]]:
-    """Lines in groups: all that have arrived by now. A person or program that waits for an answer gets it at once."""
-    arrived: queue.Queue[str | Exception | None] = queue.Queue(maxsize=4 * LINES_AT_ONCE)
-
-    def read() -> None:
-        try:
-            for line in lines:
-                arrived.put(line)
-            arrived.put(None)
-        except Exception as error:
-            arrived.put(error)
-
-    threading.Thread(target=read, daemon=True).start()
-    while True:
-        group: list[str] = []
-        end: str | Exception | None = ""
-        while not group or (not arrived.empty() and len(group) < LINES_AT_ONCE):
-            item = arrived.get()
-            if not isinstance(item, str):
-                end = item
-                break
-            group.append(item)
-        if group:
-            yield group
-        if end is None:
-            return
-        if isinstance(end, Exception):
-            raise end

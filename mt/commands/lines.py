@@ -1,0 +1,60 @@
+"""Where `mt translate` has its lines from: arguments, a file, or standard input as they come."""
+
+from __future__ import annotations
+
+import argparse
+import queue
+import sys
+import threading
+from collections.abc import Iterable, Iterator
+
+from tqdm import tqdm
+
+from mt.data.sources import decode_lines, read_lines
+from mt.progress import on_terminal
+
+LINES_AT_ONCE = 2000
+
+
+def read_groups(options: argparse.Namespace, n_done: int) -> Iterator[list[str]]:
+    """The lines to translate, in groups that are worth a batch, without the first `n_done`."""
+    if options.sentence:
+        yield [line for sentence in options.sentence for line in (sentence.splitlines() or [""])][n_done:]
+    elif options.input:
+        lines = list(read_lines(options.input))
+        with tqdm(total=len(lines), initial=n_done, unit="line", disable=not on_terminal()) as bar:
+            for start in range(n_done, len(lines), LINES_AT_ONCE):
+                yield lines[start : start + LINES_AT_ONCE]
+                bar.update(min(LINES_AT_ONCE, len(lines) - start))
+    else:
+        yield from group_as_they_come(decode_lines(sys.stdin.buffer, "standard input"))
+
+
+def group_as_they_come(lines: Iterable[str]) -> Iterator[list[str]]:
+    """Lines in groups: all that have arrived by now. A person or program that waits for an answer gets it at once."""
+    arrived: queue.Queue[str | Exception | None] = queue.Queue(maxsize=4 * LINES_AT_ONCE)
+
+    def read() -> None:
+        try:
+            for line in lines:
+                arrived.put(line)
+            arrived.put(None)
+        except Exception as error:
+            arrived.put(error)
+
+    threading.Thread(target=read, daemon=True).start()
+    while True:
+        group: list[str] = []
+        end: str | Exception | None = ""
+        while not group or (not arrived.empty() and len(group) < LINES_AT_ONCE):
+            item = arrived.get()
+            if not isinstance(item, str):
+                end = item
+                break
+            group.append(item)
+        if group:
+            yield group
+        if end is None:
+            return
+        if isinstance(end, Exception):
+            raise end

@@ -1,0 +1,124 @@
+"""Tags and placeholders: out of the source, into the translation, each of them once."""
+
+import random
+import re
+
+import pytest
+import torch
+
+from mt.markup import MARK, read_marks, write_marks
+from mt.transfer import WORD, Transfer, best_run
+
+LINES = {
+    "Click <b>here</b>, please.": "Click here, please.",
+    "<p>One.</p><p>Two.</p>": "One. Two.",
+    "un<b>believ</b>able": "unbelievable",
+    "one<br/>two<br>three": "one two three",
+    "Hello {name}, you have %1$s  new ${kind} (%(count)s).": "Hello, you have new ().",
+    "a < b and <3, 5 > 4": "a < b and <3, 5 > 4",
+    "see <a href=\"x>y\" title='</a>'>this</a>": "see this",
+    "R&amp;D <i>&lt;x&gt;</i>": "R&D <x>",
+    "AT&T": "AT&T",
+    "<b>open, </i>closed": "open, closed",
+    "{only}": "",
+    " <b> spaces  </b> ": "spaces",
+    "<!-- a note -->你好<g id='1'>世界</g>": "你好世界",
+}
+
+
+def marks_of(text: str) -> list[str]:
+    return [match[0] for match in MARK.finditer(text)]
+
+
+def word_for_word(text: str, translation: str, shares: torch.Tensor | None = None) -> str:
+    """Put the marks of `text` into `translation`; without `shares`, each word comes from the one at its place."""
+    marked = read_marks(text)
+    pieces = [match.span() for match in WORD.finditer(marked.plain)]
+    words = [match.span() for match in WORD.finditer(translation)]
+    Transfer(words, torch.eye(len(pieces)) if shares is None else shares, pieces).place(marked.root, (0, len(words)))
+    return write_marks(marked, translation, spaced=True)
+
+
+@pytest.mark.parametrize("line", LINES)
+def test_what_is_translated_has_no_marks(line):
+    assert read_marks(line).plain == LINES[line]
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "Click <b>here</b>, please.",
+        "<p>All <b>of <i>it</i></b> and {more}.</p>",
+        "<b>one</b> <i>two</i><br/>three {a} {b} four.",
+        "%s files (in {folder}) were <x id='1'/>copied",
+        "R&amp;D <i>&lt;x&gt;</i>",
+        "<b>left open, and </i>closed",
+        "<b></b>empty <i></i>",
+    ],
+)
+def test_a_translation_word_for_word_gives_the_line_again(line):
+    plain = read_marks(line).plain
+    assert word_for_word(line, plain) == line
+
+
+def test_marks_follow_their_words():
+    shares = torch.tensor([[0.0, 0, 1, 0], [1, 0, 0, 0], [0, 1, 0, 0], [0, 0, 0, 1]])
+    assert word_for_word("<b>one two</b> {x} three.", "THREE ONE TWO.", shares) == "THREE <b>ONE TWO</b> {x}."
+    assert word_for_word("one <b>two three</b>.", "THREE ONE TWO.", shares) == "<b>THREE</b> ONE TWO."
+
+
+def test_best_run_is_the_best():
+    r = random.Random(1)
+    for _ in range(200):
+        gains = [r.uniform(-1, 1) for _ in range(7)]
+        runs = [(sum(gains[a:b]), (a, b)) for a in range(1, 6) for b in range(a + 1, 7)]
+        assert best_run(gains, (1, 6)) == max(runs)[1]
+
+
+def test_each_mark_comes_once_and_they_stay_nested():
+    """Whatever the attention is."""
+    r = random.Random(2)
+    for seed in range(300):
+        parts, open_tags = [], []
+        for number in range(r.randint(1, 10)):
+            kind = r.choice(["word", "word", "open", "close", "void", "placeholder"])
+            if kind == "open":
+                open_tags.append(f"t{number}")
+                parts.append(f"<t{number}>")
+            elif kind == "close" and open_tags:
+                parts.append(f"</{open_tags.pop()}>")
+            else:
+                parts.append({"void": f"<v{number}/>", "placeholder": f"{{p{number}}}"}.get(kind, f"word{number}"))
+        parts += [f"</{tag}>" for tag in reversed(open_tags)]
+        line = r.choice(["", " "]).join(parts)
+        marked = read_marks(line)
+        n_pieces, n_words = len(WORD.findall(marked.plain)), r.randint(1, 6)
+        if not n_pieces:
+            continue
+        translation = " ".join(f"w{number}" for number in range(n_words))
+        shares = torch.rand(n_words, n_pieces, generator=torch.Generator().manual_seed(seed)).softmax(1)
+        result = word_for_word(line, translation, shares)
+        assert sorted(marks_of(result)) == sorted(marks_of(line)), line
+        assert re.findall(r"w\d+", MARK.sub("", result)) == translation.split(), line
+        path = []
+        for match in MARK.finditer(result):
+            if match["close"]:
+                assert path.pop() == match["name"], (line, result)
+            elif match["name"] and not match["single"]:
+                path.append(match["name"])
+        assert not path
+
+
+def test_tags_on_the_command_line(run_folder, mt, tmp_path):
+    lines = ["ba <b>de fi</b> xa", "<p>ba de <i>fi</i> {name}</p>", "ba de", "", "{0}"]
+    plain = mt("translate", run_folder, "ba de fi xa", "ba de fi", "ba de").out.splitlines()
+    source = tmp_path / "in.txt"
+    source.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    out = mt("translate", run_folder, "--tags", "-i", source).out.splitlines()
+    assert len(out) == 5
+    assert out[2:] == [plain[2], "", "{0}"]
+    assert [re.sub(r" ?\{name\}|</?\w>", "", line) for line in out[:2]] == plain[:2]
+    assert [sorted(marks_of(line)) for line in out[:2]] == [sorted(marks_of(line)) for line in lines[:2]]
+    if plain[0] == "BA DE FI XA":
+        assert out[0] == "BA <b>DE FI</b> XA"
+    assert mt("translate", run_folder, "--tags", "--align", "ba").code == 2
