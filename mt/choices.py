@@ -31,6 +31,7 @@ class Activation(Enum):
 
     relu = "relu"
     gelu = "gelu"
+    silu = "silu"
     swiglu = "swiglu"
 
 

@@ -13,6 +13,7 @@ import os
 import sys
 import threading
 from collections.abc import Callable
+from keyword import iskeyword
 
 from mt.errors import UserError, suggest
 
@@ -22,6 +23,7 @@ COMMANDS = {
     "evaluate": "score a trained model on test sets with BLEU and chrF",
     "score": "log-probabilities of given translations",
     "export": "write a trained model for CTranslate2 or Hugging Face transformers",
+    "import": "make a run of a Marian model, as those of OPUS-MT",
     "average": "average the weights of a run's best or last models",
 }
 FULL_OR_FORBIDDEN = (
@@ -95,7 +97,8 @@ def load_command(name: str) -> Callable[[list[str]], int]:
     """Import a command, torch and all, without looking for garbage meanwhile: a seventh of the time."""
     gc.disable()
     try:
-        command: Callable[[list[str]], int] = importlib.import_module(f"mt.commands.{name}").main
+        module = f"mt.commands.{name}{'_' * iskeyword(name)}"
+        command: Callable[[list[str]], int] = importlib.import_module(module).main
         return command
     finally:
         gc.enable()

@@ -99,6 +99,8 @@ class ModelConfig:
     activation: Activation = Activation.relu
     tie_embeddings: bool = True
     """One matrix for target embedding and output projection, and for the source too when the vocabulary is joint."""
+    output_bias: bool = False
+    """A bias for each target piece at the output, as models of Marian have."""
     depth_scaled_init: bool = False
     """Smaller initial weights the deeper a layer lies (Zhang et al., 2019): deep models then train steadily."""
 

@@ -24,17 +24,24 @@ class _ProjectedCrossEntropy(torch.autograd.Function):
     """
 
     @staticmethod
-    def forward(ctx: Any, features: Tensor, weight: Tensor, targets: Tensor, smoothing: float) -> tuple[Tensor, Tensor]:
+    def forward(
+        ctx: Any, features: Tensor, weight: Tensor, bias: Tensor | None, targets: Tensor, smoothing: float
+    ) -> tuple[Tensor, Tensor]:
         n_rows = max(1, CHUNK_SIZE.get(features.device.type, 1 << 24) // weight.size(0))
         trained, weight_trained = any(ctx.needs_input_grad), ctx.needs_input_grad[1]
         grad_features = torch.empty_like(features) if trained else None
         grad_weight = torch.zeros_like(weight) if weight_trained else None
+        grad_bias = torch.zeros_like(bias) if bias is not None and ctx.needs_input_grad[2] else None
         projection = weight.to(features.dtype)
         sums = torch.zeros(2, device=features.device)  # loss, nll
         for start in range(0, features.size(0), n_rows):
             rows = slice(start, start + n_rows)
             logits = (features[rows] @ projection.t()).float()  # (n, V)
+            if bias is not None:
+                logits += bias
             sums += loss_to_gradient_(logits, targets[rows], smoothing)
+            if grad_bias is not None:
+                grad_bias += logits.sum(0)
             grad = logits.to(features.dtype)
             if grad_features is not None:
                 torch.mm(grad, projection, out=grad_features[rows])
@@ -43,18 +50,16 @@ class _ProjectedCrossEntropy(torch.autograd.Function):
                     grad_weight.addmm_(grad.t(), features[rows])
                 else:
                     grad_weight += grad.t() @ features[rows]
-        ctx.save_for_backward(grad_features, grad_weight)
+        ctx.save_for_backward(grad_features, grad_weight, grad_bias)
         loss_sum, nll_sum = sums[0].clone(), sums[1].clone()
         ctx.mark_non_differentiable(nll_sum)
         return loss_sum, nll_sum
 
     @staticmethod
     @once_differentiable
-    def backward(ctx: Any, grad_loss: Tensor, _: Tensor) -> tuple[Tensor | None, Tensor | None, None, None]:
-        of_features, of_weight = (
-            None if grad is None else grad * grad_loss.to(grad.dtype) for grad in ctx.saved_tensors
-        )
-        return of_features, of_weight, None, None
+    def backward(ctx: Any, grad_loss: Tensor, _: Tensor) -> tuple[Tensor | None, ...]:
+        grads = (None if grad is None else grad * grad_loss.to(grad.dtype) for grad in ctx.saved_tensors)
+        return (*grads, None, None)
 
 
 def loss_to_gradient_(logits: Tensor, targets: Tensor, smoothing: float) -> Tensor:
@@ -75,21 +80,22 @@ def loss_to_gradient_(logits: Tensor, targets: Tensor, smoothing: float) -> Tens
 
 
 def smoothed_cross_entropy(
-    features: Tensor, weight: Tensor, targets: Tensor, smoothing: float = 0.0
+    features: Tensor, weight: Tensor, targets: Tensor, smoothing: float = 0.0, bias: Tensor | None = None
 ) -> tuple[Tensor, Tensor]:
     """The loss that is trained on, and the one that is reported, each summed over the tokens, in float32.
 
     Args:
         features: what the output projection reads, (N, D).
-        weight: of the output projection, (V, D); the logits are `features @ weight.T`.
+        weight: of the output projection, (V, D); the logits are `features @ weight.T + bias`.
         targets: the right tokens, (N,).
         smoothing: share of the target probability that is spread evenly over the vocabulary (Szegedy et al., 2016,
             section 7).
+        bias: of the output projection, (V,), or none.
 
     Returns:
         `(loss_sum, nll_sum)`: the smoothed cross-entropy, which has a gradient, and -Σ log p(target), which has none.
         Perplexity is exp(nll_sum / N).
     """
     with torch.autocast(features.device.type, enabled=False):
-        loss_sum, nll_sum = _ProjectedCrossEntropy.apply(features, weight, targets, smoothing)  # type: ignore[no-untyped-call]
+        loss_sum, nll_sum = _ProjectedCrossEntropy.apply(features, weight, bias, targets, smoothing)  # type: ignore[no-untyped-call]
     return loss_sum, nll_sum

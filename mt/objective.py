@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional as F
 
 from mt.data.batch import Batch
 from mt.loss import smoothed_cross_entropy
@@ -27,14 +28,14 @@ class Objective(nn.Module):
 
     def forward(self, batch: Batch) -> tuple[Tensor, Tensor]:
         """The loss to be trained on, and the unsmoothed cross-entropy, each summed over the batch's target tokens."""
-        weight = self.model.projection.weight
+        weight, bias = self.model.projection.weight, self.model.projection.bias
         features = self.features(batch)
-        loss_sum, nll_sum = smoothed_cross_entropy(features, weight, batch.targets, self.label_smoothing)
+        loss_sum, nll_sum = smoothed_cross_entropy(features, weight, batch.targets, self.label_smoothing, bias)
         if self.training and self.r_drop:
             again = self.features(batch)  # with other dropout
-            again_sum, _ = smoothed_cross_entropy(again, weight, batch.targets, self.label_smoothing)
-            projection = weight.to(features.dtype).t()
-            divergence = symmetric_divergence(features @ projection, again @ projection)
+            again_sum, _ = smoothed_cross_entropy(again, weight, batch.targets, self.label_smoothing, bias)
+            projection = [None if part is None else part.to(features.dtype) for part in (weight, bias)]
+            divergence = symmetric_divergence(F.linear(features, *projection), F.linear(again, *projection))
             # Half of equation 4 of the paper, so that its scale is that of training without.
             loss_sum = (loss_sum + again_sum) / 2 + self.r_drop / 4 * divergence
         return loss_sum, nll_sum

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import numpy as np
 import torch
-from torch.nn import functional as F
 
 from mt.data.batch import Batch, build_batch
 from mt.data.sampler import plan_batches
@@ -46,6 +45,6 @@ def batch_log_probs(model: Transformer, batch: Batch) -> list[float]:
     log_probs: list[float] = []
     for start in range(0, len(features), ROWS_AT_ONCE):
         rows = slice(start, start + ROWS_AT_ONCE)
-        logits = F.linear(features[rows], model.projection.weight).float()
+        logits = model.projection(features[rows]).float()
         log_probs += logits.log_softmax(-1).gather(1, batch.targets[rows].unsqueeze(1)).squeeze(1).tolist()
     return log_probs

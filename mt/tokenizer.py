@@ -27,7 +27,7 @@ Pairs = list[tuple[list[int], list[int]]]
 PAD, UNK, BOS, EOS = 0, 1, 2, 3
 AUTOMATIC_VOCAB_SIZE = 8000
 LONGEST_LINE_BYTES = 100_000
-SEPARATOR = "\x02"  # no text has it, so that no piece contains it
+SEPARATOR = "\ue000"  # for private use: no text has it, so that no piece contains it
 N_SPECIAL = 4 + 256  # the four ids above and the bytes
 
 

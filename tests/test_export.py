@@ -28,6 +28,8 @@ KINDS = {
     "separate": ["tokenizer.joint=false", "tokenizer.vocab_size=300", "tokenizer.model_type=bpe"],
     "post-separate": [
         "model.norm=post",
+        "model.activation=silu",
+        "model.output_bias=true",
         "tokenizer.joint=false",
         "tokenizer.vocab_size=300",
         "tokenizer.model_type=bpe",

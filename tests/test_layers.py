@@ -52,6 +52,7 @@ LAYERS = [
         "checkpoint",
         "update",
         "reporting",
+        "export.huggingface_names",
     ],
     [
         "data.loader",
@@ -63,6 +64,7 @@ LAYERS = [
         "alignment",
         "export.to_ctranslate2",
         "export.to_huggingface",
+        "export.from_huggingface",
     ],
     ["search.hypotheses"],
     ["search.beam", "search.sampling"],
@@ -88,6 +90,7 @@ LAYERS = [
         "commands.evaluate",
         "commands.score",
         "commands.export",
+        "commands.import_",
         "commands.average",
         "commands.sweep_summary",
     ],

@@ -11,17 +11,20 @@ from mt.optim import build_optimizer, learning_rate_factor, shrink
 
 @pytest.mark.parametrize("smoothing", [0.0, 0.1])
 @pytest.mark.parametrize("chunk_size", [11, 33, 1 << 20])
-def test_loss_and_gradients_are_torchs(smoothing, chunk_size, monkeypatch):
+@pytest.mark.parametrize("biased", [False, True])
+def test_loss_and_gradients_are_torchs(smoothing, chunk_size, biased, monkeypatch):
     """Whole or some rows at a time."""
     monkeypatch.setitem(CHUNK_SIZE, "cpu", chunk_size)
     torch.manual_seed(1)
     features, weight = torch.randn(7, 5, requires_grad=True), torch.randn(11, 5, requires_grad=True)
+    bias = torch.randn(11, requires_grad=True) if biased else None
+    inputs = (features, weight, bias) if bias is not None else (features, weight)
     targets = torch.randint(11, (7,))
-    logits = features @ weight.t()
+    logits = F.linear(features, weight, bias)
     expected = F.cross_entropy(logits, targets, reduction="sum", label_smoothing=smoothing)
-    expected_gradients = torch.autograd.grad(expected * 0.5, (features, weight), retain_graph=True)
-    loss_sum, nll_sum = smoothed_cross_entropy(features, weight, targets, smoothing)
-    gradients = torch.autograd.grad(loss_sum * 0.5, (features, weight))
+    expected_gradients = torch.autograd.grad(expected * 0.5, inputs, retain_graph=True)
+    loss_sum, nll_sum = smoothed_cross_entropy(features, weight, targets, smoothing, bias)
+    gradients = torch.autograd.grad(loss_sum * 0.5, inputs)
     assert loss_sum.item() == pytest.approx(expected.item(), rel=1e-5)
     assert nll_sum.item() == pytest.approx(F.cross_entropy(logits, targets, reduction="sum").item(), rel=1e-5)
     for gradient, expected_gradient in zip(gradients, expected_gradients, strict=True):

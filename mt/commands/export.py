@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from mt.commands.packages import require_package
+from mt.commands.packages import quiet_transformers, require_package
 from mt.commands.run_folder import check_free
 from mt.errors import UserError
 from mt.logs import set_up_console
@@ -45,6 +45,8 @@ def main(arguments: list[str]) -> int:
         raise UserError("--quantization is for --to ctranslate2.")
     if options.positions < 2:
         raise UserError(f"--positions {options.positions}: must be 2 or more.")
+    if options.to == "huggingface":
+        quiet_transformers()
     translator, _ = load_run(options.run, "cpu")
     with replacing(options.output) as folder:
         export(translator, options.to, folder, options.quantization or "float32", options.positions)

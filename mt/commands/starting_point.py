@@ -19,7 +19,7 @@ from mt.translator import build_model
 
 SHAPE_KEYS = [
     "d_model", "n_heads", "d_ff", "n_encoder_layers", "n_decoder_layers", "norm", "positions", "activation",
-    "tie_embeddings",
+    "tie_embeddings", "output_bias",
 ]  # fmt: skip
 
 
@@ -84,7 +84,7 @@ def carry_over(weights: dict[str, Tensor], model: Transformer, old: Tokenizer, n
     """`weights` for another vocabulary: rows of pieces that both have are kept, the others are the new model's."""
     carried = dict(weights)
     for name, parameter in model.named_parameters():
-        if name in ("src_embedding.tokens.weight", "tgt_embedding.tokens.weight", "projection.weight"):
+        if name in ("src_embedding.tokens.weight", "tgt_embedding.tokens.weight") or name.startswith("projection."):
             processors = (old.src, new.src) if name.startswith("src") else (old.tgt, new.tgt)
             old_ids = {processors[0].id_to_piece(i): i for i in range(processors[0].get_piece_size())}
             rows = parameter.detach().clone()

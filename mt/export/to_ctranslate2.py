@@ -25,6 +25,7 @@ from mt.tokenizer import Tokenizer
 ACTIVATIONS = {
     Activation.relu: common_spec.Activation.RELU,
     Activation.gelu: common_spec.Activation.GELU,
+    Activation.silu: common_spec.Activation.SWISH,
     Activation.swiglu: common_spec.Activation.SWISH,
 }
 
@@ -76,7 +77,7 @@ def build_spec(model: Transformer, n_positions: int) -> TransformerSpec:
     for spec, norm in ((encoder, model.encoder_norm), (decoder, model.decoder_norm)):
         if isinstance(norm, nn.LayerNorm):
             set_norm(spec.layer_norm, norm)
-    decoder.projection.weight = array(model.projection.weight)
+    set_linear(decoder.projection, model.projection)
     return TransformerSpec(encoder, decoder)
 
 
@@ -145,7 +146,9 @@ def linear(module: nn.Linear) -> common_spec.LinearSpec:
 
 def set_linear(spec: common_spec.LinearSpec, module: nn.Linear) -> None:
     """Weight and bias of a linear map."""
-    spec.weight, spec.bias = array(module.weight), array(module.bias)
+    spec.weight = array(module.weight)
+    if module.bias is not None:
+        spec.bias = array(module.bias)
 
 
 def set_norm(spec: common_spec.LayerNormSpec, norm: nn.Module) -> None:

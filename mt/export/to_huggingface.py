@@ -12,13 +12,14 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from mt.choices import Activation, Norm, Positions
 from mt.config import ModelConfig
 from mt.errors import UserError
+from mt.export.huggingface_names import names, sines_first
 from mt.model.layers import Embedding, sinusoids
-from mt.model.transformer import DecoderLayer, EncoderLayer, Transformer
+from mt.model.transformer import Transformer
 from mt.tokenizer import Tokenizer
 
 LOGIT_OF_NOTHING = -1e9
@@ -86,64 +87,27 @@ def build_config(model: Transformer, tokenizer: Tokenizer, n_positions: int) -> 
     )
 
 
-def sines_first(d_model: int) -> Tensor:
-    """Which of our features comes at each place of theirs: the even ones, then the odd ones."""
-    return torch.cat((torch.arange(0, d_model, 2), torch.arange(1, d_model, 2)))
-
-
 def convert_weights(model: Transformer, theirs: dict[str, Tensor], order: Tensor) -> dict[str, Tensor]:
-    """Our weights under their names, features of the residual stream in their `order`."""
-    weights = dict(theirs)
+    """Our weights under their names, the model's features in their `order`."""
+    weights, own = dict(theirs), model.state_dict()
 
     def put(name: str, weight: Tensor) -> None:
-        assert name in weights, name
         assert weights[name].shape[1:] == weight.shape[1:], name
-        grown = torch.zeros_like(weights[name])
-        grown[: len(weight)] = weight
-        weights[name] = grown
+        weights[name] = torch.zeros_like(weights[name])
+        weights[name][: len(weight)] = weight
 
-    def put_linear(name: str, module: nn.Linear, reads: bool, writes: bool) -> None:
-        weight, bias = module.weight, module.bias
-        put(f"{name}.weight", weight[order] if writes else weight[:, order] if reads else weight)
-        put(f"{name}.bias", bias[order] if writes else bias)
-
-    def put_norm(name: str, norm: nn.Module) -> None:
-        assert isinstance(norm, nn.LayerNorm)
-        put(f"{name}.weight", norm.weight[order])
-        put(f"{name}.bias", norm.bias[order])
-
-    def put_attention(name: str, attention: nn.Module) -> None:
-        for own, their in (("query", "q_proj"), ("key", "k_proj"), ("value", "v_proj")):
-            put_linear(f"{name}.{their}", getattr(attention, own), reads=True, writes=False)
-        put_linear(f"{name}.out_proj", attention.output, reads=False, writes=True)  # type: ignore[arg-type]
-
-    def put_layer(name: str, layer: EncoderLayer | DecoderLayer) -> None:
-        norms = ["self_attn_layer_norm", "final_layer_norm"]
-        put_attention(f"{name}.self_attn", layer.self_attention)
-        if isinstance(layer, DecoderLayer):
-            norms.insert(1, "encoder_attn_layer_norm")
-            put_attention(f"{name}.encoder_attn", layer.source_attention)
-        put_linear(f"{name}.fc1", layer.feed_forward.hidden, reads=True, writes=False)
-        put_linear(f"{name}.fc2", layer.feed_forward.output, reads=False, writes=True)
-        for norm, residual in zip(norms, layer.residuals, strict=True):
-            put_norm(f"{name}.{norm}", residual.norm)  # type: ignore[arg-type]
-
-    for side, embedding, layers, norm in (
-        ("encoder", model.src_embedding, model.encoder, model.encoder_norm),
-        ("decoder", model.tgt_embedding, model.decoder, model.decoder_norm),
-    ):
-        put(f"model.{side}.embed_tokens.weight", embedding.tokens.weight[:, order])
+    for name in names(model.config):
+        weight = own[name.own]
+        put(name.theirs, weight if name.features is None else weight.index_select(name.features, order))
+    for side, embedding in (("encoder", model.src_embedding), ("decoder", model.tgt_embedding)):
         n_positions = len(theirs[f"model.{side}.embed_positions.weight"])
         put(f"model.{side}.embed_positions.weight", positions(embedding, n_positions)[:, order])
-        for number, layer in enumerate(layers):
-            put_layer(f"model.{side}.layers.{number}", layer)  # type: ignore[arg-type]
-        if isinstance(norm, nn.LayerNorm):
-            put_norm(f"model.{side}.layer_norm", norm)
     if "model.shared.weight" in weights:
         put("model.shared.weight", model.tgt_embedding.tokens.weight[:, order])
-    put("lm_head.weight", model.projection.weight[:, order])
-    weights["final_logits_bias"] = torch.zeros_like(weights["final_logits_bias"])
-    weights["final_logits_bias"][:, model.projection.out_features :] = LOGIT_OF_NOTHING
+    bias = torch.zeros(model.projection.out_features) if model.projection.bias is None else model.projection.bias
+    logits_bias = torch.full_like(weights["final_logits_bias"], LOGIT_OF_NOTHING)
+    logits_bias[:, : len(bias)] = bias
+    weights["final_logits_bias"] = logits_bias
     return weights
 
 

@@ -14,17 +14,24 @@ from torch.nn import functional as F
 
 from mt.model.dropout import Dropout
 
+ACTIVATIONS: dict[str, Callable[[Tensor], Tensor]] = {
+    "relu": F.relu,
+    "gelu": F.gelu,
+    "silu": F.silu,
+    "swiglu": F.silu,
+}
+
 
 class FeedForward(nn.Module):
     """Two linear maps with a non-linearity between them, at each position alone (section 3.3 of the paper).
 
-    `activation` is "relu", "gelu" or "swiglu" (Shazeer, "GLU Variants Improve Transformer", 2020: the hidden features
-    are gated by a third linear map; `d_ff` is then taken as it is given).
+    `activation` is "relu", "gelu", "silu" or "swiglu" (Shazeer, "GLU Variants Improve Transformer", 2020: the hidden
+    features are gated by a third linear map; `d_ff` is then taken as it is given).
     """
 
     def __init__(self, d_model: int, d_ff: int, activation: str = "relu", dropout: float = 0.0) -> None:
         super().__init__()
-        self.activation = activation
+        self.activation = ACTIVATIONS[activation]
         self.hidden = nn.Linear(d_model, d_ff)
         self.gate = nn.Linear(d_model, d_ff) if activation == "swiglu" else None
         self.output = nn.Linear(d_ff, d_model)
@@ -33,10 +40,7 @@ class FeedForward(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """(B, T, D) -> (B, T, D)."""
         hidden: Tensor = self.hidden(x)
-        if self.gate is not None:
-            hidden = hidden * F.silu(self.gate(x))
-        else:
-            hidden = F.gelu(hidden) if self.activation == "gelu" else F.relu(hidden)
+        hidden = self.activation(hidden) if self.gate is None else hidden * self.activation(self.gate(x))
         result: Tensor = self.output(self.dropout(hidden))
         return result
 

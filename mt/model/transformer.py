@@ -10,7 +10,6 @@ import math
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
 from torch.utils.checkpoint import checkpoint
 
 from mt.choices import Positions
@@ -114,7 +113,7 @@ class Transformer(nn.Module):
         pre = config.norm.value == "pre"
         self.encoder_norm = nn.LayerNorm(config.d_model) if pre else nn.Identity()
         self.decoder_norm = nn.LayerNorm(config.d_model) if pre else nn.Identity()
-        self.projection = nn.Linear(config.d_model, tgt_vocab_size, bias=False)
+        self.projection = nn.Linear(config.d_model, tgt_vocab_size, bias=config.output_bias)
         self.gradient_checkpointing = False
         self.initialise()
         if config.tie_embeddings:
@@ -187,7 +186,8 @@ class Transformer(nn.Module):
         mask = state.extend(tokens.size(1))
         for layer, cache in zip(self.decoder, state.layers, strict=True):
             x = layer.step(x, cache, state, mask)  # type: ignore[operator]
-        return F.linear(self.decoder_norm(x), self.projection.weight)
+        logits: Tensor = self.projection(self.decoder_norm(x))
+        return logits
 
     @property
     def n_target_positions(self) -> float:

@@ -1,0 +1,163 @@
+"""A Marian model of Hugging Face transformers, as those of OPUS-MT, as a run of ours."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from sentencepiece import sentencepiece_model_pb2
+from torch import Tensor
+
+from mt.choices import Activation, LengthNorm, Norm
+from mt.config import Config, DataConfig, ModelConfig, TokenizerConfig
+from mt.errors import UserError
+from mt.export.huggingface_names import names, sines_first
+from mt.model.transformer import Transformer
+from mt.search_config import SearchConfig
+from mt.tokenizer import Tokenizer
+
+ACTIVATIONS = {
+    "relu": Activation.relu,
+    "gelu": Activation.gelu,
+    "swish": Activation.silu,
+    "silu": Activation.silu,
+}
+SPECIAL_PIECES = ("<pad>", "<unk>", "<s>", "</s>")
+NORMAL, UNKNOWN, CONTROL, USER_DEFINED, UNUSED = 1, 2, 3, 4, 5
+"""types of pieces in SentencePiece's model format"""
+
+
+@dataclass(frozen=True)
+class Vocabulary:
+    """A SentencePiece model with our special ids, and what its pieces are called in the other vocabulary."""
+
+    proto: bytes
+    rows: list[int]
+    """the other id of each piece"""
+
+
+def import_huggingface(
+    origin: str, src_lang: str | None, tgt_lang: str | None
+) -> tuple[Config, Tokenizer, Transformer]:
+    """Read a folder, or a model of the hub where there is a network.
+
+    Args:
+        src_lang: source language; None: what the model says itself.
+        tgt_lang: target language.
+
+    Raises:
+        UserError: it is no such model, or has something that ours has not, or does not say its languages.
+    """
+    import transformers
+
+    try:
+        check_fits(transformers.AutoConfig.from_pretrained(origin), origin)
+        loaded: Any = transformers.MarianMTModel.from_pretrained(origin, output_loading_info=True)
+        tokenizer: Any = transformers.MarianTokenizer.from_pretrained(origin)
+    except (OSError, ValueError, TypeError, KeyError, RuntimeError) as error:
+        raise UserError(f"{origin} is no Marian model with its tokeniser: {str(error).splitlines()[0]}") from error
+    theirs, loading = loaded
+    if loading["missing_keys"]:
+        raise UserError(f"{origin} is no Marian model: it lacks {min(loading['missing_keys'])}.")
+    start = theirs.config.decoder_start_token_id
+    src_vocab = tokenizer.encoder
+    tgt_vocab = tokenizer.target_encoder if tokenizer.separate_vocabs else src_vocab
+    source = adapt_vocabulary(tokenizer.spm_source.serialized_model_proto(), src_vocab, start)
+    target = adapt_vocabulary(tokenizer.spm_target.serialized_model_proto(), tgt_vocab, start)
+    config = build_config(theirs.config, origin, (src_lang or tokenizer.source_lang, tgt_lang or tokenizer.target_lang))
+    config.model.tie_embeddings = torch.equal(theirs.lm_head.weight, theirs.model.decoder.embed_tokens.weight)
+    own = Transformer(config.model, len(source.rows), len(target.rows), joint=False)
+    own.load_state_dict(convert_weights(theirs.state_dict(), config.model, source.rows, target.rows), strict=False)
+    return config, Tokenizer(source.proto, target.proto), own.eval()
+
+
+def check_fits(config: Any, origin: str) -> None:
+    """Raise `UserError` where a configuration of transformers asks for what our model does not do."""
+    if config.model_type != "marian":
+        raise UserError(f"{origin} is no Marian model, but one of the kind {config.model_type}.")
+    wanted = {
+        "scale_embedding": True, "static_position_embeddings": True, "normalize_before": False,
+        "normalize_embedding": False, "add_final_layer_norm": False,
+        "decoder_attention_heads": config.encoder_attention_heads, "decoder_ffn_dim": config.encoder_ffn_dim,
+    }  # fmt: skip
+    for key, value in wanted.items():
+        if getattr(config, key, value) != value:
+            raise UserError(f"{origin}: mt has no model with {key}={getattr(config, key)}.")
+    if config.activation_function not in ACTIVATIONS:
+        raise UserError(f"{origin}: mt has no activation_function={config.activation_function}.")
+
+
+def build_config(config: Any, origin: str, langs: tuple[str | None, str | None]) -> Config:
+    """Our names for what a Marian model's configuration says."""
+    src_lang, tgt_lang = langs
+    if not src_lang or not tgt_lang:
+        raise UserError(f"{origin} does not say its languages: add --src-lang and --tgt-lang.")
+    return Config(
+        name=f"{src_lang}-{tgt_lang}",
+        data=DataConfig(src_lang, tgt_lang, origin, origin, max_len=config.max_position_embeddings - 2),
+        tokenizer=TokenizerConfig(joint=False),
+        model=ModelConfig(
+            d_model=config.d_model,
+            n_heads=config.encoder_attention_heads,
+            d_ff=config.encoder_ffn_dim,
+            n_encoder_layers=config.encoder_layers,
+            n_decoder_layers=config.decoder_layers,
+            dropout=config.dropout,
+            attention_dropout=config.attention_dropout,
+            activation_dropout=config.activation_dropout,
+            norm=Norm.post,
+            activation=ACTIVATIONS[config.activation_function],
+            output_bias=True,
+        ),
+        search=SearchConfig(length_norm=LengthNorm.average),  # what transformers' beam search compares by
+    )
+
+
+def adapt_vocabulary(proto: bytes, ids: dict[str, int], start: int) -> Vocabulary:
+    """The same SentencePiece model with our special ids, and all pieces that the model knows.
+
+    Pieces without an id there are left out: text is then cut into others. Pieces that only the other language has can
+    be written, but text is not cut into them. Language marks, as `>>fra<<`, are one piece before the text.
+
+    Args:
+        ids: of all pieces.
+        start: the id that a translation begins with.
+    """
+    model = sentencepiece_model_pb2.ModelProto.FromString(proto)  # type: ignore[attr-defined]
+    known = [piece for piece in model.pieces if piece.type not in (UNKNOWN, CONTROL) and piece.piece in ids]
+    texts = {piece.piece for piece in known}
+    special = zip(SPECIAL_PIECES, (CONTROL, UNKNOWN, CONTROL, CONTROL), strict=True)
+    del model.pieces[:]
+    for text, kind in special:
+        model.pieces.add(piece=text, score=0.0, type=kind)
+    rows = [ids["<pad>"], ids["<unk>"], start, ids["</s>"]]
+    for piece in known:
+        model.pieces.append(piece)
+        rows.append(ids[piece.piece])
+    for text, number in ids.items():
+        if text not in texts and text not in SPECIAL_PIECES:
+            is_mark = re.fullmatch(r">>.+<<", text) is not None
+            model.pieces.add(piece=f"▁{text}" if is_mark else text, score=0.0, type=USER_DEFINED if is_mark else UNUSED)
+            rows.append(number)
+    settings = model.trainer_spec
+    settings.pad_id, settings.unk_id, settings.bos_id, settings.eos_id = range(len(SPECIAL_PIECES))
+    settings.pad_piece, settings.unk_piece, settings.bos_piece, settings.eos_piece = SPECIAL_PIECES
+    return Vocabulary(model.SerializeToString(), rows)
+
+
+def convert_weights(
+    theirs: dict[str, Tensor], config: ModelConfig, src_rows: list[int], tgt_rows: list[int]
+) -> dict[str, Tensor]:
+    """Their weights under our names, with our order of features and pieces."""
+    order = sines_first(config.d_model).argsort()
+    weights = {}
+    for name in names(config):
+        weight = theirs[name.theirs]
+        weights[name.own] = weight if name.features is None else weight.index_select(name.features, order)
+    weights["src_embedding.tokens.weight"] = weights["src_embedding.tokens.weight"][src_rows]
+    for name_of_rows in ("tgt_embedding.tokens.weight", "projection.weight"):
+        weights[name_of_rows] = weights[name_of_rows][tgt_rows]
+    weights["projection.bias"] = theirs["final_logits_bias"][0, tgt_rows]
+    return weights
