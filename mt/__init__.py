@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from mt.search_config import SearchConfig
-    from mt.translator import Translation, Translator
+    from mt.translation import Translation
+    from mt.translator import Translator
 
 __version__ = "0.1.0"
 __all__ = ["SearchConfig", "Translation", "Translator"]
@@ -20,6 +21,7 @@ def __getattr__(name: str) -> Any:
     """Import what is asked for, torch with it, only then."""
     if name not in __all__:
         raise AttributeError(f"module 'mt' has no attribute '{name}'")
-    from mt import search_config, translator
+    from importlib import import_module
 
-    return getattr(search_config if name == "SearchConfig" else translator, name)
+    module = {"SearchConfig": "search_config", "Translation": "translation", "Translator": "translator"}[name]
+    return getattr(import_module(f"mt.{module}"), name)

@@ -44,7 +44,7 @@ def source_attention(
     with recorded_weights(decoder_layer.source_attention) as records:
         model.decode(batch.tgt_in, model.encode(batch.src, batch.src_mask), batch.src_mask)
     return Attention(
-        records[0][0].mean(0),  # (1, H, T, S) -> (T, S)
+        records[0][0].float().mean(0),  # (1, H, T, S) -> (T, S)
         [tokenizer.src.id_to_piece(i) for i in (*src_ids, tokenizer.eos_id)],
         [tokenizer.tgt.id_to_piece(i) for i in (*tgt_ids, tokenizer.eos_id)],
     )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Protocol
 
@@ -31,25 +31,9 @@ from mt.search_config import SearchConfig
 from mt.sentences import SplitText, has_spaces
 from mt.terminology import alternatives, load_terminology
 from mt.tokenizer import Tokenizer, load_tokenizer
+from mt.translation import Translation, join_translations, one_line
 
 log = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True)
-class Translation:
-    """One translation of a line."""
-
-    text: str
-    score: float
-    """what search compared it by: the log-probability over the length penalty, or the utility of minimum Bayes risk; of
-    a line in parts, their sum"""
-    log_prob: float
-    complete: bool = True
-    """False where it was cut at the length limit"""
-    pieces: Sequence[str] = ()
-    """subword pieces of the target, with the end marks"""
-    log_probs: Sequence[float] = ()
-    """of each piece"""
 
 
 class Engine(Protocol):
@@ -99,6 +83,19 @@ class Translator:
             UserError: a folder is no run, or one of its files is missing or damaged.
         """
         return load_run(Path(run), device, ensemble=[Path(other) for other in ensemble])[0]
+
+    @property
+    def device(self) -> torch.device:
+        """Where the models are."""
+        return self.model.projection.weight.device
+
+    def use_bf16(self) -> None:
+        """Compute in bfloat16: half the memory, and faster where the processor has products for it.
+
+        Rounding then depends on the batch, and with it, now and then, a translation.
+        """
+        for model in self.ensemble.models:
+            model.to(torch.bfloat16)
 
     def translate(self, lines: Sequence[str], search: SearchConfig | None = None) -> list[str]:
         """The translation of each line, in order; an empty line stays empty."""
@@ -165,7 +162,7 @@ class Translator:
         limits = [self.limit(source, search) for source in sources]
         if self.engine:
             return self.engine.search(sources, limits, search)
-        tokenizer, device = self.tokenizer, self.model.projection.weight.device
+        tokenizer, device = self.tokenizer, self.device
         src, src_mask = build_source([source.ids for source in sources], tokenizer.pad_id, tokenizer.eos_id)
         watched = search.coverage_penalty > 0
         task = Task(
@@ -230,23 +227,6 @@ class Translator:
         ]
         joiner = " " if self.spaced[1] else ""
         return join_translations(translations, one_line(joiner.join(part.text for part in translations)))
-
-
-def join_translations(parts: Sequence[Translation], text: str) -> Translation:
-    """The translation `text` of something that was translated in parts."""
-    return Translation(
-        text,
-        sum(part.score for part in parts),
-        sum(part.log_prob for part in parts),
-        all(part.complete for part in parts),
-        [piece for part in parts for piece in part.pieces],
-        [log_prob for part in parts for log_prob in part.log_probs],
-    )
-
-
-def one_line(text: str) -> str:
-    """Text without line breaks, which bytes can spell: one line out for every line in."""
-    return " ".join(text.splitlines())
 
 
 def warn(lines: list[int], first_line: int, what: str) -> None:

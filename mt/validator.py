@@ -113,7 +113,7 @@ class Validator:
     def mean_loss(self, check: Callable[[], None]) -> float:
         """-log p(reference) a token, end marks counted, without dropout."""
         objective = Objective(self.translator.model).eval()
-        device = self.translator.model.projection.weight.device
+        device = self.translator.device
 
         def sum_share() -> tuple[float, int]:
             nll_sum, n_tokens = 0.0, 0

@@ -19,7 +19,10 @@ from dataclasses import dataclass, field
 from multiprocessing.connection import Connection
 from pathlib import Path
 
+import torch
 from decoding_engines import ENGINES, Models
+
+from mt.devices import bf16_is_faster
 
 BEAMS = (1, 5)
 BASELINE = "CTranslate2 float32"
@@ -35,7 +38,8 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument("--parts", type=int, default=5, help="parts that are translated in turn")
     parser.add_argument("--single", type=int, default=50, help="sentences that are translated one by one")
     parser.add_argument("--threads", type=int, default=1)
-    parser.add_argument("--only", nargs="+", choices=ENGINES, default=list(ENGINES))
+    usual = [name for name in ENGINES if "bf16" not in name or bf16_is_faster(torch.device("cpu"))]
+    parser.add_argument("--only", nargs="+", choices=ENGINES, default=usual, help="default: all that are of use here")
     return parser
 
 

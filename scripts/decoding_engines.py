@@ -25,7 +25,7 @@ class Models:
     n_threads: int
 
 
-def mt_engine(models: Models, patience: float | None = 1.0) -> Translate:
+def mt_engine(models: Models, patience: float | None = 1.0, bf16: bool = False) -> Translate:
     """`mt translate`."""
     import torch
 
@@ -36,12 +36,19 @@ def mt_engine(models: Models, patience: float | None = 1.0) -> Translate:
     torch.set_num_threads(models.n_threads)
     keep_freed_memory()
     translator = Translator.load(models.run, "cpu")
+    if bf16:
+        translator.use_bf16()
 
     def translate(lines: list[str], beam_size: int) -> list[str]:
         search = SearchConfig(beam_size=beam_size, patience=patience, length_norm=LengthNorm.average)
         return [best[0].text for best in translator.n_best(lines, search, quiet=True)]
 
     return translate
+
+
+def bf16_mt_engine(models: Models) -> Translate:
+    """`mt translate --precision bf16`."""
+    return mt_engine(models, bf16=True)
 
 
 def exact_mt_engine(models: Models) -> Translate:
@@ -112,6 +119,7 @@ def huggingface_engine(models: Models) -> Translate:
 ENGINES: dict[str, tuple[str | None, Callable[[Models], Translate]]] = {
     "mt": (None, mt_engine),
     "mt, until nothing better can come": (None, exact_mt_engine),
+    "mt, bf16": (None, bf16_mt_engine),
     "CTranslate2 float32": ("ctranslate2", float32_engine),
     "CTranslate2 int8": ("ctranslate2", int8_engine),
     "Hugging Face generate()": ("transformers", huggingface_engine),

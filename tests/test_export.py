@@ -223,6 +223,7 @@ def test_the_engine_converts_once(run_folder, mt, tmp_path):
         (["--engine", "ctranslate2", "--set", "search.forbidden=[x]"], "has no search.forbidden"),
         (["--engine", "ctranslate2", "--quantization", "int3"], "CTranslate2 has these here: "),
         (["--engine", "ctranslate2", "--ensemble", "{run}"], "leave --ensemble out"),
+        (["--engine", "ctranslate2", "--precision", "bf16"], "--precision is for --engine torch"),
         (["--quantization", "int8"], "--quantization is for --engine ctranslate2"),
     ],
 )

@@ -13,6 +13,7 @@ LAYERS = [
         "mbr",
         "sentences",
         "cutting",
+        "translation",
         "markup",
         "config",
         "storage",

@@ -229,6 +229,21 @@ def test_what_must_come_comes_even_where_it_is_forbidden(run_folder, mt):
     assert mt("translate", run_folder, *forbidden, "--prefix", "DE", LINES[0]).out.startswith("DE")
 
 
+def test_bf16_translates_the_same_mostly(run_folder, mt):
+    lines = [source for source, _ in toy_pairs(40, 31)]
+    plain, bf16 = (
+        mt("translate", run_folder, *extra, *lines).out.splitlines() for extra in ([], ["--precision", "bf16"])
+    )
+    assert sum(a == b for a, b in zip(plain, bf16, strict=True)) >= 36
+    scores = [
+        [t["log_prob"] for (t,) in translations(mt("translate", run_folder, "--json", *extra, *lines))]
+        for extra in ([], ["--precision", "bf16"])
+    ]
+    assert scores[0] != scores[1]
+    links = mt("translate", run_folder, "--precision", "bf16", "--align", *lines[:3])
+    assert links.code == 0, links.err
+
+
 def test_from_python(run_folder, mt):
     from mt import SearchConfig, Translator
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, TextIO
 
 from mt.alignment import Links, align, pharaoh
-from mt.choices import SearchMethod
+from mt.choices import Precision, SearchMethod
 from mt.commands.documents import Rows, rows_of
 from mt.commands.lines import read_groups
 from mt.commands.output import opened_output
@@ -18,14 +18,15 @@ from mt.commands.packages import require_package
 from mt.commands.prompt import Prompt, is_asked_for
 from mt.commands.search_options import search_overrides
 from mt.config import Config
-from mt.devices import keep_freed_memory
+from mt.devices import bf16_is_faster, keep_freed_memory
 from mt.errors import UserError
 from mt.logs import set_up_console
 from mt.markup import read_marks
 from mt.search_config import SearchConfig
 from mt.sentences import split_text
 from mt.transfer import put_back
-from mt.translator import Translation, Translator, load_run
+from mt.translation import Translation
+from mt.translator import Translator, load_run
 
 log = logging.getLogger(__name__)
 WAYS = """ways of searching, each --set search.KEY=VALUE:
@@ -80,6 +81,10 @@ def build_parser() -> argparse.ArgumentParser:
         help="ctranslate2 (the extra `export`) is faster on a CPU; the model is converted once, into the run folder",
     )  # fmt: skip
     parser.add_argument("--quantization", metavar="TYPE", help="of the engine ctranslate2: float32 (default), int8, …")
+    parser.add_argument(
+        "--precision", choices=[precision.value for precision in Precision], default="float32",
+        help="bf16 is faster where the processor has products for it; auto: whichever is faster here",
+    )  # fmt: skip
     parser.add_argument("--device", default="auto", help="cpu, cuda, cuda:1, mps; default: a GPU if there is one")
     parser.add_argument(
         "--set", action="append", default=[], metavar="search.KEY=VALUE", help="any other key of the search section"
@@ -97,6 +102,8 @@ def main(arguments: list[str]) -> int:
     translator, config = load_run(options.run, options.device, search_overrides(options), options.ensemble)
     if options.n_best is not None:
         widen_for_n_best(config.search, options)
+    if options.precision == "bf16" or (options.precision == "auto" and bf16_is_faster(translator.device)):
+        translator.use_bf16()
     if options.engine == "ctranslate2":
         use_ctranslate2(translator, options)
     elif options.quantization:
@@ -157,7 +164,7 @@ def describe_task(options: argparse.Namespace, search: SearchConfig) -> str:
     return repr((
         options.run.resolve(), model.st_mtime_ns, options.input, source and (source.st_size, source.st_mtime_ns),
         options.sentence, search, options.json, options.n_best, options.column, options.split, options.align,
-        options.tags, options.prefix, options.ensemble, options.engine, options.quantization,
+        options.tags, options.precision, options.prefix, options.ensemble, options.engine, options.quantization,
     ))  # fmt: skip
 
 
@@ -166,6 +173,8 @@ def use_ctranslate2(translator: Translator, options: argparse.Namespace) -> None
     require_package("ctranslate2")
     from mt.export.ctranslate2_engine import CTranslate2Engine
 
+    if options.precision != "float32":
+        raise UserError("--precision is for --engine torch: CTranslate2 has --quantization.")
     if options.ensemble:
         raise UserError("--engine ctranslate2 translates with one model: leave --ensemble out.")
     translator.engine = CTranslate2Engine(options.run, translator, options.quantization or "float32")

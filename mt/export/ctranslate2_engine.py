@@ -49,7 +49,7 @@ class CTranslate2Engine:
         """
         self.tokenizer = translator.tokenizer
         self.n_positions = LONGEST_RATIO * translator.max_len
-        model, device = translator.model, translator.model.projection.weight.device
+        model, device = translator.model, translator.device
         if quantization not in ctranslate2.get_supported_compute_types(device.type):
             known = ", ".join(sorted(ctranslate2.get_supported_compute_types(device.type)))
             raise UserError(f"--quantization {quantization}: CTranslate2 has these here: {known}.")
