@@ -8,6 +8,7 @@ import pytest
 from conftest import DEMO, ROOT
 
 READMES = ["README.md", "README.zh-CN.md"]
+TRANSLATING = "docs/translating.md"
 SHORT = [
     "model.d_model=32",
     "model.d_ff=64",
@@ -32,13 +33,14 @@ def test_the_python_in_the_readmes_runs(mt, workplace, monkeypatch, capsys):
     assert mt(*shortened("mt train", workplace)).code == 0
     blocks = {
         block
-        for readme in ("README.md", "README.zh-CN.md")
-        for block in re.findall(r"```python\n(.*?)```", (ROOT / readme).read_text(encoding="utf-8"), flags=re.S)
+        for document in (*READMES, TRANSLATING)
+        for block in re.findall(r"```python\n(.*?)```", (ROOT / document).read_text(encoding="utf-8"), flags=re.S)
     }
-    (block,) = blocks
-    capsys.readouterr()
-    exec(block, {})
-    assert capsys.readouterr().out.startswith("['")
+    assert len(blocks) == 2
+    for block in blocks:
+        capsys.readouterr()
+        exec(block, {})
+        assert capsys.readouterr().out.startswith("['")
 
 
 def head(source: Path, target: Path, count: int) -> None:
@@ -121,7 +123,10 @@ def test_translate_and_evaluate(mt, workplace, monkeypatch):
     import gzip
 
     (workplace / "book.zh.gz").write_bytes(gzip.compress((workplace / "sentences.zh").read_bytes()))
-    for command in commands("README.md"):
+    (workplace / "table.tsv").write_text("1\t他比我高。\n", encoding="utf-8")
+    (workplace / "notes.jsonl").write_text('{"text": "他比我高。"}\n', encoding="utf-8")
+    (workplace / "terms.tsv").write_text("书\tbook|books\n", encoding="utf-8")
+    for command in [*commands("README.md"), *commands(TRANSLATING)]:
         if command.startswith(("mt translate", "mt evaluate", "mt score", "mt export")):
             redirected = re.search(r" < (\S+) > (\S+)", command)
             if redirected:
