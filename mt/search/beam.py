@@ -92,7 +92,7 @@ def choose(
             wanted = wanted - beam.diversity * counts.unsqueeze(1)
         own = slice(first, first + n_each)
         parents, tokens = best_places(live.totals[:, own], wanted, 2 * size)
-        make_room((parents, tokens), live.totals[:, own], live.tokens[:, own], wanted, sentences, eos_id)
+        make_room((parents, tokens), live.totals[:, own], live.tokens[:, own], wanted, sentences)
         parents = parents + first
         places = parents * scores.size(2) + tokens
         totals = live.totals.gather(1, parents) + scores.flatten(1).gather(1, places)
@@ -107,7 +107,7 @@ def choose(
 
 
 def make_room(
-    ways: tuple[Tensor, Tensor], totals: Tensor, tokens: Tensor, scores: Tensor, sentences: list[Sentence], eos_id: int
+    ways: tuple[Tensor, Tensor], totals: Tensor, tokens: Tensor, scores: Tensor, sentences: list[Sentence]
 ) -> None:
     """Put other ways to go on in place of those of sentences that must contain something.
 
@@ -121,7 +121,7 @@ def make_room(
     for row, sentence in enumerate(sentences):
         if sentence.required:
             sums = totals[row].unsqueeze(1) + scores[row]
-            arranged = sentence.required.arrange(tokens[row].tolist(), sums, eos_id, parents.size(1))
+            arranged = sentence.required.arrange(tokens[row].tolist(), sums, parents.size(1))
             parents[row], next_tokens[row] = torch.tensor(arranged, device=parents.device).T
 
 

@@ -100,7 +100,7 @@ class Required:
         before, after = left[-4:].decode(errors="ignore")[-1:], right[:4].decode(errors="ignore")[:1]
         return before.isalnum() and after.isalnum()
 
-    def arrange(self, hypotheses: list[list[int]], sums: Tensor, eos_id: int, count: int) -> list[tuple[int, int]]:
+    def arrange(self, hypotheses: list[list[int]], sums: Tensor, count: int) -> list[tuple[int, int]]:
         """Ways to go on: the best for each number of missing tokens before the second best for any.
 
         Args:
@@ -122,8 +122,7 @@ class Required:
         n_possible = sum(total > NEVER for total in totals)
         ranks, seen = [], Counter[int]()
         for place, (number, token) in enumerate(best_first[:n_possible]):
-            # What ends takes no place from what goes on.
-            lack = -1 if token == eos_id else self.lack([*hypotheses[number], token]).n_tokens
+            lack = self.lack([*hypotheses[number], token]).n_tokens
             ranks.append((seen[lack], lack, place))
             seen[lack] += 1
         return ([best_first[place] for *_, place in sorted(ranks)] + best_first[n_possible:])[:count]
