@@ -131,6 +131,8 @@ def test_what_every_translation_contains(run_folder, mt):
         assert " DE " in words
         assert " XA TI " in words or " FI FI " in words
         assert mt(*ask, LINES[number]).out == f"{line}\n"
+    tight = ("--set", "search.max_len_ratio=0.1", "--set", "search.max_len_offset=0")
+    assert "XA TI GO" in mt("translate", run_folder, *tight, "--set", "search.required=[XA TI GO]", LINES[0]).out
     word = plain[0].split()[0]  # what is written anyway changes nothing
     assert mt("translate", run_folder, "--set", f"search.required=[{word}]", LINES[0]).out == f"{plain[0]}\n"
 
