@@ -79,9 +79,6 @@ class Transfer:
         for number, child in enumerate(element.children):
             if number not in chosen:
                 place = self.cut(child.source[0], free)
-                for other, (start, end) in list(chosen.items()):
-                    if start < place < end:
-                        place = end if other < number else start
                 chosen[number] = (place, place)
             child.target = self.characters(chosen[number])
             self.place(child, chosen[number])

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from mt.markup import MARK, read_marks, write_marks
-from mt.transfer import WORD, Transfer, best_run
+from mt.transfer import WORD, Transfer, best_run, spans
 
 LINES = {
     "Click <b>here</b>, please.": "Click here, please.",
@@ -54,6 +54,7 @@ def test_what_is_translated_has_no_marks(line):
         "R&amp;D <i>&lt;x&gt;</i>",
         "<b>left open, and </i>closed",
         "<b></b>empty <i></i>",
+        "<b>one</b> two</b> <b>three</b>",
     ],
 )
 def test_a_translation_word_for_word_gives_the_line_again(line):
@@ -65,6 +66,15 @@ def test_marks_follow_their_words():
     shares = torch.tensor([[0.0, 0, 1, 0], [1, 0, 0, 0], [0, 1, 0, 0], [0, 0, 0, 1]])
     assert word_for_word("<b>one two</b> {x} three.", "THREE ONE TWO.", shares) == "THREE <b>ONE TWO</b> {x}."
     assert word_for_word("one <b>two three</b>.", "THREE ONE TWO.", shares) == "<b>THREE</b> ONE TWO."
+
+
+def test_neighbours_do_not_share_words():
+    shares = torch.tensor([[0.9, 0.1, 0.0], [0.6, 0.4, 0.0], [0.05, 0.4, 0.55]])
+    assert word_for_word("<b>one</b> <i>two</i> three", "EIN ZWEI DREI", shares) == "<b>EIN ZWEI</b> <i>DREI</i>"
+
+
+def test_a_piece_begins_behind_its_space():
+    assert spans(["a", "a b", "a bc"]) == [(0, 1), (2, 3), (3, 4)]
 
 
 def test_best_run_is_the_best():
