@@ -26,6 +26,14 @@ LINES = {
 }
 
 
+def test_tags_end_at_the_first_that_closes_them():
+    elements = read_marks("<b>one <i>two</b> three</b>").root.children
+    assert [(element.opening, element.source, element.closing) for element in elements] == [
+        ("<b>", (0, 7), "</b>"),
+        ("</b>", (13, 13), ""),
+    ]
+
+
 def marks_of(text: str) -> list[str]:
     return [match[0] for match in MARK.finditer(text)]
 
