@@ -236,6 +236,13 @@ def test_variants_train_and_translate(corpus, tmp_path, mt, variant):
     assert len(outcome.out.splitlines()) == 3
 
 
+def test_validation_is_greedy_whatever_the_search(corpus, tmp_path, mt):
+    search = ["search.required=[BA]", "search.diverse_groups=5", "search.beam_size=10"]
+    outcome = mt(*overrides(corpus, f"run_dir={tmp_path}/run", "training.max_steps=2", "data.test=null", *search))
+    assert outcome.code == 0, outcome.err
+    assert "BA" in mt("translate", tmp_path / "run", "ba de").out
+
+
 def test_a_sweep_gives_each_job_a_folder_and_ends_with_a_table(corpus, tmp_path, mt, monkeypatch):
     monkeypatch.chdir(tmp_path)
     outcome = mt(*overrides(corpus, "name=sweep", "--multirun", "training.max_steps=3", "optim.lr=0.001,0.01"))
