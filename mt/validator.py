@@ -76,8 +76,9 @@ class Validator:
     def translate(self, check: Callable[[], None]) -> list[str]:
         """The greedy translation of every line."""
         greedy = replace(
-            self.search, method=SearchMethod.beam, beam_size=1, n_best=1, diverse_groups=1, required=[], terminology=None
-        )
+            self.search, method=SearchMethod.beam, beam_size=1, n_best=1, diverse_groups=1,
+            required=[], terminology=None,
+        )  # fmt: skip
         sources = [src for src, _ in self.text]
         hypotheses = [""] * len(sources)
 
