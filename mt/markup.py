@@ -17,6 +17,7 @@ MARK = re.compile(
     r"|\$?\{\{?[^{}]*\}?\}|%(?:\d+\$|\([^()\s]*\)|\{[^{}\s]*\})?[sdif@](?!\w)"
 )
 """a tag; a placeholder as {name}, {{name}}, ${name}, %s, %1$s, %(name)s"""
+ENTITY = re.compile(r"&(?:amp|lt|gt|quot|apos|#\d+|#x[\da-fA-F]+);")
 CLOSES = tuple(".,;:!?)]}、。，；：！？）")
 OPENS = tuple("([{（")
 Span = tuple[int, int]
@@ -52,11 +53,11 @@ def read_marks(text: str) -> MarkedText:
     """Take tags and placeholders out; a tag whose other half is missing encloses nothing."""
     marks = list(MARK.finditer(text))
     partners = find_partners(marks)
-    escaped = html.unescape(text) != text
+    escaped = ENTITY.search(text) is not None
     plain, places = "", list[int]()
     for number, start in enumerate([0, *(mark.end() for mark in marks)]):
         part = text[start : marks[number].start() if number < len(marks) else len(text)]
-        part = re.sub(r"\s+", " ", html.unescape(part) if escaped else part)
+        part = re.sub(r"\s+", " ", ENTITY.sub(lambda match: html.unescape(match[0]), part))
         plain, part = without_mark(plain, part, marks[:number], partners)
         places[-1:] = [len(plain)] * (number > 0)
         plain += part
@@ -116,7 +117,8 @@ def write_marks(marked: MarkedText, translation: str, spaced: bool) -> str:
     def inside(element: Element, place: int, end: int) -> str:
         result = ""
         for child in sorted(element.children, key=lambda child: child.target):
-            first, last = (max(place, edge) for edge in child.target)
+            first = max(place, child.target[0])
+            last = max(first, child.target[1])
             result += translation_text(place, first)
             written, place = child.opening + inside(child, first, last) + child.closing, last
             if spaced and first == last:

@@ -69,6 +69,10 @@ class SearchConfig:
         require(self.top_p <= 1, f"search.top_p={self.top_p} must be at most 1.")
         require(self.no_repeat_ngram != 1, "search.no_repeat_ngram=1 would let no piece come twice: 2 or more, or 0.")
         require(
+            all(phrase.strip() for phrase in self.forbidden),
+            f"search.forbidden={list(self.forbidden)}: a phrase is empty.",
+        )
+        require(
             all(all(part.strip() for part in phrase.split("|")) for phrase in self.required),
             f"search.required={list(self.required)}: a phrase, or one of the alternatives, is empty.",
         )

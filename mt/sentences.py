@@ -2,14 +2,26 @@
 
 from __future__ import annotations
 
+import unicodedata
 from dataclasses import dataclass
 
 UNSPACED_LANGUAGES = ("zh", "ja", "th", "lo", "km", "my")
+SHORT_NAMES = {
+    "zho": "zh", "chi": "zh", "cmn": "zh", "yue": "zh", "jpn": "ja", "tha": "th", "lao": "lo", "khm": "km", "mya": "my",
+    "bur": "my", "kor": "ko",
+}  # fmt: skip
+"""of languages that need care, by their names of three letters"""
 
 
 def plain_language(lang: str) -> str:
-    """`de` of `de_AT` and `de-AT`."""
-    return lang.replace("_", "-").split("-")[0]
+    """`de` of `de_AT` and `de-AT`, `zh` of `zho` and `cmn_Hans`."""
+    name = lang.lower().replace("_", "-").split("-")[0]
+    return SHORT_NAMES.get(name, name)
+
+
+def is_word_character(character: str) -> bool:
+    """Whether words consist of such characters: letters, digits, and the marks on them."""
+    return character.isalnum() or unicodedata.category(character or " ").startswith("M")
 
 
 def has_spaces(lang: str) -> bool:

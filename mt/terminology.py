@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from pathlib import Path
 
 from mt.data.sources import read_lines
 from mt.errors import UserError
+from mt.sentences import is_word_character
 
 
 def alternatives(text: str) -> tuple[str, ...]:
@@ -28,6 +29,10 @@ class Terminology:
         """Of the terms in characters, longest first."""
         return sorted({len(term) for term in self.terms}, reverse=True)
 
+    def written(self, write: Callable[[str], str]) -> Terminology:
+        """The same with source terms as a vocabulary writes them."""
+        return Terminology({write(term): found for term, found in self.terms.items()})
+
     def find(self, text: str, spaced: bool) -> list[tuple[str, ...]]:
         """What is to be written for the terms in `text`; of terms that overlap, the first, and the longest there.
 
@@ -36,10 +41,12 @@ class Terminology:
         text, place = text.lower(), 0
         found: dict[tuple[str, ...], None] = {}
         while place < len(text):
+            if spaced and is_inside_word(text, place):
+                place += 1
+                continue
             for end in (place + length for length in self.lengths):
                 term = text[place:end]
-                whole = not spaced or not (is_inside_word(text, place) or is_inside_word(text, end))
-                if whole and term in self.terms:
+                if term in self.terms and not (spaced and is_inside_word(text, end)):
                     found[self.terms[term]] = None
                     place = end
                     break
@@ -50,7 +57,7 @@ class Terminology:
 
 def is_inside_word(text: str, place: int) -> bool:
     """Whether a word goes on from the character before `place` to the one there."""
-    return 0 < place < len(text) and text[place - 1].isalnum() and text[place].isalnum()
+    return 0 < place < len(text) and is_word_character(text[place - 1]) and is_word_character(text[place])
 
 
 @lru_cache(maxsize=1)

@@ -18,6 +18,7 @@ from pathlib import Path
 import sentencepiece
 
 from mt.errors import UserError
+from mt.sentences import is_word_character
 from mt.storage import replacing
 
 Rows = list[list[int]]
@@ -72,6 +73,12 @@ class Tokenizer:
         """What each target piece writes: a space where a word begins, nothing for special ids."""
         return [piece_text(self.tgt, number) for number in range(self.vocab_sizes[1])]
 
+    @cached_property
+    def tgt_continuing(self) -> list[int]:
+        """Target pieces that go on with a word."""
+        starts = (text.decode(errors="ignore")[:1] for text in self.tgt_texts)
+        return [number for number, start in enumerate(starts) if start and is_word_character(start)]
+
     def encode_src(self, lines: list[str]) -> list[list[int]]:
         """Source lines to ids, no special ids added; uses all cores."""
         return encode(self.src, lines)
@@ -91,6 +98,14 @@ class Tokenizer:
             raise UserError(f"The vocabulary has no pieces for '{phrase}'.")
         n_mark = len(encode(self.tgt, [SEPARATOR])[0])
         return at_start, behind_mark[n_mark:]
+
+    def encode_prefix(self, text: str) -> list[int]:
+        """Target ids of what a translation begins with.
+
+        Raises:
+            UserError: it has a character that this vocabulary cannot write.
+        """
+        return self.encode_phrase(text)[0] if text else []
 
     def resample(self, pairs: Pairs, alpha: float, seed: int) -> Pairs:
         """The same text cut into other pieces at random (Kudo, "Subword Regularization", 2018), both sides.

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from math import inf
@@ -13,9 +12,9 @@ from torch import Tensor
 from mt.alignment import source_attention
 from mt.markup import Element, MarkedText, Span, write_marks
 from mt.model.transformer import Transformer
+from mt.sentences import is_word_character
 from mt.tokenizer import Tokenizer
 
-WORD = re.compile(r"\w+(?:['’-]\w+)*|[^\w\s]")
 ENOUGH = 0.5
 """the share of its attention that makes a word belong to a tag"""
 
@@ -26,7 +25,7 @@ def put_back(marked: MarkedText, translation: str, model: Transformer, tokenizer
     if src_ids and tgt_ids and marked.root.children:
         seen = piece_shares(model, tokenizer, src_ids, tgt_ids)
         pieces = spans([tokenizer.decode_tgt(tgt_ids[:end]) for end in range(1, len(tgt_ids) + 1)])
-        words = [match.span() for match in WORD.finditer(translation)] if spaced else pieces
+        words = words_of(translation) if spaced else pieces
         of_words = [[i for i, piece in enumerate(pieces) if overlap(piece, word)] for word in words]
         shares = torch.stack([seen[rows].mean(0) if rows else seen.mean(0) for rows in of_words])
         sources = spans([tokenizer.decode_src(src_ids[:end]) for end in range(1, len(src_ids) + 1)])
@@ -48,6 +47,18 @@ def spans(beginnings: Sequence[str]) -> list[Span]:
     return [
         (len(text) - len(text[start:].lstrip()), len(text)) for start, text in zip(starts, beginnings, strict=False)
     ]
+
+
+def words_of(text: str) -> list[Span]:
+    """Words, and what else is no space, a character each."""
+    found: list[Span] = []
+    for place, character in enumerate(text):
+        inside = is_word_character(character)
+        if inside and found and found[-1][1] == place and is_word_character(text[place - 1]):
+            found[-1] = (found[-1][0], place + 1)
+        elif not character.isspace():
+            found.append((place, place + 1))
+    return found
 
 
 def overlap(one: Span, other: Span) -> bool:

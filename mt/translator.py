@@ -29,7 +29,7 @@ from mt.search.hypotheses import Hypothesis, Task, Vocabulary
 from mt.search.required import Required
 from mt.search_config import SearchConfig
 from mt.sentences import SplitText, has_spaces
-from mt.terminology import alternatives, load_terminology
+from mt.terminology import Terminology, alternatives, load_terminology
 from mt.tokenizer import Tokenizer, load_tokenizer
 from mt.translation import Translation, join_translations, one_line
 
@@ -72,6 +72,8 @@ class Translator:
         self.defaults = defaults or SearchConfig()
         self.tokenizer = tokenizer
         self.max_len = max_len
+        self.terms: tuple[Terminology, Terminology] | None = None
+        """those of the newest file, and as this vocabulary writes them"""
         self.langs = langs
         self.spaced = (has_spaces(langs[0]), has_spaces(langs[1]))
 
@@ -120,7 +122,7 @@ class Translator:
         """
         to_piece = self.tokenizer.src.id_to_piece
         line_parts = [cut_long(ids, self.max_len, to_piece) for ids in self.tokenizer.encode_src(lines)]
-        beginnings = self.tokenizer.encode_tgt(prefixes or [""] * len(lines))
+        beginnings = [self.tokenizer.encode_prefix(prefix) for prefix in prefixes or [""] * len(lines)]
         sources, owners = [], []
         for line, (parts, beginning) in enumerate(zip(line_parts, beginnings, strict=True)):
             for number, part in enumerate(parts):
@@ -180,14 +182,28 @@ class Translator:
         """What the translation of a line's part must contain: the line's phrases the first, terms where they stand."""
         groups = [alternatives(phrase) for phrase in search.required if is_first]
         if search.terminology:
-            groups += load_terminology(search.terminology).find(self.tokenizer.decode_src(ids), self.spaced[0])
+            groups += self.terminology(search.terminology).find(self.tokenizer.decode_src(ids), self.spaced[0])
         return build_required(groups, self.tokenizer, self.spaced[1])
+
+    def terminology(self, path: str) -> Terminology:
+        """The terms of a file, as this vocabulary writes them."""
+        terms = load_terminology(path)
+        if self.terms is None or self.terms[0] is not terms:
+            tokenizer = self.tokenizer
+            written = terms.written(lambda term: tokenizer.decode_src(tokenizer.encode_src([term])[0]).lower())
+            self.terms = (terms, written)
+        return self.terms[1]
 
     def limit(self, source: Source, search: SearchConfig) -> int:
         """Most pieces of the translation of a source; learned positions may end earlier."""
         limit = int(search.max_len_ratio * len(source.ids)) + search.max_len_offset + len(source.prefix)
         limit += source.required.n_tokens if source.required else 0
-        return int(min(limit, self.ensemble.n_target_positions - 1))
+        limit = int(min(limit, self.ensemble.n_target_positions - 1))
+        if source.required and source.required.n_tokens > limit:
+            raise UserError(
+                f"What is required takes {source.required.n_tokens} pieces, and the model writes {limit} at most."
+            )
+        return limit
 
     def rerank(self, hypotheses: list[Hypothesis], utility: Utility) -> list[Hypothesis]:
         """Hypotheses by their expected utility, which becomes their score."""

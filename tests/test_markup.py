@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from mt.markup import MARK, read_marks, write_marks
-from mt.transfer import WORD, Transfer, best_run, spans
+from mt.transfer import Transfer, best_run, spans, words_of
 
 LINES = {
     "Click <b>here</b>, please.": "Click here, please.",
@@ -18,6 +18,7 @@ LINES = {
     "a < b and <3, 5 > 4": "a < b and <3, 5 > 4",
     "see <a href=\"x>y\" title='</a>'>this</a>": "see this",
     "R&amp;D <i>&lt;x&gt;</i>": "R&D <x>",
+    "http://x.org/?a=1&region=2&copy=3": "http://x.org/?a=1&region=2&copy=3",
     "AT&T": "AT&T",
     "<b>open, </i>closed": "open, closed",
     "{only}": "",
@@ -41,8 +42,8 @@ def marks_of(text: str) -> list[str]:
 def word_for_word(text: str, translation: str, shares: torch.Tensor | None = None) -> str:
     """Put the marks of `text` into `translation`; without `shares`, each word comes from the one at its place."""
     marked = read_marks(text)
-    pieces = [match.span() for match in WORD.finditer(marked.plain)]
-    words = [match.span() for match in WORD.finditer(translation)]
+    pieces = words_of(marked.plain)
+    words = words_of(translation)
     Transfer(words, torch.eye(len(pieces)) if shares is None else shares, pieces).place(marked.root, (0, len(words)))
     return write_marks(marked, translation, spaced=True)
 
@@ -110,7 +111,7 @@ def test_each_mark_comes_once_and_they_stay_nested():
         parts += [f"</{tag}>" for tag in reversed(open_tags)]
         line = r.choice(["", " "]).join(parts)
         marked = read_marks(line)
-        n_pieces, n_words = len(WORD.findall(marked.plain)), r.randint(1, 6)
+        n_pieces, n_words = len(words_of(marked.plain)), r.randint(1, 6)
         if not n_pieces:
             continue
         translation = " ".join(f"w{number}" for number in range(n_words))
@@ -140,3 +141,7 @@ def test_tags_on_the_command_line(run_folder, mt, tmp_path):
     if plain[0] == "BA DE FI XA":
         assert out[0] == "BA <b>DE FI</b> XA"
     assert mt("translate", run_folder, "--tags", "--align", "ba").code == 2
+
+
+def test_marks_on_letters_are_parts_of_words():
+    assert words_of("हिन्दी, a") == [(0, 6), (6, 7), (8, 9)]

@@ -171,6 +171,38 @@ def test_terms_that_are_none(run_folder, mt, tmp_path, line):
     assert "there is no file nowhere.tsv" in missing.err
 
 
+SAMPLED = ["search.method=sample", "search.n_samples=4", "search.temperature=1.5"]
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        ["search.patience=0.2"],
+        ["search.diverse_groups=5", "search.diversity=20"],
+        ["search.coverage_penalty=5"],
+        ["search.length_norm=none"],
+        ["search.length_penalty=0"],
+        ["search.repetition_penalty=40"],
+        ["search.no_repeat_ngram=2"],
+        ["search.max_len_ratio=0.1", "search.max_len_offset=0"],
+        ["search.temperature=0.1"],
+        ["search.top_k=1"],
+        ["search.top_p=0.01"],
+        ["search.seed=5"],
+    ],
+)
+def test_every_setting_reaches_the_search(run_folder, mt, settings):
+    """What it does is tested where the search is; here, that it does something."""
+    line = " ".join(["ba de ba de ba de fi"] * 3)
+    drawn = SAMPLED if settings[0].startswith(("search.temp", "search.top", "search.seed")) else []
+
+    def translate(extra):
+        options = [part for setting in [*drawn, *extra] for part in ("--set", setting)]
+        return mt("translate", run_folder, "--json", "--n-best", 4, *options, line, *LINES).out
+
+    assert translate(settings) != translate([])
+
+
 def test_mbr_takes_what_is_most_like_the_others(run_folder, mt):
     chrf = CHRF()
     sampled = ["--set", "search.method=sample", "--set", "search.n_samples=8", "--set", "search.temperature=1.5"]

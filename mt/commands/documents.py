@@ -73,13 +73,14 @@ class JsonRows:
             raise UserError(f"--input, line {number}: not a JSON object with the key '{self.key}' ({error}).") from None
         if not isinstance(text, str):
             raise UserError(f"--input, line {number}: '{self.key}' must be text.")
-        return text
+        return text.encode("utf-8", "replace").decode()  # half a surrogate pair is no text
 
     def filled(self, line: str, translation: str) -> str:
         """As `Rows.filled`."""
         row = json.loads(line)
         row[self.key] = translation
-        return json.dumps(row, ensure_ascii=False)
+        filled = json.dumps(row, ensure_ascii=False)
+        return filled if is_text(filled) else json.dumps(row)
 
 
 def rows_of(path: Path | None, column: str | None) -> Rows:
@@ -98,3 +99,12 @@ def rows_of(path: Path | None, column: str | None) -> Rows:
     if column:
         raise UserError("--column is for --input FILE.tsv or FILE.jsonl.")
     return PlainRows()
+
+
+def is_text(line: str) -> bool:
+    """Whether it can be written: half a surrogate pair, which JSON can spell, cannot."""
+    try:
+        line.encode()
+    except UnicodeEncodeError:
+        return False
+    return True

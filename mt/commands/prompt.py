@@ -32,6 +32,7 @@ class Prompt:
 
     def __init__(self, translator: Translator, search: SearchConfig) -> None:
         self.translator = translator
+        self.asked = search
         self.search = with_n_best(search, max(search.n_best, 3))
         self.last: tuple[str, str] | None = None
         """sentence and translation"""
@@ -59,8 +60,8 @@ class Prompt:
         command, _, argument = line.partition(" ")
         if not line:
             return ""
-        if command == ":n" and argument.isdigit() and int(argument) > 0:
-            self.search = with_n_best(self.search, int(argument))
+        if command == ":n" and argument.isdecimal() and int(argument) > 0:
+            self.search = with_n_best(self.asked, int(argument))
             return f"{argument} translations each."
         if command == ":attention":
             return drawn(self.attention())
@@ -68,7 +69,10 @@ class Prompt:
             from mt.plotting import draw_attention
 
             seen = self.attention()
-            draw_attention(seen.weights, seen.src_pieces, seen.tgt_pieces).savefig(argument)
+            try:
+                draw_attention(seen.weights, seen.src_pieces, seen.tgt_pieces).savefig(argument)
+            except (OSError, ValueError) as error:
+                return f"{argument} could not be written: {error}"
             return f"It is in {argument}."
         if line.startswith(":"):
             return HELP
@@ -86,12 +90,17 @@ class Prompt:
         return source_attention(model, tokenizer, src_ids[:max_len], tgt_ids[:max_len], len(model.decoder) // 2)
 
 
-def with_n_best(search: SearchConfig, n_best: int) -> SearchConfig:
-    """The same search for so many translations."""
+def with_n_best(search: SearchConfig, n_best: int, fixed: bool = False) -> SearchConfig:
+    """The same search for so many translations, wide enough for them unless its width is `fixed`.
+
+    Raises:
+        UserError: it is fixed, and too narrow.
+    """
     if search.method is SearchMethod.sample:
         return replace(search, n_best=n_best, n_samples=max(n_best, search.n_samples))
     groups = search.diverse_groups
-    return replace(search, n_best=n_best, beam_size=max(search.beam_size, -(-n_best // groups) * groups))
+    width = search.beam_size if fixed else max(search.beam_size, -(-n_best // groups) * groups)
+    return replace(search, n_best=n_best, beam_size=width)
 
 
 def drawn(seen: Attention) -> str:

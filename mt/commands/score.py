@@ -17,6 +17,7 @@ from mt.errors import UserError
 from mt.logs import set_up_console
 from mt.scorer import token_log_probs
 from mt.search.configured import build_scoring
+from mt.tokenizer import Pairs
 from mt.translator import load_run
 
 log = logging.getLogger(__name__)
@@ -50,10 +51,12 @@ def main(arguments: list[str]) -> int:
     config = load_config(options.run / "config.yaml")
     translator = load_run(options.run, options.device)[0]
     tokenizer, scoring = translator.tokenizer, build_scoring(config.search)
-    total, n_tokens = 0.0, 0
+    total, n_tokens, n_lines = 0.0, 0, 0
     for pairs in in_groups(read_two_files(options.src, options.tgt)):
         sides = (tokenizer.encode_src([src for src, _ in pairs]), tokenizer.encode_tgt([tgt for _, tgt in pairs]))
         ids = list(zip(*sides, strict=True))
+        check_positions(ids, 1 + n_lines, translator.model.n_target_positions)
+        n_lines += len(ids)
         for (_, target), log_probs in zip(ids, token_log_probs(translator.model, tokenizer, ids, 4096), strict=True):
             log_prob = sum(log_probs)
             score = log_prob / scoring.penalty(len(log_probs))
@@ -66,6 +69,15 @@ def main(arguments: list[str]) -> int:
                 print(f"{score:.4f}\t{log_prob:.4f}")
     log.info("Perplexity %.3f over %s pieces, end marks among them.", exp(-total / max(1, n_tokens)), f"{n_tokens:,}")
     return 0
+
+
+def check_positions(pairs: Pairs, first_line: int, n_positions: float) -> None:
+    """Raise `UserError` where a line is longer than the positions that the model has learned."""
+    for number, pair in enumerate(pairs, start=first_line):
+        if max(map(len, pair)) >= n_positions:
+            raise UserError(
+                f"Line {number} is longer than the {n_positions - 1:.0f} pieces that the model has learned."
+            )
 
 
 def in_groups(pairs: Iterator[Pair]) -> Iterator[list[Pair]]:

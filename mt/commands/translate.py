@@ -10,12 +10,12 @@ from pathlib import Path
 from typing import Any, TextIO
 
 from mt.alignment import Links, align, pharaoh
-from mt.choices import Precision, SearchMethod
+from mt.choices import Precision
 from mt.commands.documents import Rows, rows_of
 from mt.commands.lines import read_groups
 from mt.commands.output import opened_output
 from mt.commands.packages import require_package
-from mt.commands.prompt import Prompt, is_asked_for
+from mt.commands.prompt import Prompt, is_asked_for, with_n_best
 from mt.commands.search_options import search_overrides
 from mt.config import Config
 from mt.devices import bf16_is_faster, keep_freed_memory
@@ -101,7 +101,7 @@ def main(arguments: list[str]) -> int:
         raise UserError("Give sentences or --input, not both.")
     translator, config = load_run(options.run, options.device, search_overrides(options), options.ensemble)
     if options.n_best is not None:
-        widen_for_n_best(config.search, options)
+        config.search = with_n_best(config.search, options.n_best, options.beam_size is not None)
     if options.precision == "bf16" or (options.precision == "auto" and bf16_is_faster(translator.device)):
         translator.use_bf16()
     if options.engine == "ctranslate2":
@@ -110,19 +110,25 @@ def main(arguments: list[str]) -> int:
         raise UserError("--quantization is for --engine ctranslate2.")
     if options.input and not options.input.is_file():
         raise UserError(f"--input: there is no file {options.input}.")
-    if is_asked_for(options.sentence, options.input, options.output) and not options.json:
+    plain = not (options.json or options.tags or options.split or options.align or options.prefix)
+    if plain and is_asked_for(options.sentence, options.input, options.output):
         Prompt(translator, config.search).run()
         return 0
     lines_each = options.n_best if options.n_best is not None and not options.json else 1
     if options.split and lines_each > 1:
         raise UserError("--split joins the best translations of sentences: leave --n-best out.")
+    if options.split and config.search.required:
+        raise UserError("--split translates sentence by sentence: leave search.required out.")
+    if options.json and options.column:
+        raise UserError("--json prints rows of its own: leave --column out.")
     if options.tags and (options.split or options.align):
         raise UserError("--tags is for whole lines: leave --split and --align out.")
     if options.align and (options.n_best is not None or options.column):
         raise UserError("--align is for the best translations of plain lines: leave --n-best and --column out.")
     rows = rows_of(options.input, options.column)
     form = Form(options.json, options.n_best is not None, rows)
-    with opened_output(options.output, describe_task(options, config.search), resumable=lines_each == 1) as output:
+    resumable = lines_each == 1 and bool(options.input or options.sentence)  # standard input does not come again
+    with opened_output(options.output, describe_task(options, config.search), resumable) as output:
         first_line = 1 + output.n_done
         for lines in read_groups(options, output.n_done):
             texts = [rows.text(line, number) for number, line in enumerate(lines, start=first_line)]
@@ -158,14 +164,12 @@ def translate_texts(
 
 
 def describe_task(options: argparse.Namespace, search: SearchConfig) -> str:
-    """All that decides what is written, but for the content of the model."""
-    model = (options.run / "model.safetensors").stat()
-    source = options.input.stat() if options.input else None
-    return repr((
-        options.run.resolve(), model.st_mtime_ns, options.input, source and (source.st_size, source.st_mtime_ns),
-        options.sentence, search, options.json, options.n_best, options.column, options.split, options.align,
-        options.tags, options.precision, options.prefix, options.ensemble, options.engine, options.quantization,
-    ))  # fmt: skip
+    """All that decides what is written."""
+    asked = {key: str(value) for key, value in vars(options).items() if key not in ("output", "device")}
+    files = [run / "model.safetensors" for run in (options.run, *options.ensemble)]
+    files += [Path(name) for name in (options.input, search.terminology) if name]
+    stamps = [(file.stat().st_size, file.stat().st_mtime_ns) for file in files if file.exists()]
+    return repr((options.run.resolve(), sorted(asked.items()), stamps, search))
 
 
 def use_ctranslate2(translator: Translator, options: argparse.Namespace) -> None:
@@ -180,19 +184,10 @@ def use_ctranslate2(translator: Translator, options: argparse.Namespace) -> None
     translator.engine = CTranslate2Engine(options.run, translator, options.quantization or "float32")
 
 
-def widen_for_n_best(search: SearchConfig, options: argparse.Namespace) -> None:
-    """Set `n_best`; a beam that --beam-size has not set is made wide enough for it."""
-    search.n_best = options.n_best
-    if search.method is SearchMethod.sample:
-        search.n_samples = max(search.n_samples, search.n_best)
-    elif options.beam_size is None:
-        search.beam_size = max(search.beam_size, search.n_best)
-    replace(search)  # checks the values together
-
-
 def align_texts(translator: Translator, source: str, translations: list[Translation]) -> Links:
     """The words of the best translation with those of its source; none where there are more than positions."""
-    if len(translations[0].pieces) > translator.ensemble.n_target_positions:
+    n_pieces = max(len(translations[0].pieces), 1 + len(translator.tokenizer.encode_src([source])[0]))
+    if n_pieces > translator.ensemble.n_target_positions:
         return []
     return align(translator.model, translator.tokenizer, source, translations[0].text, translator.spaced)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import fields
+from dataclasses import fields, replace
 from pathlib import Path
 
 import ctranslate2
@@ -12,8 +12,9 @@ import torch
 from mt.choices import LengthNorm
 from mt.errors import UserError
 from mt.export.to_ctranslate2 import save_ctranslate2
+from mt.scorer import token_log_probs
 from mt.search.configured import Source, build_scoring
-from mt.search.hypotheses import Hypothesis
+from mt.search.hypotheses import Hypothesis, Scoring
 from mt.search_config import SearchConfig
 from mt.storage import replacing
 from mt.translator import Translator
@@ -47,7 +48,7 @@ class CTranslate2Engine:
         Raises:
             UserError: the quantization is not known, or not possible on this machine.
         """
-        self.tokenizer = translator.tokenizer
+        self.tokenizer, self.model = translator.tokenizer, translator.model
         self.n_positions = LONGEST_RATIO * translator.max_len
         model, device = translator.model, translator.device
         if quantization not in ctranslate2.get_supported_compute_types(device.type):
@@ -69,12 +70,13 @@ class CTranslate2Engine:
     ) -> list[list[Hypothesis]]:
         """The best hypotheses of each source, sorted by our `Scoring`.
 
-        The limit of length is the batch's; log-probabilities of single tokens are not known.
+        Log-probabilities of single tokens are not known. CTranslate2 has one limit of length for a batch: what is above
+        its own is cut.
         """
         check_options(search)
         tokenizer, scoring = self.tokenizer, build_scoring(search)
         to_piece, to_id = tokenizer.tgt.id_to_piece, tokenizer.tgt.piece_to_id
-        limit = min(max(max_lens), self.n_positions - 1)
+        limit = max(1, min(max(max_lens), self.n_positions - 1))
         alpha = 0.0 if scoring.norm is LengthNorm.none else scoring.alpha
         results = self.engine.translate_batch(
             [[tokenizer.src.id_to_piece(i) for i in source.ids] for source in sources],
@@ -91,10 +93,23 @@ class CTranslate2Engine:
             return_scores=True,
         )
 
-        def hypothesis(pieces: list[str], average: float) -> Hypothesis:
-            length = len(pieces) + (complete := len(pieces) < limit)
-            log_prob = average * length**alpha
-            return Hypothesis([to_id(p) for p in pieces], log_prob, [], log_prob / scoring.penalty(length), complete)
+        def hypothesis(pieces: list[str], average: float, own_limit: int) -> Hypothesis:
+            complete = len(pieces) < limit and len(pieces) <= own_limit
+            log_prob = average * (len(pieces) + (len(pieces) < limit)) ** alpha
+            tokens = [to_id(piece) for piece in pieces[:own_limit]]
+            return Hypothesis(tokens, log_prob, [], log_prob / scoring.penalty(len(tokens) + complete), complete)
 
-        best = [map(hypothesis, result.hypotheses, result.scores) for result in results]
-        return [sorted(found, key=lambda h: (not h.complete, -h.score)) for found in best]
+        best = []
+        for source, result, own_limit in zip(sources, results, max_lens, strict=True):
+            found = [hypothesis(*pair, own_limit) for pair in zip(result.hypotheses, result.scores, strict=True)]
+            if source.prefix:  # CTranslate2 leaves what is forced out of its scores
+                found = [self.scored(source, one, scoring) for one in found]
+            best.append(sorted(found, key=lambda h: (not h.complete, -h.score)))
+        return best
+
+    def scored(self, source: Source, hypothesis: Hypothesis, scoring: Scoring) -> Hypothesis:
+        """The same hypothesis with our own log-probabilities."""
+        (log_probs,) = token_log_probs(self.model, self.tokenizer, [(source.ids, hypothesis.tokens)], 1)
+        log_probs = log_probs if hypothesis.complete else log_probs[:-1]
+        log_prob = sum(log_probs)
+        return replace(hypothesis, log_prob=log_prob, score=log_prob / scoring.penalty(len(log_probs)))

@@ -69,7 +69,7 @@ def import_huggingface(
     config = build_config(theirs.config, origin, (src_lang or tokenizer.source_lang, tgt_lang or tokenizer.target_lang))
     config.model.tie_embeddings = torch.equal(theirs.lm_head.weight, theirs.model.decoder.embed_tokens.weight)
     own = Transformer(config.model, len(source.rows), len(target.rows), joint=False)
-    own.load_state_dict(convert_weights(theirs.state_dict(), config.model, source.rows, target.rows), strict=False)
+    own.load_state_dict(convert_weights(theirs.state_dict(), config.model, source.rows, target.rows))
     return config, Tokenizer(source.proto, target.proto), own.eval()
 
 
@@ -96,7 +96,7 @@ def build_config(config: Any, origin: str, langs: tuple[str | None, str | None])
         raise UserError(f"{origin} does not say its languages: add --src-lang and --tgt-lang.")
     return Config(
         name=f"{src_lang}-{tgt_lang}",
-        data=DataConfig(src_lang, tgt_lang, origin, origin, max_len=config.max_position_embeddings - 2),
+        data=DataConfig(src_lang, tgt_lang, origin, origin, max_len=min(config.max_position_embeddings - 2, 1024)),
         tokenizer=TokenizerConfig(joint=False),
         model=ModelConfig(
             d_model=config.d_model,

@@ -123,7 +123,7 @@ def save_tokenizer(tokenizer: Tokenizer, folder: Path, n_positions: int) -> None
     sides = {"source": tokenizer.src, "target": tokenizer.tgt}
     for (side, processor), proto in zip(sides.items(), (tokenizer.protos * 2)[:2], strict=True):
         (folder / f"{side}.spm").write_bytes(proto)
-        pieces = {processor.id_to_piece(i): i for i in range(processor.get_piece_size())}
+        pieces = {without_space(processor.id_to_piece(i)): i for i in range(processor.get_piece_size())}
         name = "vocab.json" if side == "source" else "target_vocab.json"
         (folder / name).write_text(json.dumps(pieces, ensure_ascii=False), encoding="utf-8")
     if tokenizer.joint:
@@ -137,3 +137,8 @@ def save_tokenizer(tokenizer: Tokenizer, folder: Path, n_positions: int) -> None
         **{f"{name}_token": tokenizer.tgt.id_to_piece(i) for name, i in marks.items()},
     }
     (folder / "tokenizer_config.json").write_text(json.dumps(settings, indent=2), encoding="utf-8")
+
+
+def without_space(piece: str) -> str:
+    """A mark of a language as MarianTokenizer looks it up, `>>fra<<`; any other piece as it is."""
+    return piece[1:] if piece.startswith("▁>>") and piece.endswith("<<") else piece

@@ -33,11 +33,13 @@ def build_required(groups: Sequence[Sequence[str]], tokenizer: Tokenizer, spaced
 
     def phrase(text: str) -> Phrase:
         first, later = tokenizer.encode_phrase(text)
-        return Phrase(text.encode(), first, first if spaced else later)
+        written = tokenizer.decode_tgt(first)  # as the vocabulary writes it: some normalise, as ＢＡ to BA
+        return Phrase(written.encode(), first, first if spaced else later)
 
     if not groups:
         return None
-    return Required([[phrase(text) for text in group] for group in groups], tokenizer.tgt_texts, spaced)
+    phrases = [[phrase(text) for text in group] for group in groups]
+    return Required(phrases, tokenizer.tgt_texts, spaced, tokenizer.tgt_continuing if spaced else ())
 
 
 def build_rules(
@@ -55,7 +57,8 @@ def build_rules(
     if config.no_repeat_ngram:
         rules.append(NoRepeatedNgram(config.no_repeat_ngram))
     if config.forbidden:
-        phrases = [(" " * spaced + phrase.strip()).encode() for phrase in config.forbidden]
+        written = [tokenizer.decode_tgt(tokenizer.encode_tgt([phrase])[0]) for phrase in config.forbidden]
+        phrases = [(" " * spaced + phrase).encode() for phrase in written]
         rules.append(Forbidden(phrases, tokenizer.tgt_texts))
     if config.min_len_ratio:
         rules.append(MinLength(tokenizer.eos_id, [int(config.min_len_ratio * len(source.ids)) for source in sources]))

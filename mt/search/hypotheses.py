@@ -147,12 +147,15 @@ class Sentence:
     ) -> None:
         """Put a hypothesis where it belongs; `total` and `covered` are what `Scoring.score` takes."""
         self.n_ended += 1
+        score = self.scoring.score(total, len(log_probs), covered)
+        new = Hypothesis(tokens, sum(log_probs), log_probs, score, complete)
         for place, other in enumerate(self.finished):
             if tokens == other.tokens:  # drawn again, found by several groups, or differing only beyond the limit
-                self.finished[place] = replace(other, count=other.count + 1)
-                return
-        score = self.scoring.score(total, len(log_probs), covered)
-        self.finished.append(Hypothesis(tokens, sum(log_probs), log_probs, score, complete))
+                better = new if complete and not other.complete else other
+                self.finished[place] = replace(better, count=other.count + 1)
+                break
+        else:
+            self.finished.append(new)
         # A translation that was cut is worse than any whole one.
         self.finished.sort(key=lambda h: (not h.complete, -h.score))
         del self.finished[self.n_best :]

@@ -8,7 +8,7 @@ seen in the text, whichever its pieces, and whole words count where the language
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 
@@ -16,6 +16,7 @@ from torch import Tensor
 
 from mt.search.live import largest
 from mt.search.rules import NEVER, UNWANTED
+from mt.sentences import is_word_character
 
 MOST_WAYS = 16
 """to go on with a hypothesis that are looked at, where that makes enough"""
@@ -30,6 +31,11 @@ class Phrase:
     """its tokens at the beginning of a translation"""
     later: Sequence[int]
     """its tokens anywhere else"""
+
+    @property
+    def size(self) -> int:
+        """Its tokens, wherever it stands."""
+        return max(len(self.first), len(self.later))
 
     def tokens(self, place: int) -> Sequence[int]:
         """Its tokens where it begins as the token number `place`."""
@@ -55,6 +61,8 @@ class Required:
     """what each token writes"""
     spaced: bool
     """whether the language has spaces between its words"""
+    continuing: Sequence[int] = ()
+    """tokens that go on with a word"""
     known: dict[tuple[int, ...], Lack] = field(default_factory=dict, compare=False, repr=False)
 
     @cached_property
@@ -71,7 +79,7 @@ class Required:
 
     def find_lack(self, tokens: tuple[int, ...]) -> Lack:
         """`lack`, found anew. Only one phrase is begun at a time: two that begin alike are not both half done."""
-        text = b"".join(self.pieces[token] for token in tokens)
+        text = self.text(tokens)
         missing = [group for group in self.groups if not any(self.is_in(text, phrase.text) for phrase in group)]
         all_of_it = sum(map(size, missing))
         least, next_tokens = all_of_it, set()
@@ -84,6 +92,27 @@ class Required:
                         if n_begun:
                             least = min(least, all_of_it - size(group) + len(form) - n_begun)
         return Lack(least, frozenset(next_tokens))
+
+    def ending(self, tokens: Sequence[int]) -> list[int]:
+        """What to write behind `tokens` so that nothing is missing: the rest of what was begun, or all anew."""
+        if not self.lack(tokens).n_tokens:
+            return []
+        anew: list[int] = []
+        for group in self.groups:
+            if not any(self.is_in(self.text([*tokens, *anew]), phrase.text) for phrase in group):
+                anew += shortest(group).tokens(len(tokens) + len(anew))
+        going_on = list(tokens)
+        while self.lack(going_on).n_tokens:
+            missing = self.lack(going_on).n_tokens
+            better = [t for t in self.lack(going_on).next_tokens if self.lack([*going_on, t]).n_tokens < missing]
+            if not better or len(going_on) - len(tokens) >= len(anew):
+                return anew
+            going_on.append(min(better))
+        return going_on[len(tokens) :]
+
+    def text(self, tokens: Sequence[int]) -> bytes:
+        """What tokens write."""
+        return b"".join(self.pieces[token] for token in tokens)
 
     def is_in(self, text: bytes, phrase: bytes) -> bool:
         """Whether `phrase` stands in `text`, and not as a part of longer words."""
@@ -98,7 +127,7 @@ class Required:
         if not self.spaced:
             return False
         before, after = left[-4:].decode(errors="ignore")[-1:], right[:4].decode(errors="ignore")[:1]
-        return before.isalnum() and after.isalnum()
+        return bool(before and after) and is_word_character(before) and is_word_character(after)
 
     def arrange(self, hypotheses: list[list[int]], sums: Tensor, count: int) -> list[tuple[int, int]]:
         """Ways to go on: the best for each number of missing tokens before the second best for any.
@@ -111,6 +140,8 @@ class Required:
         Returns:
             Numbers of hypotheses and their next tokens.
         """
+        for tokens in [known for known in self.known if len(known) < len(hypotheses[0])]:
+            del self.known[tokens]  # of earlier steps
         best = largest(sums, min(sums.size(1), max(MOST_WAYS, count // len(sums) + 1)))[1].tolist()
         ways = sorted(
             (number, token)
@@ -130,7 +161,12 @@ class Required:
 
 def size(group: Sequence[Phrase]) -> int:
     """The tokens that the shortest of a group takes."""
-    return min(max(len(phrase.first), len(phrase.later)) for phrase in group)
+    return shortest(group).size
+
+
+def shortest(group: Sequence[Phrase]) -> Phrase:
+    """The phrase of a group that takes the fewest tokens."""
+    return min(group, key=lambda phrase: phrase.size)
 
 
 @dataclass(frozen=True)
@@ -149,20 +185,20 @@ class MustContain:
             required = self.required[sentence]
             if required is None:
                 continue
-            last_call = tokens.size(2) >= self.max_lens[sentence] - required.n_tokens
+            last_free = max(0, self.max_lens[sentence] - required.n_tokens)
             for column, hypothesis in enumerate(hypotheses):
-                lack = required.lack(hypothesis)
-                if last_call:
-                    now = list(helping(required, hypothesis, lack)) if lack.n_tokens else [self.eos_id]
-                    kept = scores[row, column, now].clamp(min=UNWANTED)
-                    scores[row, column] = NEVER
-                    scores[row, column, now] = kept
-                elif lack.n_tokens:
-                    scores[row, column, self.eos_id] = NEVER
+                place = len(hypothesis) - last_free
+                if place < 0:
+                    if required.lack(hypothesis).n_tokens:
+                        scores[row, column, self.eos_id] = NEVER
+                elif forced := required.ending(hypothesis[:last_free]):
+                    only(scores[row, column], [*forced, self.eos_id][min(place, len(forced))])
+                else:  # so that no word that is there becomes another
+                    scores[row, column, required.continuing] = NEVER
 
 
-def helping(required: Required, tokens: list[int], lack: Lack) -> Iterator[int]:
-    """Tokens after which less is lacking."""
-    for token in lack.next_tokens:
-        if required.lack([*tokens, token]).n_tokens < lack.n_tokens:
-            yield token
+def only(scores: Tensor, token: int) -> None:
+    """Let nothing else come, (V,)."""
+    kept = scores[token].clamp(min=UNWANTED)
+    scores[:] = NEVER
+    scores[token] = kept

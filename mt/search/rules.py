@@ -100,6 +100,10 @@ class Forbidden:
                     self.completing.setdefault(phrase[: -len(piece)], []).append(token)
                 elif not phrase.startswith(b" ") and phrase in piece:
                     self.completing.setdefault(b"", []).append(token)
+                elif not phrase.startswith(b" "):  # the piece goes on behind the phrase
+                    for start in range(1, len(phrase)):
+                        if piece.startswith(phrase[start:]):
+                            self.completing.setdefault(phrase[:start], []).append(token)
         self.longest = max(map(len, self.completing), default=0)
 
     def __call__(self, scores: Tensor, tokens: Tensor, sentences: list[int]) -> None:
