@@ -399,15 +399,19 @@ def draws(sampling, seeds, max_len=6, model=2, sentences=None):
 
 
 def test_samples_come_as_often_as_they_are_probable():
+    """Of what may be generated: the rest of the probability is shared out."""
     distribution, _ = toy_model(2)
-    found = draws(Sampling(1), range(4000), max_len=2)
+    found = draws(Sampling(1), range(6000), max_len=2)
     counts = collections.Counter(tuple(h[0].tokens) for h in found if h[0].complete)
-    expected = {tuple(tokens): math.exp(log_prob) for _, log_prob, tokens in exhaustive(distribution, 0, 2, GNMT)}
-    usable = 1 - sum(distribution(0, (BOS,))[[BOS, NEVER]].exp().tolist())
-    for tokens, probability in expected.items():
-        if len(tokens) == 0:
-            assert counts[tokens] / 4000 == pytest.approx(probability / usable, abs=0.03)
-    assert len(counts) > 3
+    sequences = [tokens for length in range(3) for tokens in itertools.product(range(3, 6), repeat=length)]
+    for sequence in sequences:
+        probability, prefix = 1.0, (BOS,)
+        for token in (*sequence, EOS):
+            shares = distribution(0, prefix).exp()
+            probability *= float(shares[token] / (1 - shares[[BOS, NEVER]].sum()))
+            prefix = (*prefix, token)
+        assert counts[sequence] / 6000 == pytest.approx(probability, abs=0.02)
+    assert max(counts[sequence] for sequence in sequences if len(sequence) == 2) > 120
 
 
 def test_what_is_drawn_depends_on_the_seed_alone():
