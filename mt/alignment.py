@@ -50,19 +50,21 @@ def source_attention(
     )
 
 
-def align(model: Transformer, tokenizer: Tokenizer, src: str, tgt: str, spaced: tuple[bool, bool]) -> Links:
+def align(
+    model: Transformer, tokenizer: Tokenizer, src: str, tgt: str, spaced: tuple[bool, bool], tags: Sequence[int] = ()
+) -> Links:
     """Link each word of `tgt` with the word of `src` that it looked at most; one that has no letters is a word, too.
 
     Words are what spaces separate; where a language has none, every piece is one. `spaced`: whether source and target
-    language have spaces.
+    language have spaces; `tags`: source ids before the text.
     """
     (src_ids,), (tgt_ids,) = tokenizer.encode_src([src]), tokenizer.encode_tgt([tgt])
     if not src_ids or not tgt_ids:
         return []
-    seen = source_attention(model, tokenizer, src_ids, tgt_ids, len(model.decoder) // 2)
-    src_words = word_numbers(seen.src_pieces[:-1], spaced[0])
+    seen = source_attention(model, tokenizer, [*tags, *src_ids], tgt_ids, len(model.decoder) // 2)
+    src_words = word_numbers(seen.src_pieces[len(tags) : -1], spaced[0])
     tgt_words = word_numbers(seen.tgt_pieces[:-1], spaced[1])
-    by_words = sum_by(sum_by(seen.weights[:-1, :-1], tgt_words).t(), src_words).t()
+    by_words = sum_by(sum_by(seen.weights[:-1, len(tags) : -1], tgt_words).t(), src_words).t()
     return [(int(source), target) for target, source in enumerate(by_words.argmax(1))]
 
 

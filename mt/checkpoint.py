@@ -6,7 +6,7 @@ Everything is safetensors or JSON: loading executes no code.
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +16,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
+from mt.data.sampler import Place
 from mt.distributed import part_like, whole
 from mt.errors import UserError
 from mt.storage import remove, replacing, write_text
@@ -26,8 +27,8 @@ class TrainState:
     """Where training is; with weights and optimizer, all that it depends on."""
 
     step: int = 0
-    epoch: int = 0
-    cursor: int = 0
+    place: Place = field(default_factory=Place)
+    """in the order of batches"""
     minutes: float = 0.0
     """of training so far, over all starts"""
     best_score: float | None = None
@@ -175,6 +176,7 @@ def read_state(path: Path) -> TrainState:
     """Read `state.json`."""
     try:
         values: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        values["place"] = Place(**values["place"])
         return TrainState(**{field.name: values[field.name] for field in fields(TrainState)})
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise UserError(f"{path} is missing or damaged ({type(error).__name__}: {error}).") from error

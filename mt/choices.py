@@ -12,6 +12,14 @@ class ModelType(Enum):
     bpe = "bpe"
 
 
+class Duplicates(Enum):
+    """Which pairs of a corpus count as one."""
+
+    none = "none"
+    exact = "exact"
+    near = "near"
+
+
 class Norm(Enum):
     """Layer normalisation before or after each sublayer."""
 

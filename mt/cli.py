@@ -19,6 +19,7 @@ from mt.errors import UserError, suggest
 
 COMMANDS = {
     "train": "train a model; the same command again goes on where it stopped",
+    "prepare": "train the tokeniser and encode the text, and stop there",
     "translate": "translate sentences, standard input or files with a trained model",
     "evaluate": "score a trained model on test sets with BLEU and chrF",
     "score": "log-probabilities of given translations",

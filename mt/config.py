@@ -7,11 +7,8 @@ key in a saved model are one word.
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass, field
-from typing import Any, Optional
-
-from omegaconf import MISSING
+from typing import Optional
 
 from mt.checks import require, require_fraction, require_not_negative, require_positive
 from mt.choices import (
@@ -26,37 +23,8 @@ from mt.choices import (
     StoppingMetric,
     Strategy,
 )
-from mt.errors import UserError
+from mt.data_config import DataConfig
 from mt.search_config import SearchConfig
-
-
-@dataclass
-class DataConfig:
-    """Where the parallel text is; `mt.data.sources` says what a source may look like."""
-
-    src_lang: str = MISSING
-    tgt_lang: str = MISSING
-    train: Any = MISSING
-    valid: Any = MISSING
-    test: Any = None
-    """A mapping from a test set's name to its source."""
-    max_len: int = 256
-    """Longest side of a pair in subword pieces, end mark not counted; longer pairs are left out of training."""
-    cache_dir: Optional[str] = None  # noqa: UP045
-    """Where encoded corpora are kept; null: with the other caches of Hugging Face datasets."""
-
-    def __post_init__(self) -> None:
-        require_positive("data", self, "max_len")
-        self.test = {} if self.test is None else self.test
-        if not isinstance(self.test, dict):
-            raise UserError(f"data.test={self.test!r} must name its test sets: 'data.test={{NAME: CORPUS}}'.")
-        for name, source in self.test.items():
-            require(bool(re.fullmatch(r"\w[\w.-]*", str(name))), f"data.test.{name}: '{name}' is no plain name.")
-            source_list(f"data.test.{name}", source)
-        for key in ("train", "valid"):
-            value = getattr(self, key)
-            if value != MISSING:
-                source_list(f"data.{key}", value)
 
 
 @dataclass
@@ -70,8 +38,8 @@ class TokenizerConfig:
     """One vocabulary for both languages, or one each."""
     character_coverage: float = 0.9995
     """Share of the text's characters that get a piece; the others are spelt in bytes."""
-    max_train_sentences: int = 2_000_000
-    """Sentences the tokeniser is trained on, drawn at random from a larger corpus."""
+    max_train_sentences: int = 500_000
+    """Lines the tokeniser is trained on, drawn at random from a larger corpus: a million take more than 1 GB."""
 
     def __post_init__(self) -> None:
         require_positive("tokenizer", self, "vocab_size", "max_train_sentences")
@@ -302,19 +270,3 @@ class Config:
             not self.model.layer_drop or self.training.strategy is not Strategy.fsdp,
             "model.layer_drop does not go with training.strategy=fsdp, where all processes need every layer: take ddp.",
         )
-
-
-def source_list(key: str, value: Any) -> list[str]:
-    """A source or a list of sources as a list.
-
-    Raises:
-        UserError: `value` is neither; `key` is named.
-    """
-    sources = [value] if isinstance(value, str) else value
-    if (
-        not isinstance(sources, list)
-        or not sources
-        or not all(isinstance(source, str) and source for source in sources)
-    ):
-        raise UserError(f"{key}={value!r} must be a corpus (a prefix, file or hub:NAME) or a list of them.")
-    return sources

@@ -10,8 +10,8 @@ from typing import Any
 import datasets
 from datasets import Dataset
 
-from mt.config import DataConfig, source_list
 from mt.data.sources import SourceContext, load_pairs
+from mt.data_config import DataConfig, source_list
 from mt.metrics import Score, Scorer
 from mt.search_config import SearchConfig
 from mt.storage import write_text

@@ -10,7 +10,7 @@ import hashlib
 import io
 import os
 import re
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -39,7 +39,9 @@ class SubwordSettings:
     model_type: str = "unigram"
     vocab_size: int | None = None
     character_coverage: float = 0.9995
-    max_train_sentences: int = 2_000_000
+    max_train_sentences: int = 500_000
+    tags: Sequence[str] = ()
+    """pieces that no text is cut into"""
 
 
 class Tokenizer:
@@ -72,6 +74,23 @@ class Tokenizer:
     def tgt_texts(self) -> list[bytes]:
         """What each target piece writes: a space where a word begins, nothing for special ids."""
         return [piece_text(self.tgt, number) for number in range(self.vocab_sizes[1])]
+
+    @cached_property
+    def tags(self) -> dict[str, int]:
+        """Pieces that stand before a source and that no text is cut into, with their ids."""
+        numbers = (i for i in range(self.vocab_sizes[0]) if self.src.is_control(i))
+        return {self.src.id_to_piece(i): i for i in numbers if i not in (PAD, BOS, EOS)}
+
+    def encode_tags(self, tags: Sequence[str]) -> list[int]:
+        """Source ids of tags.
+
+        Raises:
+            UserError: the vocabulary has no such tag.
+        """
+        for tag in tags:
+            if tag not in self.tags:
+                raise UserError(f"The model has no tag {tag}; it has: {', '.join(self.tags) or 'none'}.")
+        return [self.tags[tag] for tag in tags]
 
     @cached_property
     def tgt_continuing(self) -> list[int]:
@@ -213,9 +232,18 @@ def train_tokenizer(src_lines: Lines, tgt_lines: Lines, settings: SubwordSetting
 def train_subwords(lines: Iterable[str], settings: SubwordSettings) -> bytes:
     """A serialised SentencePiece model of `lines`."""
     model = io.BytesIO()
+    failures: list[UserError] = []
+
+    def read() -> Iterator[str]:
+        try:
+            yield from (line for line in lines if line.strip())
+        except UserError as error:  # SentencePiece would make another error of it
+            failures.append(error)
+            raise
+
     try:
         sentencepiece.SentencePieceTrainer.train(
-            sentence_iterator=(line for line in lines if line.strip()),
+            sentence_iterator=read(),
             model_writer=model,
             model_type=settings.model_type,
             vocab_size=settings.vocab_size or AUTOMATIC_VOCAB_SIZE,
@@ -230,10 +258,11 @@ def train_subwords(lines: Iterable[str], settings: SubwordSettings) -> bytes:
             unk_id=UNK,
             bos_id=BOS,
             eos_id=EOS,
+            control_symbols=list(settings.tags),
             minloglevel=2,
         )
     except RuntimeError as error:
-        raise UserError(explain_training_failure(str(error), settings)) from error
+        raise (failures or [UserError(explain_training_failure(str(error), settings))])[0] from error
     return model.getvalue()
 
 

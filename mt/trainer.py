@@ -147,6 +147,7 @@ class Trainer:
         self.shared.train()
         torch.manual_seed(derive_seed(self.seed, self.state.step, self.world.rank))
         n_tgt_tokens = 0
+        self.loader.begin_step(self.state.step)
         for micro_step in range(self.accumulate):
             batch = self.loader.next_batch()
             with without_sync(self.shared, active=micro_step < self.accumulate - 1):
@@ -157,7 +158,7 @@ class Trainer:
             n_tgt_tokens += batch.n_tgt_tokens
         n_all_tokens = self.agree(n_tgt_tokens)
         self.state.step += 1
-        self.state.epoch, self.state.cursor = self.loader.epoch, self.loader.cursor
+        self.state.place = self.loader.place
         self.learning_rate, self.grad_norm = self.update.apply(
             self.model, self.state.step, self.state.minutes, n_all_tokens
         )
@@ -184,7 +185,7 @@ class Trainer:
         self.window = Window()
         if self.tracker:
             self.tracker.scalars(self.state.step, figures.scalars)
-        epochs_per_step = self.world.size * self.accumulate / len(self.loader.plan())
+        epochs_per_step = self.world.size * self.accumulate / self.loader.batches_per_epoch
         left = self.limits.seconds_left(
             self.state.step, self.loader.epochs, self.state.minutes, epochs_per_step, figures.seconds_per_step
         )
@@ -280,7 +281,7 @@ class Trainer:
         state = self.checkpoints.load_latest(self.model, self.update.optimizer, average)
         if state is not None:
             self.state = state
-            self.loader.epoch, self.loader.cursor = state.epoch, state.cursor
+            self.loader.place = state.place
             log.info("Going on from step %d.", state.step)
 
     def finished(self) -> bool:

@@ -19,11 +19,18 @@ ENOUGH = 0.5
 """the share of its attention that makes a word belong to a tag"""
 
 
-def put_back(marked: MarkedText, translation: str, model: Transformer, tokenizer: Tokenizer, spaced: bool) -> str:
+def put_back(
+    marked: MarkedText,
+    translation: str,
+    model: Transformer,
+    tokenizer: Tokenizer,
+    spaced: bool,
+    tags: Sequence[int] = (),
+) -> str:
     """The translation of `marked.plain`, with tags and placeholders. `spaced`: whether its language has spaces."""
     (src_ids,), (tgt_ids,) = tokenizer.encode_src([marked.plain]), tokenizer.encode_tgt([translation])
     if src_ids and tgt_ids and marked.root.children:
-        seen = piece_shares(model, tokenizer, src_ids, tgt_ids)
+        seen = piece_shares(model, tokenizer, [*tags, *src_ids], tgt_ids)[:, len(tags) :]
         pieces = spans([tokenizer.decode_tgt(tgt_ids[:end]) for end in range(1, len(tgt_ids) + 1)])
         words = words_of(translation) if spaced else pieces
         of_words = [[i for i, piece in enumerate(pieces) if overlap(piece, word)] for word in words]

@@ -18,6 +18,7 @@ from mt.config_file import load_config
 from mt.cutting import cut_long
 from mt.data.batch import build_source
 from mt.data.sampler import plan_batches
+from mt.data_config import domain_tag, language_tag
 from mt.devices import choose_device
 from mt.errors import UserError
 from mt.mbr import expected_utilities
@@ -76,6 +77,8 @@ class Translator:
         """those of the newest file, and as this vocabulary writes them"""
         self.langs = langs
         self.spaced = (has_spaces(langs[0]), has_spaces(langs[1]))
+        self.tags: list[int] = []
+        """source ids that stand before every text"""
 
     @classmethod
     def load(cls, run: str | Path, device: str = "auto", ensemble: Sequence[str | Path] = ()) -> Translator:
@@ -90,6 +93,18 @@ class Translator:
     def device(self) -> torch.device:
         """Where the models are."""
         return self.model.projection.weight.device
+
+    def translate_to(self, tgt_lang: str | None = None, tag: str | None = None) -> None:
+        """From now on translate into this language, of a model of several, and as text of this kind.
+
+        Raises:
+            UserError: the model does not know the one or the other.
+        """
+        if tgt_lang is not None:
+            self.langs = (self.langs[0], tgt_lang)
+            self.spaced = (self.spaced[0], has_spaces(tgt_lang))
+        tags = [language_tag(tgt_lang)] if tgt_lang is not None else []
+        self.tags = self.tokenizer.encode_tags([*tags, *([domain_tag(tag)] if tag else [])])
 
     def use_bf16(self) -> None:
         """Compute in bfloat16: half the memory, and faster where the processor has products for it.
@@ -121,14 +136,15 @@ class Translator:
             first_line: the number of the first line, for warnings and for what is drawn at random.
         """
         to_piece = self.tokenizer.src.id_to_piece
-        line_parts = [cut_long(ids, self.max_len, to_piece) for ids in self.tokenizer.encode_src(lines)]
+        max_len = self.max_len - len(self.tags)
+        line_parts = [cut_long(ids, max_len, to_piece) for ids in self.tokenizer.encode_src(lines)]
         beginnings = [self.tokenizer.encode_prefix(prefix) for prefix in prefixes or [""] * len(lines)]
         sources, owners = [], []
         for line, (parts, beginning) in enumerate(zip(line_parts, beginnings, strict=True)):
             for number, part in enumerate(parts):
                 seed = derive_seed(search.seed, first_line + line, number)
                 required = self.required(search, part, is_first=number == 0)
-                sources.append(Source(part, [] if number else beginning, seed, required))
+                sources.append(Source([*self.tags, *part], [] if number else beginning, seed, required))
                 owners.append(line)
         found: list[list[list[Hypothesis]]] = [[] for _ in lines]
         for line, best in zip(owners, self.search(sources, search), strict=True):
@@ -167,10 +183,11 @@ class Translator:
         tokenizer, device = self.tokenizer, self.device
         src, src_mask = build_source([source.ids for source in sources], tokenizer.pad_id, tokenizer.eos_id)
         watched = search.coverage_penalty > 0
+        never = [tokenizer.pad_id, tokenizer.bos_id, tokenizer.unk_id, *tokenizer.tags.values()]
         task = Task(
             self.ensemble.step,
             self.ensemble.start(src.to(device), src_mask.to(device), search.n_hypotheses, watched),
-            Vocabulary(tokenizer.bos_id, tokenizer.eos_id, (tokenizer.pad_id, tokenizer.bos_id, tokenizer.unk_id)),
+            Vocabulary(tokenizer.bos_id, tokenizer.eos_id, never),
             limits,
             build_rules(search, tokenizer, sources, limits, self.spaced[1]),
             [source.required for source in sources],
@@ -281,7 +298,10 @@ def load_run(
         others.append(other)
         max_len = min(max_len, its_config.data.max_len)
     langs = (config.data.src_lang, config.data.tgt_lang)
-    return Translator(model, tokenizer, max_len, langs, config.search, others), config
+    translator = Translator(model, tokenizer, max_len, langs, config.search, others)
+    if config.data.language_tags:
+        translator.translate_to(config.data.tgt_lang)
+    return translator, config
 
 
 def load_model(run: Path, device: str, overrides: list[str] | None = None) -> tuple[Transformer, Tokenizer, Config]:

@@ -11,8 +11,8 @@ import torch
 
 from mt.alignment import Attention, source_attention
 from mt.choices import SearchMethod
-from mt.data.corpus import Corpus
 from mt.data.loader import sorted_batches
+from mt.data.mixture import Mixture
 from mt.distributed import ALONE, World
 from mt.metrics import Scorer
 from mt.objective import Objective
@@ -52,7 +52,7 @@ class Validator:
     """Validation text, ready to be used again and again."""
 
     translator: Translator
-    corpus: Corpus
+    corpus: Mixture
     text: list[tuple[str, str]]
     """source and reference lines"""
     scorer: Scorer
@@ -133,4 +133,6 @@ class Validator:
         """What the last decoder layer looks at while it writes the sample's hypothesis."""
         tokenizer, max_len = self.translator.tokenizer, self.translator.max_len
         src_ids, tgt_ids = tokenizer.encode_src([sample[0]])[0], tokenizer.encode_tgt([sample[2]])[0]
-        return source_attention(self.translator.model, tokenizer, src_ids[:max_len], tgt_ids[:max_len], layer=-1)
+        return source_attention(
+            self.translator.model, tokenizer, [*self.translator.tags, *src_ids][:max_len], tgt_ids[:max_len], layer=-1
+        )

@@ -53,7 +53,8 @@ def prepare_task(options: argparse.Namespace, folder: Path) -> Task:
 
     from mt.choices import Precision
     from mt.commands.preparation import prepare, set_up_run_folder
-    from mt.config import Config, DataConfig, TokenizerConfig, TrainingConfig
+    from mt.config import Config, TokenizerConfig, TrainingConfig
+    from mt.data_config import DataConfig
 
     datasets.disable_progress_bars()
     for side, path in (("src", options.src), ("tgt", options.tgt)):

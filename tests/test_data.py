@@ -1,19 +1,22 @@
 import bz2
 import gzip
+import hashlib
 import json
 import lzma
 from pathlib import Path
 
 import numpy as np
 import pytest
-from conftest import DEMO, write_pairs
+from conftest import DEMO, overrides, write_pairs
 from datasets import Dataset
 
+from mt.data import store
 from mt.data.batch import build_batch
-from mt.data.corpus import encode_corpus
+from mt.data.corpus import Encoder
 from mt.data.loader import BatchLoader
-from mt.data.sampler import plan_batches
-from mt.data.sources import SourceContext, load_pairs
+from mt.data.mixture import Member, Mixture
+from mt.data.sampler import Epoch, plan_batches
+from mt.data.sources import ParallelText, SourceContext, load_pairs, open_text
 from mt.errors import UserError
 from mt.tokenizer import SubwordSettings, train_tokenizer
 
@@ -87,8 +90,8 @@ def test_a_file_that_changes_is_read_again(load, tmp_path):
     assert load(tmp_path / "a") == [("zwei", "two")]
 
 
-def text_table(pairs: list[tuple[str, str]]) -> Dataset:
-    return Dataset.from_dict({"src": [s for s, _ in pairs], "tgt": [t for _, t in pairs]})
+def text_of(pairs: list[tuple[str, str]]) -> ParallelText:
+    return ParallelText("x", hashlib.sha256(repr(pairs).encode()).hexdigest(), len(pairs), lambda: iter(pairs))
 
 
 @pytest.fixture(scope="module")
@@ -97,11 +100,12 @@ def tokenizer():
     return train_tokenizer(lambda: lines, lambda: lines, SubwordSettings(), joint=True)
 
 
-def test_what_is_left_out_is_counted(tokenizer):
-    corpus = encode_corpus(
-        text_table([("a b", "b a"), ("", "a"), ("a", " "), ("a", "b " * 50), ("c", "c")]), tokenizer, 10, "k"
+def test_what_is_left_out_is_counted(tokenizer, tmp_path):
+    corpus = Encoder(tokenizer, 10, tmp_path).encode(
+        text_of([("a b", "b a"), ("", "a"), ("a", " "), ("a", "b " * 50), ("c", "c")]), ("de", "en"), "k"
     )
-    assert (len(corpus), corpus.n_empty, corpus.n_too_long) == (2, 2, 1)
+    assert len(corpus) == 2
+    assert corpus.left_out() == {"with an empty side": 2, "too long": 1}
     assert "2 pairs" in corpus.describe()
     assert "2 with an empty side and 1 too long" in corpus.describe()
     (pair,) = corpus.pairs(np.array([1]))
@@ -109,17 +113,17 @@ def test_what_is_left_out_is_counted(tokenizer):
     assert corpus.src_lens[1] == len(pair[0]) + 1
 
 
-def test_nothing_left_is_an_error(tokenizer):
-    with pytest.raises(UserError, match=r"data\.x: none of the 2 pairs can be used: 1 have an empty side and 1"):
-        encode_corpus(text_table([("a " * 50, "b"), ("", "b")]), tokenizer, 5, "data.x")
+def test_nothing_left_is_an_error(tokenizer, tmp_path):
+    with pytest.raises(UserError, match=r"data\.x: none of the 2 pairs can be used: 1 with an empty side, 1 too long"):
+        Encoder(tokenizer, 5, tmp_path).encode(text_of([("a " * 50, "b"), ("", "b")]), ("de", "en"), "data.x")
 
 
 def test_encoding_is_found_again(tokenizer, tmp_path, monkeypatch):
     write_pairs(tmp_path / "a", [("a b c", "c b a")] * 3, ("de", "en"))
     context = SourceContext("data.train", "train", "de", "en", tmp_path / "cache")
-    first = encode_corpus(load_pairs([str(tmp_path / "a")], context), tokenizer, 10, "k")
+    first = Encoder(tokenizer, 10, tmp_path).encode(open_text([str(tmp_path / "a")], context), ("de", "en"), "k")
     monkeypatch.setattr(type(tokenizer), "encode_src", lambda *_: pytest.fail("encoded twice"))
-    again = encode_corpus(load_pairs([str(tmp_path / "a")], context), tokenizer, 10, "k")
+    again = Encoder(tokenizer, 10, tmp_path).encode(open_text([str(tmp_path / "a")], context), ("de", "en"), "k")
     assert again.pairs(np.arange(3)) == first.pairs(np.arange(3))
 
 
@@ -131,7 +135,7 @@ def random_lengths(count: int) -> tuple[np.ndarray, np.ndarray]:
 
 def test_every_pair_is_in_one_batch_within_the_budget():
     src, tgt = random_lengths(5000)
-    batches = plan_batches(src, tgt, 500, seed=1, epoch=2)
+    batches = Epoch(src, tgt, 500, np.arange(5000), seed=1, number=2).batches(0)
     assert sorted(np.concatenate(batches)) == list(range(5000))
     assert all(len(batch) * max(src[batch].max(), tgt[batch].max()) <= 500 for batch in batches)
     with pytest.raises(ValueError, match="over the budget"):
@@ -142,7 +146,7 @@ def test_order_is_a_function_of_seed_and_epoch():
     src, tgt = random_lengths(1000)
 
     def order(seed: int, epoch: int) -> list[int]:
-        return list(np.concatenate(plan_batches(src, tgt, 500, seed, epoch)))
+        return list(np.concatenate(Epoch(src, tgt, 500, np.arange(1000), seed, epoch).batches(0)))
 
     assert order(1, 1) == order(1, 1)
     assert order(1, 1) != order(1, 2)
@@ -153,22 +157,24 @@ def test_nine_tenths_of_a_batch_are_real_tokens():
     src, tgt = ((DEMO / f"train.{lang}").read_text(encoding="utf-8").splitlines() for lang in ("zh", "en"))
     src_lens, tgt_lens = np.array([len(s) for s in src]), np.array([len(t.split()) + 1 for t in tgt])
     padded = sum(
-        len(batch) * (src_lens[batch].max() + tgt_lens[batch].max())
-        for batch in plan_batches(src_lens, tgt_lens, 2048, seed=1)
+        len(batch) * (src_lens[batch].max() + tgt_lens[batch].max()) for batch in plan_batches(src_lens, tgt_lens, 2048)
     )
     assert (src_lens.sum() + tgt_lens.sum()) / padded >= 0.9
 
 
-def test_loader_goes_on_where_it_was(tokenizer):
-    corpus = encode_corpus(text_table([(f"a {c}", f"{c} b") for c in "abcdefgh" * 5]), tokenizer, 10, "k")
-    whole = BatchLoader(corpus, 24, seed=3)
+def test_loader_goes_on_where_it_was(tokenizer, tmp_path):
+    corpus = Encoder(tokenizer, 10, tmp_path).encode(
+        text_of([(f"a {c}", f"{c} b") for c in "abcdefgh" * 5]), ("de", "en"), "k"
+    )
+    mixture = Mixture([Member("x", corpus)], [(0, [1.0])])
+    whole = BatchLoader(mixture, 24, seed=3)
     expected = [whole.next_batch() for _ in range(40)]
-    assert whole.epoch >= 2
-    again = BatchLoader(corpus, 24, seed=3)
+    assert whole.place.epoch >= 2
+    again = BatchLoader(mixture, 24, seed=3)
     for _ in range(17):
         again.next_batch()
-    resumed = BatchLoader(corpus, 24, seed=3)
-    resumed.epoch, resumed.cursor = again.epoch, again.cursor
+    resumed = BatchLoader(mixture, 24, seed=3)
+    resumed.place = again.place
     for batch in expected[17:]:
         assert batch.src.equal(resumed.next_batch().src)
 
@@ -181,3 +187,42 @@ def test_batch_layout():
     assert batch.targets.tolist() == [7, 3, 9, 10, 11, 3]
     assert batch.src_mask.tolist() == [[True, True, True], [True, True, False]]
     assert batch.n_tgt_tokens == 6
+
+
+def test_preparation_alone_and_then_training(corpus, mt, tmp_path, monkeypatch):
+    """The second command finds the tokeniser and what was encoded, and gives the same as one alone."""
+    arguments = [*overrides(corpus, "training.max_steps=4")[1:], f"data.cache_dir={tmp_path}/cache"]
+    prepared = mt("prepare", *arguments, f"run_dir={tmp_path}/run")
+    assert prepared.code == 0, prepared.err
+    assert "Training data: 800 pairs" in prepared.err
+    assert not (tmp_path / "run" / "model.safetensors").exists()
+    monkeypatch.setattr(store, "as_array", lambda *_: pytest.fail("encoded again"))
+    trained = mt("train", *arguments, f"run_dir={tmp_path}/run")
+    assert trained.code == 0, trained.err
+    assert "Training the tokeniser" not in trained.err
+    monkeypatch.undo()
+    assert mt("train", *arguments, f"run_dir={tmp_path}/whole").code == 0
+    assert (tmp_path / "run/model.safetensors").read_bytes() == (tmp_path / "whole/model.safetensors").read_bytes()
+
+
+def test_an_interrupted_preparation_goes_on(tokenizer, tmp_path, monkeypatch):
+    pairs = [(f"a {c}", f"{c} b") for c in "abcdefgh" * 5]
+    monkeypatch.setattr(store, "PAIRS_A_PART", 7)
+    expected = Encoder(tokenizer, 10, tmp_path / "whole").encode(text_of(pairs), ("de", "en"), "k")
+    calls = []
+
+    def encode(self, lines):
+        calls.append(len(lines))
+        if len(calls) == 4:
+            raise KeyboardInterrupt
+        return original(self, lines)
+
+    original = type(tokenizer).encode_src
+    monkeypatch.setattr(type(tokenizer), "encode_src", encode)
+    with pytest.raises(KeyboardInterrupt):
+        Encoder(tokenizer, 10, tmp_path / "parts").encode(text_of(pairs), ("de", "en"), "k")
+    again = Encoder(tokenizer, 10, tmp_path / "parts").encode(text_of(pairs), ("de", "en"), "k")
+    assert calls == [7, 7, 7, 7, 7, 7, 5]
+    rows = np.arange(40)
+    assert again.pairs(rows) == expected.pairs(rows)
+    assert [tokenizer.decode_src(src) for src, _ in again.pairs(rows)] == [src for src, _ in pairs]

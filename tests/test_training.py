@@ -144,20 +144,20 @@ def test_a_kill_loses_only_what_is_after_the_last_checkpoint(corpus, tmp_path):
 
 def test_accumulated_small_batches_equal_one_large(corpus, tmp_path, mt, monkeypatch):
     """1 x 8 batches = 2 x 4 = 4 x 2 …: the same pairs a step, cut differently, give the same weights."""
-    import mt.data.loader as module
+    from mt.data.sampler import Epoch
 
-    original = module.plan_batches
+    original = Epoch.batches
 
-    def cut_finer(src, tgt, max_tokens, seed=None, epoch=0):
+    def cut_finer(self, pool):
         pieces = int(os.environ["TEST_PIECES"])
-        batches = [batch for batch in original(src, tgt, 600, seed, epoch) if len(batch) >= 4]
+        batches = [batch for batch in original(self, pool) if len(batch) >= 4]
         return [part for batch in batches for part in split(batch, pieces)]
 
     def split(batch, pieces):
         bounds = [round(i * len(batch) / pieces) for i in range(pieces + 1)]
         return [batch[a:b] for a, b in itertools.pairwise(bounds)]
 
-    monkeypatch.setattr(module, "plan_batches", cut_finer)
+    monkeypatch.setattr(Epoch, "batches", cut_finer)
     results = []
     for pieces in (1, 2, 4):
         monkeypatch.setenv("TEST_PIECES", str(pieces))

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import datasets
 
-from mt.commands.search_options import search_overrides
+from mt.commands.search_options import add_direction, aim, search_overrides
 from mt.devices import keep_freed_memory
 from mt.errors import UserError
 from mt.logs import set_up_console
@@ -34,6 +34,7 @@ def build_parser() -> argparse.ArgumentParser:
         help="a test set to score instead: a prefix, .tsv, .jsonl, .parquet or hub:NAME",
     )
     parser.add_argument("--beam-size", metavar="N", help="hypotheses that are followed at once; 1 is greedy search")
+    add_direction(parser)
     parser.add_argument("--device", default="auto", help="cpu, cuda, cuda:1, mps; default: a GPU if there is one")
     parser.add_argument(
         "--set", action="append", default=[], metavar="search.KEY=VALUE", help="any other key of the search section"
@@ -48,6 +49,7 @@ def main(arguments: list[str]) -> int:
     keep_freed_memory()
     (datasets.enable_progress_bars if on_terminal() else datasets.disable_progress_bars)()
     translator, config = load_run(options.run, options.device, search_overrides(options))
+    aim(translator, config, options)
     if options.test:
         config.data.test = {}
         for test in options.test:

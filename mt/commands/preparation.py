@@ -3,16 +3,30 @@
 from __future__ import annotations
 
 import logging
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
+import numpy as np
 from datasets import Dataset
 
-from mt.config import Config, source_list
+from mt.config import Config
 from mt.config_file import save_config
-from mt.data.corpus import Corpus, encode_corpus
-from mt.data.sources import load_pairs
+from mt.data.cleaning import NO_HASHES, Cleaning, Hashes, hash_of
+from mt.data.corpus import Encoder
+from mt.data.mixture import Member, Mixture, weights_by_temperature
+from mt.data.sources import ParallelText, SourceContext, load_pairs, open_text
+from mt.data_config import (
+    CleanConfig,
+    DataConfig,
+    TrainingSource,
+    domain_tag,
+    language_tag,
+    source_list,
+    training_sources,
+    training_stages,
+)
 from mt.errors import UserError
 from mt.scoring import load_test_sets, source_context
 from mt.storage import remove_leftovers, replacing
@@ -34,8 +48,8 @@ class Prepared:
     """The data of a run, read, tokenised and checked."""
 
     tokenizer: Tokenizer
-    train: Corpus
-    valid: Corpus
+    train: Mixture
+    valid: Mixture
     valid_text: Dataset
     tests: dict[str, Dataset]
 
@@ -43,10 +57,11 @@ class Prepared:
 def prepare(config: Config, run: Path) -> Prepared:
     """Read all text, make or load the tokeniser, encode. Nothing is written to the run folder."""
     data = config.data
-    text = {
-        key: load_pairs(source_list(f"data.{key}", source), source_context(data, key, split))
-        for key, source, split in (("train", data.train, "train"), ("valid", data.valid, "validation"))
-    }
+    sources = training_sources(data.train)
+    texts = [open_text(source.path, training_context(data, source)) for source in sources]
+    valid_context = source_context(data, "valid", "validation")
+    valid_sources = source_list("data.valid", data.valid)
+    valid_text = load_pairs(valid_sources, valid_context)
     tests = load_test_sets(data)
     trained = any((run / "checkpoints").glob("step-*"))  # then another tokeniser would not fit the weights
     if trained or all(path.exists() for path in model_paths(run, config.tokenizer.joint)):
@@ -54,14 +69,77 @@ def prepare(config: Config, run: Path) -> Prepared:
     elif config.training.init_from is not None and not config.training.new_vocab:
         tokenizer = load_tokenizer(Path(config.training.init_from), config.tokenizer.joint)
     else:
-        tokenizer = make_tokenizer(config, text["train"])
-    corpora = {key: encode_corpus(table, tokenizer, data.max_len, f"data.{key}") for key, table in text.items()}
-    return Prepared(tokenizer, corpora["train"], corpora["valid"], text["valid"], tests)
+        tokenizer = make_tokenizer(config, texts)
+    encoder = Encoder(tokenizer, data.max_len, valid_context.cache_dir)
+    valid = encoder.encode(open_text(valid_sources, valid_context), (data.src_lang, data.tgt_lang), "data.valid")
+    hashes = {name: source_hashes(text) for name, text in tests.items()}
+    encoder = replace(
+        encoder, cleaning=build_cleaning(data.clean), test_sources=np.concatenate([NO_HASHES, *hashes.values()])
+    )
+    train = []
+    for source, text in zip(sources, texts, strict=True):
+        langs = (source.src_lang or data.src_lang, source.tgt_lang or data.tgt_lang)
+        corpus = encoder.encode(text, langs, "data.train")
+        train.append(Member(text.name, corpus, tokenizer.encode_tags(tags_of(data, source))))
+    warn_of_overlap(train, hashes)
+    valid_tags = tokenizer.encode_tags(tags_of(data, TrainingSource(valid_sources)))
+    return Prepared(
+        tokenizer, Mixture(train, stages_of(data, train)), Mixture([Member("", valid, valid_tags)], [(0, [1.0])]),
+        valid_text, tests,
+    )  # fmt: skip
 
 
-def make_tokenizer(config: Config, text: Dataset) -> Tokenizer:
+def source_hashes(text: Dataset) -> Hashes:
+    """Of the sources of a test set."""
+    return np.array([hash_of(src) for src in text["src"]], np.uint64)
+
+
+def build_cleaning(config: CleanConfig) -> Cleaning:
+    """What is left out of the training data."""
+    return Cleaning(
+        config.max_ratio, config.identical, config.control, config.language, config.duplicates.value, config.overlap
+    )
+
+
+def warn_of_overlap(train: Sequence[Member], tests: dict[str, Hashes]) -> None:
+    """Say how much of a test set is trained on: its score then says little."""
+    for name, hashes in tests.items():
+        known = np.any([member.corpus.has_sources(hashes) for member in train], axis=0).sum()
+        if known:
+            log.warning(
+                "%s of the %s sources of data.test.%s are in the training data, too: its scores will be too good. "
+                "data.clean.overlap=true leaves them out of the training.",
+                f"{known:,}", f"{len(hashes):,}", name,
+            )  # fmt: skip
+
+
+def training_context(data: DataConfig, source: TrainingSource) -> SourceContext:
+    """What reading an entry of `data.train` needs to know."""
+    context = source_context(data, "train", "train")
+    return replace(context, src_lang=source.src_lang or data.src_lang, tgt_lang=source.tgt_lang or data.tgt_lang)
+
+
+def tags_of(data: DataConfig, source: TrainingSource) -> list[str]:
+    """The marks before the sources of a corpus: its target language, then what it is."""
+    languages = [language_tag(source.tgt_lang or data.tgt_lang)] * data.language_tags
+    return [*languages, *([domain_tag(source.tag)] if source.tag else [])]
+
+
+def stages_of(data: DataConfig, members: Sequence[Member]) -> list[tuple[int, list[float]]]:
+    """The weights of the corpora, and the step until which each holds."""
+    weights = [source.weight for source in training_sources(data.train)]
+    if data.temperature is not None:
+        weights = weights_by_temperature([len(member.corpus) for member in members], data.temperature, weights)
+    return [*((stage.until_step, stage.weights) for stage in training_stages(data.stages)), (0, weights)]
+
+
+def make_tokenizer(config: Config, texts: Sequence[ParallelText]) -> Tokenizer:
     """Train the tokeniser on the training text."""
-    if not any(src.strip() and tgt.strip() for src, tgt in zip(text["src"], text["tgt"], strict=True)):
+
+    def side(number: int) -> Iterator[str]:
+        return (pair[number] for text in texts for pair in text.read())
+
+    if not any(src.strip() and tgt.strip() for text in texts for src, tgt in text.read()):
         raise UserError("data.train: every pair has an empty side.")
     log.info("Training the tokeniser on data.train.")
     settings = SubwordSettings(
@@ -69,12 +147,9 @@ def make_tokenizer(config: Config, text: Dataset) -> Tokenizer:
         config.tokenizer.vocab_size,
         config.tokenizer.character_coverage,
         config.tokenizer.max_train_sentences,
+        config.data.tags,
     )
-
-    def column(name: str) -> list[str]:
-        return text[name]  # type: ignore[no-any-return]
-
-    tokenizer = train_tokenizer(partial(column, "src"), partial(column, "tgt"), settings, config.tokenizer.joint)
+    tokenizer = train_tokenizer(partial(side, 0), partial(side, 1), settings, config.tokenizer.joint)
     if config.tokenizer.vocab_size is None and min(tokenizer.vocab_sizes) < AUTOMATIC_VOCAB_SIZE:
         log.info("The text gives fewer than %s pieces; all are taken.", f"{AUTOMATIC_VOCAB_SIZE:,}")
     return tokenizer

@@ -87,7 +87,9 @@ class Prompt:
         tokenizer, max_len = self.translator.tokenizer, self.translator.max_len
         src_ids, tgt_ids = tokenizer.encode_src([self.last[0]])[0], tokenizer.encode_tgt([self.last[1]])[0]
         model = self.translator.model
-        return source_attention(model, tokenizer, src_ids[:max_len], tgt_ids[:max_len], len(model.decoder) // 2)
+        return source_attention(
+            model, tokenizer, [*self.translator.tags, *src_ids][:max_len], tgt_ids[:max_len], len(model.decoder) // 2
+        )
 
 
 def with_n_best(search: SearchConfig, n_best: int, fixed: bool = False) -> SearchConfig:

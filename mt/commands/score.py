@@ -10,6 +10,7 @@ from itertools import islice
 from math import exp
 from pathlib import Path
 
+from mt.commands.search_options import add_direction, aim
 from mt.config_file import load_config
 from mt.data.sources import Pair, read_two_files
 from mt.devices import keep_freed_memory
@@ -36,6 +37,7 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument("src", type=Path, metavar="SRC", help="source sentences, one a line (also .gz, .bz2, .xz)")
     parser.add_argument("tgt", type=Path, metavar="TGT", help="their translations")
     parser.add_argument("--json", action="store_true", help="print a JSON object a line, with each piece's probability")
+    add_direction(parser)
     parser.add_argument("--device", default="auto", help="cpu, cuda, cuda:1, mps; default: a GPU if there is one")
     return parser
 
@@ -50,11 +52,12 @@ def main(arguments: list[str]) -> int:
             raise UserError(f"There is no file {path}.")
     config = load_config(options.run / "config.yaml")
     translator = load_run(options.run, options.device)[0]
+    aim(translator, config, options)
     tokenizer, scoring = translator.tokenizer, build_scoring(config.search)
     total, n_tokens, n_lines = 0.0, 0, 0
     for pairs in in_groups(read_two_files(options.src, options.tgt)):
         sides = (tokenizer.encode_src([src for src, _ in pairs]), tokenizer.encode_tgt([tgt for _, tgt in pairs]))
-        ids = list(zip(*sides, strict=True))
+        ids = [([*translator.tags, *source], target) for source, target in zip(*sides, strict=True)]
         check_positions(ids, 1 + n_lines, translator.model.n_target_positions)
         n_lines += len(ids)
         for (_, target), log_probs in zip(ids, token_log_probs(translator.model, tokenizer, ids, 4096), strict=True):

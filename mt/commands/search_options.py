@@ -1,10 +1,12 @@
-"""The options of several commands that change the search."""
+"""The options of several commands: how to search, and what into."""
 
 from __future__ import annotations
 
 import argparse
 
+from mt.config import Config
 from mt.errors import UserError
+from mt.translator import Translator
 
 
 def search_overrides(options: argparse.Namespace) -> list[str]:
@@ -16,3 +18,16 @@ def search_overrides(options: argparse.Namespace) -> list[str]:
     if options.beam_size is not None:
         overrides.append(f"search.beam_size={options.beam_size}")
     return overrides
+
+
+def add_direction(parser: argparse.ArgumentParser) -> None:
+    """Options for a model of several languages, or of several kinds of text."""
+    parser.add_argument("--to", metavar="LANG", help="target language, of a model of several (data.language_tags)")
+    parser.add_argument("--tag", metavar="NAME", help="take it as text of this kind, a tag of data.train")
+
+
+def aim(translator: Translator, config: Config, options: argparse.Namespace) -> None:
+    """Do what these options say."""
+    if options.to or options.tag:
+        default = config.data.tgt_lang if config.data.language_tags else None
+        translator.translate_to(options.to or default, options.tag)

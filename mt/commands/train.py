@@ -223,8 +223,11 @@ def build_trainer(config: Config, data: Prepared, model: Transformer, world: Wor
 
 def build_validator(config: Config, data: Prepared, model: Transformer, world: World = ALONE) -> Validator:
     """What scores a model on the validation data."""
+    langs = (config.data.src_lang, config.data.tgt_lang)
+    translator = Translator(model, data.tokenizer, config.data.max_len, langs)
+    translator.translate_to(langs[1] if config.data.language_tags else None)
     return Validator(
-        Translator(model, data.tokenizer, config.data.max_len, (config.data.src_lang, config.data.tgt_lang)),
+        translator,
         data.valid,
         list(zip(data.valid_text["src"], data.valid_text["tgt"], strict=True)),
         Scorer(config.data.tgt_lang),

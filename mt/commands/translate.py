@@ -16,7 +16,7 @@ from mt.commands.lines import read_groups
 from mt.commands.output import opened_output
 from mt.commands.packages import require_package
 from mt.commands.prompt import Prompt, is_asked_for, with_n_best
-from mt.commands.search_options import search_overrides
+from mt.commands.search_options import add_direction, aim, search_overrides
 from mt.config import Config
 from mt.devices import bf16_is_faster, keep_freed_memory
 from mt.errors import UserError
@@ -72,6 +72,7 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument("--beam-size", metavar="N", help="hypotheses that are followed at once; 1 is greedy search")
     parser.add_argument("--n-best", type=int, metavar="N", help="print the N best: `line ||| translation ||| score`")
     parser.add_argument("--json", action="store_true", help="print a JSON object a line, with scores")
+    add_direction(parser)
     parser.add_argument("--prefix", default="", metavar="TEXT", help="what every translation begins with")
     parser.add_argument(
         "--ensemble", action="append", default=[], type=Path, metavar="RUN", help="one more run to translate together"
@@ -102,6 +103,7 @@ def main(arguments: list[str]) -> int:
     translator, config = load_run(options.run, options.device, search_overrides(options), options.ensemble)
     if options.n_best is not None:
         config.search = with_n_best(config.search, options.n_best, options.beam_size is not None)
+    aim(translator, config, options)
     if options.precision == "bf16" or (options.precision == "auto" and bf16_is_faster(translator.device)):
         translator.use_bf16()
     if options.engine == "ctranslate2":
@@ -151,7 +153,10 @@ def translate_texts(
         plain = [text.plain for text in marked]
         best = translator.n_best(plain, config.search, [options.prefix] * len(texts), first_line)
         return [
-            [replace(one, text=put_back(text, one.text, model, tokenizer, spaced)) for one in translations]
+            [
+                replace(one, text=put_back(text, one.text, model, tokenizer, spaced, translator.tags))
+                for one in translations
+            ]
             for text, translations in zip(marked, best, strict=True)
         ]
     if not options.split:
@@ -189,7 +194,9 @@ def align_texts(translator: Translator, source: str, translations: list[Translat
     n_pieces = max(len(translations[0].pieces), 1 + len(translator.tokenizer.encode_src([source])[0]))
     if n_pieces > translator.ensemble.n_target_positions:
         return []
-    return align(translator.model, translator.tokenizer, source, translations[0].text, translator.spaced)
+    return align(
+        translator.model, translator.tokenizer, source, translations[0].text, translator.spaced, translator.tags
+    )
 
 
 @dataclass(frozen=True)

@@ -1,98 +1,96 @@
-"""Parallel text encoded once: ids in a memory-mapped Arrow table, lengths in memory."""
+"""Parallel text encoded once: ids on disk, lengths in memory."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
 
 import numpy as np
-from datasets import Dataset, Features, Sequence, Value
+from numpy.typing import NDArray
 
-from mt.data.sampler import Indices
+from mt.data.cleaning import KEPT, NO_HASHES, REASONS, Cleaning, Hashes, language_identifier, observe, reasons
+from mt.data.sampler import Indices, Lengths
+from mt.data.sources import ParallelText
+from mt.data.store import EncodedPairs, encode_text
 from mt.errors import UserError
-from mt.tokenizer import Tokenizer
-
-FEATURES = Features(
-    {
-        "src_ids": Sequence(Value("int32")),
-        "tgt_ids": Sequence(Value("int32")),
-        "src_len": Value("int32"),
-        "tgt_len": Value("int32"),
-    }
-)
+from mt.tokenizer import Pairs, Tokenizer
 
 
 @dataclass
 class Corpus:
     """Pairs of ids, special ids not among them."""
 
-    table: Dataset
-    src_lens: Indices
+    encoded: EncodedPairs
+    reasons: NDArray[np.uint8]
+    """why each encoded pair is left out, or KEPT"""
+    rows: Indices
+    """of the pairs that are used"""
+    src_lens: Lengths
     """pieces of each source side, one more for the end mark"""
-    tgt_lens: Indices
-    n_empty: int
-    """pairs left out because a side is empty"""
-    n_too_long: int
+    tgt_lens: Lengths
 
     def __len__(self) -> int:
         return len(self.src_lens)
 
-    def pairs(self, indices: Indices) -> list[tuple[list[int], list[int]]]:
+    def pairs(self, indices: Indices) -> Pairs:
         """The source and target ids of some pairs."""
-        rows = self.table[indices]
-        return list(zip(rows["src_ids"], rows["tgt_ids"], strict=True))
+        return self.encoded.pairs(self.rows[indices])
+
+    def left_out(self) -> dict[str, int]:
+        """How many pairs were left out for each reason."""
+        counts = np.bincount(self.reasons, minlength=len(REASONS))
+        return {reason: int(count) for reason, count in zip(REASONS[1:], counts[1:], strict=True) if count}
+
+    def has_sources(self, hashes: Hashes) -> NDArray[np.bool_]:
+        """Which of some sentences are the source of a pair that is used."""
+        return np.isin(hashes, self.encoded.facts().src_hashes[self.rows])
 
     def describe(self) -> str:
         """How many pairs there are and what was left out, in a sentence."""
-        dropped = [
-            f"{count:,} {reason}"
-            for count, reason in ((self.n_empty, "with an empty side"), (self.n_too_long, "too long"))
-            if count
-        ]
-        left_out = f"; left out: {' and '.join(dropped)}" if dropped else ""
-        tokens = int(self.src_lens.sum()), int(self.tgt_lens.sum())
-        return f"{len(self):,} pairs, {tokens[0]:,} source and {tokens[1]:,} target tokens{left_out}"
+        dropped = [f"{count:,} {reason}" for reason, count in self.left_out().items()]
+        last = f"{', '.join(dropped[:-1])} and {dropped[-1]}" if len(dropped) > 1 else "".join(dropped)
+        tokens = int(self.src_lens.sum(dtype=np.int64)), int(self.tgt_lens.sum(dtype=np.int64))
+        text = f"{len(self):,} pairs, {tokens[0]:,} source and {tokens[1]:,} target tokens"
+        return f"{text}; left out: {last}" if dropped else text
 
 
-def encode_corpus(text: Dataset, tokenizer: Tokenizer, max_len: int, key: str) -> Corpus:
-    """Encode a table of `src` and `tgt` text, or find what an earlier run encoded with the same tokeniser.
+@dataclass(frozen=True)
+class Encoder:
+    """From text to a corpus."""
 
-    Args:
-        max_len: pairs with a side of more pieces are left out.
-        key: the configuration key of the corpus, for error messages.
+    tokenizer: Tokenizer
+    max_len: int
+    """pairs with a side of more pieces are left out"""
+    cache_dir: Path
+    """where encoded text is kept"""
+    cleaning: Cleaning = field(default_factory=Cleaning)
+    test_sources: Hashes = field(default_factory=NO_HASHES.copy)
+    """of the sentences of the test sets"""
 
-    Raises:
-        UserError: no pair is left.
-    """
+    def encode(self, text: ParallelText, langs: tuple[str, str], key: str) -> Corpus:
+        """Encode text, or find what an earlier run encoded with the same tokeniser.
 
-    def encode(rows: dict[str, list[str]]) -> dict[str, Any]:
-        src_ids, tgt_ids = tokenizer.encode_src(rows["src"]), tokenizer.encode_tgt(rows["tgt"])
-        return {
-            "src_ids": src_ids,
-            "tgt_ids": tgt_ids,
-            "src_len": [len(ids) for ids in src_ids],
-            "tgt_len": [len(ids) for ids in tgt_ids],
-        }
+        Args:
+            langs: source and target language.
+            key: the configuration key of the corpus, for error messages.
 
-    table = text.map(
-        encode,
-        batched=True,
-        batch_size=10_000,
-        remove_columns=text.column_names,
-        features=FEATURES,
-        new_fingerprint=f"{text._fingerprint}-{tokenizer.fingerprint}",
-        desc=f"Encoding {key}",
-    )
-    lengths = table.select_columns(["src_len", "tgt_len"]).with_format("numpy")[:]
-    src_lens, tgt_lens = lengths["src_len"].astype(np.int64), lengths["tgt_len"].astype(np.int64)
-    empty = (src_lens == 0) | (tgt_lens == 0)
-    too_long = ~empty & ((src_lens > max_len) | (tgt_lens > max_len))
-    kept = np.flatnonzero(~empty & ~too_long)
-    if len(kept) == 0:
-        raise UserError(
-            f"{key}: none of the {len(table):,} pairs can be used: {empty.sum():,} have an empty side and "
-            f"{too_long.sum():,} a side of more than data.max_len={max_len} pieces."
-        )
-    if len(kept) < len(table):
-        table = table.select(kept)
-    return Corpus(table, src_lens[kept] + 1, tgt_lens[kept] + 1, int(empty.sum()), int(too_long.sum()))
+        Raises:
+            UserError: no pair is left.
+        """
+        cleaning = self.cleaning
+        folder = self.cache_dir / "encoded" / f"{text.fingerprint}-{self.tokenizer.fingerprint}-{cleaning.text_key}"
+        identify = language_identifier() if cleaning.language else None
+        look = partial(observe, cleaning=cleaning, langs=langs, identify=identify)
+        encode_text(text, self.tokenizer, look, folder, f"Encoding {key}")
+        encoded = EncodedPairs(folder)
+        lens = (encoded.src_lens, encoded.tgt_lens)
+        why = reasons(encoded.facts(), lens, cleaning, self.max_len, self.test_sources)
+        kept = np.flatnonzero(why == KEPT)
+        corpus = Corpus(encoded, why, kept, lens[0][kept] + 1, lens[1][kept] + 1)
+        if len(kept) == 0:
+            counts = ", ".join(f"{count:,} {reason}" for reason, count in corpus.left_out().items())
+            raise UserError(
+                f"{key}: none of the {len(encoded):,} pairs can be used: {counts} (data.max_len={self.max_len})."
+            )
+        return corpus

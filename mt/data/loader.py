@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 
 from mt.data.batch import Batch, build_batch
-from mt.data.corpus import Corpus
-from mt.data.sampler import Indices, plan_batches
+from mt.data.mixture import Mixture
+from mt.data.sampler import Epoch, Indices, Place, plan_batches
 from mt.random import derive_seed
 from mt.tokenizer import BOS, EOS, PAD, Pairs
 
@@ -15,11 +16,11 @@ Resample = Callable[[Pairs, int], Pairs]
 
 
 class BatchLoader:
-    """Batches of one epoch after the other. `epoch` and `cursor` are its whole state: set them to go on from there."""
+    """Batches of one epoch after the other. `place` is its whole state: set it to go on from there."""
 
     def __init__(
         self,
-        corpus: Corpus,
+        corpus: Mixture,
         max_tokens: int,
         seed: int,
         rank: int = 0,
@@ -36,44 +37,65 @@ class BatchLoader:
         self.rank = rank
         self.n_ranks = n_ranks
         self.resample = resample
-        self.epoch = 0
-        self.cursor = 0
-        """Batches of this epoch that have been given, to any rank."""
-        self._plan: tuple[int, list[Indices]] | None = None
+        self.place = Place()
+        self._epoch: tuple[tuple[int, int], Epoch] | None = None
+        self._plan: tuple[Place, list[Indices]] | None = None
+
+    def epoch(self) -> Epoch:
+        """The current one."""
+        corpus, number, stage = self.corpus, self.place.epoch, self.place.stage
+        if self._epoch is None or self._epoch[0] != (number, stage):
+            drawn = corpus.drawn(self.seed, number, stage)
+            epoch = Epoch(corpus.src_lens, corpus.tgt_lens, self.max_tokens, drawn, self.seed, number)
+            self._epoch = ((number, stage), epoch)
+        return self._epoch[1]
 
     def plan(self) -> list[Indices]:
-        """The batches of the current epoch."""
-        if self._plan is None or self._plan[0] != self.epoch:
-            batches = plan_batches(
-                self.corpus.src_lens, self.corpus.tgt_lens, self.max_tokens, seed=self.seed, epoch=self.epoch
-            )
-            self._plan = (self.epoch, batches)
+        """The batches of the current pool."""
+        key = replace(self.place, cursor=0)
+        if self._plan is None or self._plan[0] != key:
+            self._plan = (key, self.epoch().batches(self.place.pool))
         return self._plan[1]
+
+    def begin_step(self, step: int) -> None:
+        """The next batches are for the update after `step`: with a new stage, a new epoch begins."""
+        stage = self.corpus.stage_at(step)
+        if stage != self.place.stage:
+            epoch = self.place.epoch + (self.place.pool + self.place.cursor > 0)
+            self.place = Place(epoch, stage=stage)
 
     def next_batch(self) -> Batch:
         """This rank's batch of the next `n_ranks`."""
         group = [self.next_indices() for _ in range(self.n_ranks)]
         pairs = self.corpus.pairs(group[self.rank])
         if self.resample:
-            pairs = self.resample(pairs, derive_seed(self.seed, self.epoch, self.cursor, self.rank))
+            place = self.place
+            pairs = self.resample(pairs, derive_seed(self.seed, place.epoch, place.cursor, self.rank, place.pool))
         return build_batch(pairs, PAD, BOS, EOS)
 
     def next_indices(self) -> Indices:
         """The batch at the cursor, which moves on."""
-        if self.cursor >= len(self.plan()):
-            self.epoch += 1
-            self.cursor = 0
-        indices = self.plan()[self.cursor]
-        self.cursor += 1
+        place = self.place
+        if place.cursor >= len(self.plan()):
+            more = place.pool + 1 < self.epoch().n_pools
+            place = replace(place, pool=place.pool + 1) if more else replace(place, epoch=place.epoch + 1, pool=0)
+            place = replace(place, cursor=0)
+        self.place = replace(place, cursor=place.cursor + 1)
+        indices: Indices = self.plan()[place.cursor]
         return indices
 
     @property
     def epochs(self) -> float:
         """Epochs given so far, as a fraction."""
-        return self.epoch + self.cursor / len(self.plan())
+        return self.place.epoch + (self.place.pool + self.place.cursor / len(self.plan())) / self.epoch().n_pools
+
+    @property
+    def batches_per_epoch(self) -> int:
+        """About as many, going by the current pool."""
+        return len(self.plan()) * self.epoch().n_pools
 
 
-def sorted_batches(corpus: Corpus, max_tokens: int, rank: int = 0, n_ranks: int = 1) -> Iterator[Batch]:
+def sorted_batches(corpus: Mixture, max_tokens: int, rank: int = 0, n_ranks: int = 1) -> Iterator[Batch]:
     """Every pair once, in batches of like length, of which each rank gets its share: for validation."""
     for indices in plan_batches(corpus.src_lens, corpus.tgt_lens, max_tokens)[rank::n_ranks]:
         yield build_batch(corpus.pairs(indices), PAD, BOS, EOS)

@@ -2,24 +2,38 @@
 
 from __future__ import annotations
 
+from copy import deepcopy
+from dataclasses import dataclass
+from functools import cached_property
+
 import numpy as np
 from numpy.typing import NDArray
 
 Indices = NDArray[np.int64]
+Lengths = NDArray[np.int32] | NDArray[np.int64]
 POOL_SIZE = 1 << 17
-"""Pairs that are sorted by length together: all of a small corpus; a random part of a large one, in bounded time."""
+"""Pairs that are sorted by length and planned together: all of a small corpus, a random part of a large one."""
 
 
-def plan_batches(
-    src_lens: Indices, tgt_lens: Indices, max_tokens: int, seed: int | None = None, epoch: int = 0
-) -> list[Indices]:
-    """Cut a corpus into batches of pairs of like length within a token budget.
+@dataclass(frozen=True)
+class Place:
+    """Where in the order of all batches a loader is."""
+
+    epoch: int = 0
+    pool: int = 0
+    """of this epoch, see `Epoch`"""
+    cursor: int = 0
+    """batches of this pool that have been given, to any rank"""
+    stage: int = 0
+    """of the corpora's weights, see `mt.data.mixture`"""
+
+
+def plan_batches(src_lens: Lengths, tgt_lens: Lengths, max_tokens: int) -> list[Indices]:
+    """Cut some pairs into batches of like length within a token budget, short ones first.
 
     Args:
         src_lens, tgt_lens: length of each side of each pair, end marks counted.
         max_tokens: budget of a batch: rows times the longest side of any of its pairs.
-        seed: orders pairs of the same lengths, and the batches, at random; None leaves them sorted.
-        epoch: another random order for each.
 
     Returns:
         Indices of pairs, an array a batch; every pair is in exactly one.
@@ -27,22 +41,55 @@ def plan_batches(
     Raises:
         ValueError: a pair alone is over the budget.
     """
+    return cut_pool(np.arange(len(src_lens)), src_lens, tgt_lens, max_tokens)
+
+
+@dataclass(frozen=True)
+class Epoch:
+    """Pairs of a corpus in random order: pool by pool, of which each is planned when its turn comes."""
+
+    src_lens: Lengths
+    """of each pair of the corpus, end marks counted"""
+    tgt_lens: Lengths
+    max_tokens: int
+    """budget of a batch, as in `plan_batches`"""
+    drawn: Indices
+    """the pairs of this epoch, in no order; one may come several times"""
+    seed: int
+    number: int
+    """of the epoch; each has another order"""
+
+    @cached_property
+    def shuffled(self) -> tuple[Indices, np.random.Generator]:
+        """The pairs in their order, and the generator as it is then."""
+        generator = np.random.default_rng([self.seed, self.number])
+        return self.drawn[generator.permutation(len(self.drawn))], generator
+
+    @property
+    def n_pools(self) -> int:
+        """Pools of this epoch."""
+        return -(-len(self.drawn) // POOL_SIZE)
+
+    def batches(self, pool: int) -> list[Indices]:
+        """The batches of a pool, in random order."""
+        order, generator = self.shuffled
+        pairs = order[pool * POOL_SIZE : (pool + 1) * POOL_SIZE]
+        batches = cut_pool(pairs, self.src_lens, self.tgt_lens, self.max_tokens)
+        if pool:
+            generator = np.random.default_rng([self.seed, self.number, pool])
+        return [batches[i] for i in deepcopy(generator).permutation(len(batches))]
+
+
+def cut_pool(pairs: Indices, src_lens: Lengths, tgt_lens: Lengths, max_tokens: int) -> list[Indices]:
+    """`plan_batches` of some pairs of a corpus."""
+    src_lens, tgt_lens = src_lens[pairs].astype(np.int64), tgt_lens[pairs].astype(np.int64)
     longest = np.maximum(src_lens, tgt_lens)
     if len(longest) and longest.max() > max_tokens:
         raise ValueError(f"a pair of {longest.max()} tokens is over the budget of {max_tokens}")
-    generator = None if seed is None else np.random.default_rng([seed, epoch])
-    order = np.arange(len(longest)) if generator is None else generator.permutation(len(longest))
-    batches: list[Indices] = []
-    for start in range(0, len(order), POOL_SIZE):
-        pool = order[start : start + POOL_SIZE]
-        # Sorted by the longer side, which the budget counts, then from long targets to long sources, so that neither
-        # side has much padding; and back for the next length, so that a batch of two lengths has like ones, too.
-        surplus = (src_lens[pool] - tgt_lens[pool]) * (-1) ** longest[pool]
-        pool = pool[np.lexsort((surplus, longest[pool]))]
-        batches += cut(pool, longest[pool], max_tokens)
-    if generator is not None:
-        batches = [batches[i] for i in generator.permutation(len(batches))]
-    return batches
+    # Sorted by the longer side, which the budget counts, then from long targets to long sources, so that neither
+    # side has much padding; and back for the next length, so that a batch of two lengths has like ones, too.
+    order = np.lexsort(((src_lens - tgt_lens) * (-1) ** longest, longest))
+    return cut(pairs[order], longest[order], max_tokens)
 
 
 def cut(pairs: Indices, ascending: Indices, max_tokens: int) -> list[Indices]:

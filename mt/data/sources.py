@@ -6,7 +6,8 @@ A source is one of
     FILE.jsonl, .parquet  columns named by the languages, or one column `translation` holding both
     hub:NAME[:CONFIG]     a data set of the Hugging Face hub, or a folder of one, with such columns
     pkg://mt.demo/PREFIX  the demo corpus that comes with the program
-The table is Arrow, memory-mapped from a cache that is found again by the content of the files.
+Small corpora, as those for validation, become a table in Arrow, mapped into memory from a cache that is found again by
+the content of the files. Training text is read pair by pair, and never all in memory.
 """
 
 from __future__ import annotations
@@ -14,9 +15,9 @@ from __future__ import annotations
 import hashlib
 import importlib.resources
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from itertools import zip_longest
+from itertools import chain, zip_longest
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -44,6 +45,58 @@ class SourceContext:
     cache_dir: Path
 
 
+@dataclass(frozen=True)
+class ParallelText:
+    """Pairs of sentences that are read anew each time."""
+
+    name: str
+    fingerprint: str
+    """a hash of the content"""
+    n_pairs: int | None
+    """None where it is known only after reading"""
+    read: Callable[[], Iterator[Pair]]
+
+
+def open_text(sources: list[str], context: SourceContext) -> ParallelText:
+    """All pairs of the sources in order; nothing is left out yet.
+
+    Raises:
+        UserError: as `load_pairs`, some of it only while the text is read.
+    """
+    texts = [open_source(source, context) for source in sources]
+    if len(texts) == 1:
+        return texts[0]
+    counts = [text.n_pairs for text in texts]
+    digest = hashlib.sha256(" ".join(text.fingerprint for text in texts).encode()).hexdigest()[:32]
+    n_pairs = None if None in counts else sum(count for count in counts if count)
+    return ParallelText(", ".join(sources), digest, n_pairs, lambda: chain.from_iterable(text.read() for text in texts))
+
+
+def open_source(source: str, context: SourceContext) -> ParallelText:
+    """One source, pair by pair."""
+    files = None if source.startswith("hub:") else find_files(resolved(source), context)
+    if files is None or files[0].suffix == ".parquet":
+        table = load_source(source, context)
+        return ParallelText(source, table._fingerprint, len(table), lambda: read_table(table))
+    langs = (context.src_lang, context.tgt_lang)
+    digest, n_lines = inspect(files, *langs)
+    return ParallelText(source, digest, n_lines, lambda: read_pairs(tuple(map(str, files)), langs))
+
+
+def resolved(source: str) -> str:
+    """A source in a package as a path."""
+    if not source.startswith("pkg://"):
+        return source
+    package, _, name = source.removeprefix("pkg://").partition("/")
+    return str(importlib.resources.files(package) / name)
+
+
+def read_table(table: Dataset) -> Iterator[Pair]:
+    """The pairs of a table with the columns `src` and `tgt`."""
+    for rows in table.iter(batch_size=10_000):
+        yield from zip(rows["src"], rows["tgt"], strict=True)
+
+
 def load_pairs(sources: list[str], context: SourceContext) -> Dataset:
     """All pairs of the sources in order, columns `src` and `tgt`; nothing is left out yet.
 
@@ -60,10 +113,7 @@ def load_source(source: str, context: SourceContext) -> Dataset:
     """One source as a table with the columns `src` and `tgt`."""
     if source.startswith("hub:"):
         return two_columns(load_hub(source, context), source, context)
-    if source.startswith("pkg://"):
-        package, _, name = source.removeprefix("pkg://").partition("/")
-        source = str(importlib.resources.files(package) / name)
-    files = find_files(source, context)
+    files = find_files(resolved(source), context)
     if files[0].suffix == ".parquet":
         return two_columns(Dataset.from_parquet(str(files[0]), cache_dir=str(context.cache_dir)), source, context)
     return read_once(files, context)
@@ -103,7 +153,7 @@ def read_once(files: list[Path], context: SourceContext) -> Dataset:
             features=FEATURES,
             cache_dir=str(context.cache_dir),
             gen_kwargs={"files": tuple(map(str, files)), "langs": langs},  # a list would be taken as shards
-            fingerprint=fingerprint(files, *langs),
+            fingerprint=inspect(files, *langs)[0],
             split="train",
         )
     except datasets.exceptions.DatasetGenerationError as error:
@@ -113,19 +163,27 @@ def read_once(files: list[Path], context: SourceContext) -> Dataset:
     return table
 
 
-def fingerprint(files: list[Path], *extra: str) -> str:
-    """A hash of the content of files."""
+def inspect(files: list[Path], *extra: str) -> tuple[str, int | None]:
+    """A hash of the content of files, and the lines of the first; None where it is compressed."""
     digest = hashlib.sha256(repr(extra).encode())
+    n_lines = 0
     for file in files:
         digest.update(plain_suffix(file).encode())
         with open(file, "rb") as stream:
             while block := stream.read(1 << 20):
                 digest.update(block)
-    return digest.hexdigest()[:32]
+                n_lines += block.count(b"\n") if file is files[0] else 0
+    return digest.hexdigest()[:32], None if files[0].suffix in COMPRESSIONS else n_lines
 
 
 def read_rows(files: tuple[str, ...], langs: tuple[str, str]) -> Iterator[dict[str, str]]:
-    """The pairs of one .tsv or .jsonl file, or of two text files, as rows."""
+    """`read_pairs` as rows of a table."""
+    for src, tgt in read_pairs(files, langs):
+        yield {"src": src, "tgt": tgt}
+
+
+def read_pairs(files: tuple[str, ...], langs: tuple[str, str]) -> Iterator[Pair]:
+    """The pairs of one .tsv or .jsonl file, or of two text files."""
     paths = [Path(file) for file in files]
     if len(paths) == 2:
         pairs = read_two_files(*paths)
@@ -134,9 +192,9 @@ def read_rows(files: tuple[str, ...], langs: tuple[str, str]) -> Iterator[dict[s
     else:
         pairs = read_jsonl(paths[0], langs)
     empty = True
-    for src, tgt in pairs:
+    for pair in pairs:
         empty = False
-        yield {"src": src, "tgt": tgt}
+        yield pair
     if empty:
         raise UserError(f"{' and '.join(files)}: there is no pair of sentences, it is empty.")
 

@@ -11,7 +11,8 @@ from sentencepiece import sentencepiece_model_pb2
 from torch import Tensor
 
 from mt.choices import Activation, LengthNorm, Norm
-from mt.config import Config, DataConfig, ModelConfig, TokenizerConfig
+from mt.config import Config, ModelConfig, TokenizerConfig
+from mt.data_config import DataConfig
 from mt.errors import UserError
 from mt.export.huggingface_names import names, sines_first
 from mt.model.transformer import Transformer

@@ -1,0 +1,48 @@
+"""`mt prepare`: what `mt train` does before the first step."""
+
+from __future__ import annotations
+
+import logging
+from pathlib import Path
+
+import datasets
+
+from mt.cli import fail
+from mt.commands.composition import run_composed
+from mt.commands.preparation import prepare, set_up_run_folder
+from mt.commands.run_folder import check_run_folder
+from mt.config import Config
+from mt.errors import UserError
+from mt.logs import set_up_console
+from mt.progress import on_terminal
+
+log = logging.getLogger(__name__)
+HELP = """usage: mt prepare [KEY=VALUE ...]
+
+Train the tokeniser and encode the text as `mt train` with the same KEY=VALUE would, and stop there: the training then
+begins at once. An interrupted preparation goes on where it was.
+`mt train --help` lists the keys."""
+
+
+def main(arguments: list[str]) -> int:
+    """Prepare; the exit code."""
+    if {"-h", "--help"} & set(arguments):
+        print(HELP)
+        return 0
+    set_up_console()
+    (datasets.enable_progress_bars if on_terminal() else datasets.disable_progress_bars)()
+    exit_codes = [0]
+
+    def job(config: Config) -> None:
+        try:
+            run = Path(config.run_dir)
+            check_run_folder(run, config)
+            data = prepare(config, run)
+            set_up_run_folder(run, config, data.tokenizer)
+            log.info("Training data: %s.", data.train.describe())
+            log.info("Validation data: %s.", data.valid.describe())
+        except UserError as error:
+            exit_codes.append(fail(str(error), 2))
+
+    run_composed(arguments, job)
+    return max(exit_codes)

@@ -1,0 +1,101 @@
+"""What is left out of the training data, why, and what is said of it."""
+
+import pytest
+from conftest import overrides, toy_pairs, write_pairs
+
+PAIRS = [
+    ("one two three four", "ONE TWO THREE FOUR"),
+    ("one two three four", "ONE TWO THREE FOUR"),
+    ("One, two three: four!", "one two three four"),
+    ("same here", "same here"),
+    ("a bell \x07 rings", "A BELL RINGS"),
+    ("qz wz ez rz tz yz uz iz oz", "X"),
+    ("", "NOTHING"),
+    ("in the test", "IN THE TEST"),
+]
+
+
+@pytest.fixture(scope="module")
+def corpus(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("dirty")
+    unlike = [f"{a}{b}{b} {b}{a}" for a in "abcdefghijklmnop" for b in "abcdefghijklmnop"][:200]
+    write_pairs(folder / "train", [*PAIRS, *((text, text.upper()) for text in unlike)])
+    write_pairs(folder / "valid", toy_pairs(20, 2))
+    write_pairs(folder / "test", [("in the test", "anything"), ("not in training", "X")])
+    return folder
+
+
+@pytest.fixture
+def train(corpus, mt, tmp_path):
+    def run(*extra):
+        own = [a for a in overrides(corpus, f"run_dir={tmp_path}/run") if not a.startswith("data.test")]
+        limits = ["training.max_steps=1", "tokenizer.vocab_size=null", f"data.test={{mine: {corpus}/test}}"]
+        outcome = mt(*own, *limits, *extra)
+        assert outcome.code == 0, outcome.err
+        return outcome.err
+
+    return run
+
+
+@pytest.mark.parametrize(
+    ("setting", "said"),
+    [
+        ([], "1 with an empty side."),
+        (["data.clean.duplicates=exact"], "1 that came before"),
+        (["data.clean.duplicates=near"], "2 that are almost one that came before"),
+        (["data.clean.identical=true"], "1 with identical sides"),
+        (["data.clean.control=true"], "1 with control characters"),
+        (["data.clean.max_ratio=4"], "1 of unlike lengths"),
+        (["data.clean.overlap=true"], "1 in a test set"),
+    ],
+)
+def test_what_is_left_out_is_said(train, setting, said):
+    log = train(*setting)
+    (line,) = [line for line in log.splitlines() if line.startswith("Training data:")]
+    assert said in line
+
+
+def test_everything_at_once(train):
+    log = train(
+        *(f"data.clean.{key}=true" for key in ("identical", "control", "overlap")),
+        "data.clean.duplicates=near",
+        "data.clean.max_ratio=4",
+    )
+    assert "Training data: 201 pairs" in log
+
+
+def test_training_on_the_test_set_is_said_loudly(train):
+    assert "1 of the 2 sources of data.test.mine are in the training data, too" in train()
+
+
+def test_a_test_set_that_is_left_out_is_not_spoken_of(train):
+    assert "in the training data, too" not in train("data.clean.overlap=true")
+
+
+def test_other_languages_are_left_out(mt, tmp_path):
+    pytest.importorskip("py3langid")
+    german = "Der Mann fährt mit dem Fahrrad durch die alte Stadt."
+    english = "The man rides his bicycle through the old city."
+    write_pairs(
+        tmp_path / "train",
+        [(german, english), (english, english + " Yes."), (german, german + " Ja."), ("Ja", "Yes")] * 9,
+        ("de", "en"),
+    )
+    outcome = mt(
+        "train", "data=files", "data.src_lang=de", "data.tgt_lang=en", f"data.train={tmp_path}/train",
+        f"data.valid={tmp_path}/train", "model=tiny", "training.max_steps=1", f"run_dir={tmp_path}/run",
+        "data.clean.language=true", "training.device=cpu",
+    )  # fmt: skip
+    assert outcome.code == 0, outcome.err
+    assert "Training data: 18 pairs" in outcome.err
+    assert "18 in another language" in outcome.err
+
+
+def test_settings_that_cannot_be(corpus, mt, tmp_path):
+    for setting, message in [
+        ("data.clean.max_ratio=0.5", "must be 1 or more"),
+        ("data.clean.duplicates=some", "duplicates"),
+    ]:
+        outcome = mt(*overrides(corpus, f"run_dir={tmp_path}/run", setting))
+        assert outcome.code == 2
+        assert message in outcome.err

@@ -1,0 +1,184 @@
+"""Several corpora in one training: weights, stages, tags, several languages."""
+
+from collections import Counter
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+from conftest import SMALL, overrides, toy_pairs, write_pairs
+from safetensors.torch import load_file
+
+from mt.data.loader import BatchLoader
+from mt.data.mixture import Member, Mixture, weights_by_temperature
+
+
+class FakeCorpus(SimpleNamespace):
+    """So many pairs of the same length, each of which tells its number."""
+
+    def __init__(self, size: int, first: int) -> None:
+        super().__init__(src_lens=np.full(size, 3, np.int32), tgt_lens=np.full(size, 3, np.int32), first=first)
+
+    def __len__(self) -> int:
+        return len(self.src_lens)
+
+    def pairs(self, indices):
+        return [([self.first + i, 7], [8, 9]) for i in indices.tolist()]
+
+
+def mixture_of(sizes, stages, tags=()):
+    members = [Member(f"c{i}", FakeCorpus(size, 1000 * i), tags) for i, size in enumerate(sizes)]
+    return Mixture(members, stages)
+
+
+def test_weights_say_how_often_a_pair_comes():
+    mixture = mixture_of([10, 7, 5, 4], [(0, [1, 2.5, 0.4, 0])])
+    both = Counter()
+    for epoch in range(2):
+        counts = Counter(mixture.drawn(1, epoch, 0).tolist())
+        assert [counts[i] for i in range(10)] == [1] * 10
+        assert {counts[i] for i in range(10, 17)} == {2, 3}
+        assert sum(counts[i] for i in range(17, 22)) == 2
+        assert all(counts[i] == 0 for i in range(22, 26))
+        both += counts
+    assert [both[i] for i in range(10, 17)] == [5] * 7
+    assert max(both[i] for i in range(17, 22)) == 1  # nothing comes twice before all came once
+    assert not np.array_equal(mixture.drawn(1, 0, 0), mixture.drawn(2, 0, 0))
+
+
+def test_temperature_is_the_papers():
+    sizes = [1000, 10]
+    plain = weights_by_temperature(sizes, 1.0, [1, 1])
+    assert plain == pytest.approx([1, 1])
+    flat = weights_by_temperature(sizes, 5.0, [1, 1])
+    shares = [size * weight / 1010 for size, weight in zip(sizes, flat, strict=True)]
+    expected = [1000**0.2 / (1000**0.2 + 10**0.2), 10**0.2 / (1000**0.2 + 10**0.2)]
+    assert shares == pytest.approx(expected)
+
+
+def test_pairs_are_those_of_their_corpus_with_its_tags():
+    mixture = mixture_of([10, 7], [(0, [1, 1])], tags=(4,))
+    assert mixture.pairs(np.array([3, 10, 16, 0])) == [([4, n, 7], [8, 9]) for n in (3, 1000, 1006, 0)]
+    assert set(mixture.src_lens) == {4}
+
+
+def numbers(loader: BatchLoader, steps: range) -> list[list[int]]:
+    found = []
+    for step in steps:
+        loader.begin_step(step)
+        found.append([row[0] for row in loader.next_batch().src.tolist()])
+    return found
+
+
+def test_stages_end_at_their_steps_and_are_gone_on_with():
+    mixture = mixture_of([40, 40], [(5, [1, 0]), (9, [0, 1]), (0, [1, 1])])
+    loader = BatchLoader(mixture, 16, seed=3)
+    batches = numbers(loader, range(30))
+    assert all(n < 1000 for batch in batches[:5] for n in batch)
+    assert all(n >= 1000 for batch in batches[5:9] for n in batch)
+    assert {n >= 1000 for batch in batches[9:] for n in batch} == {True, False}
+    for stop in (3, 5, 7, 9, 20):
+        first, resumed = BatchLoader(mixture, 16, seed=3), BatchLoader(mixture, 16, seed=3)
+        numbers(first, range(stop))
+        resumed.place = first.place
+        assert numbers(resumed, range(stop, 30)) == batches[stop:]
+
+
+@pytest.fixture(scope="module")
+def corpora(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("corpora")
+    write_pairs(folder / "a", toy_pairs(500, 1))
+    write_pairs(folder / "b", [(src, " ".join(f"{word}!" for word in tgt.split())) for src, tgt in toy_pairs(300, 2)])
+    write_pairs(folder / "valid", toy_pairs(20, 3))
+    return folder
+
+
+def of_several(corpora, *extra):
+    """With a data.train among `extra`."""
+    return [*(a for a in overrides(corpora) if not a.startswith(("data.train", "data.test"))), *extra]
+
+
+LEARN = [
+    "training.max_steps=400", "training.valid_every_steps=200", "optim.lr=0.005", "optim.warmup_steps=50",
+    "model.d_model=64", "model.d_ff=128", "model.dropout=0",
+]  # fmt: skip
+
+
+def test_a_tag_chooses_the_kind_of_text(corpora, tmp_path, mt):
+    train = f"data.train=[{{path: {corpora}/a, tag: plain}}, {{path: {corpora}/b, weight: 1.5, tag: loud}}]"
+    outcome = mt(*of_several(corpora, f"run_dir={tmp_path}/run", train, *LEARN))
+    assert outcome.code == 0, outcome.err
+    assert "2 corpora:" in outcome.err
+    assert "52.6% of an epoch (weight 1)" in outcome.err
+    plain = mt("translate", tmp_path / "run", "--tag", "plain", "ba de fi").out
+    loud = mt("translate", tmp_path / "run", "--tag", "loud", "ba de fi").out
+    assert "!" not in plain
+    assert loud.count("!") >= 2
+    unknown = mt("translate", tmp_path / "run", "--tag", "quiet", "ba")
+    assert unknown.code == 2
+    assert "no tag <quiet>; it has: <plain>, <loud>" in unknown.err
+    scored = tmp_path / "scored"
+    scored.with_suffix(".aa").write_text("ba de fi\n")
+    scored.with_suffix(".bb").write_text(plain)
+    score = [
+        float(mt("score", tmp_path / "run", "--tag", tag, f"{scored}.aa", f"{scored}.bb").out.split()[1])
+        for tag in ("plain", "loud")
+    ]
+    assert score[0] > score[1]
+    assert mt("translate", tmp_path / "run", "--tag", "plain", "--align", "ba de").out.count("-") == 2
+
+
+def test_a_language_tag_chooses_the_language(corpora, tmp_path, mt):
+    train = f"data.train=[{{path: {corpora}/a}}, {{path: {corpora}/a, src_lang: bb, tgt_lang: aa}}]"
+    outcome = mt(*of_several(corpora, f"run_dir={tmp_path}/run", train, "data.language_tags=true", *LEARN))
+    assert outcome.code == 0, outcome.err
+    forth = mt("translate", tmp_path / "run", "ba de fi").out
+    assert forth == forth.upper()
+    assert mt("translate", tmp_path / "run", "--to", "bb", "ba de fi").out == forth
+    back = mt("translate", tmp_path / "run", "--to", "aa", "BA DE FI").out
+    assert back == back.lower()
+    assert "no tag <2cc>; it has: <2bb>, <2aa>" in mt("translate", tmp_path / "run", "--to", "cc", "ba").err
+
+
+def test_a_mixture_is_gone_on_with_exactly(corpora, tmp_path, mt):
+    train = f"data.train=[{{path: {corpora}/a}}, {{path: {corpora}/b, weight: 2}}]"
+    common = [train, "data.stages=[{until_step: 6, weights: [1, 0]}]", "training.valid_every_steps=4"]
+    whole = mt(*of_several(corpora, f"run_dir={tmp_path}/whole", *common, "training.max_steps=12"))
+    assert whole.code == 0, whole.err
+    assert "100.0% of an epoch (weight 1), then 45.5% of an epoch (weight 1)" in whole.err
+    for steps in (5, 9, 12):
+        assert mt(*of_several(corpora, f"run_dir={tmp_path}/parts", *common, f"training.max_steps={steps}")).code == 0
+    newest = [
+        load_file(next((tmp_path / name / "checkpoints").glob("*12")) / "model.safetensors")
+        for name in ("whole", "parts")
+    ]
+    assert all(newest[0][name].equal(newest[1][name]) for name in newest[0])
+
+
+@pytest.mark.parametrize(
+    ("train", "message"),
+    [
+        ("[{path: X, wieght: 2}]", "data.train[0] has no key 'wieght'. Did you mean 'weight'?"),
+        ("[{weight: 2}]", "needs a path"),
+        ("[{path: X, weight: -1}]", "data.train[0].weight=-1 must be a number, 0 or above"),
+        ("[{path: X, tag: 'two words'}]", "must be a plain word"),
+        ("[{path: [1]}]", "data.train[0].path=[1] must be a corpus"),
+    ],
+)
+def test_entries_that_are_wrong(corpora, mt, tmp_path, train, message):
+    outcome = mt(*of_several(corpora, f"run_dir={tmp_path}/run", f"data.train={train.replace('X', f'{corpora}/a')}"))
+    assert outcome.code == 2
+    assert message in outcome.err
+
+
+def test_stages_that_are_wrong(corpora, mt, tmp_path):
+    train = f"data.train=[{{path: {corpora}/a}}, {{path: {corpora}/b}}]"
+    for stages, message in [
+        ("[{until_step: 5, weights: [1]}]", "1 weights until step 5, but data.train has 2 corpora"),
+        ("[{until: 5, weights: [1, 1]}]", "must be {until_step: N, weights: [1, 0]}"),
+        ("[{until_step: 5, weights: [1, 1]}, {until_step: 4, weights: [1, 1]}]", "must be a number above 5"),
+        ("[{until_step: 5, weights: [0, 0]}]", "not all 0"),
+    ]:
+        outcome = mt(*of_several(corpora, f"run_dir={tmp_path}/run", train, f"data.stages={stages}"))
+        assert outcome.code == 2, stages
+        assert message in outcome.err
+    assert SMALL
