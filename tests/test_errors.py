@@ -237,6 +237,7 @@ def test_a_full_disk_while_translating(run_folder):
     assert "Traceback" not in done.stderr
 
 
+@pytest.mark.slow
 def test_a_full_disk_while_training(corpus, tmp_path):
     """A limit on the size of files stands for it; the last checkpoint stays whole and training goes on from it."""
     arguments = [sys.executable, "-m", "mt", *overrides(corpus, f"run_dir={tmp_path}/run")]

@@ -255,6 +255,7 @@ def test_a_sweep_gives_each_job_a_folder_and_ends_with_a_table(corpus, tmp_path,
     assert "test_bleu" in table[1]
 
 
+@pytest.mark.slow
 def test_a_hopeless_job_of_a_sweep_ends_early(corpus, tmp_path, mt, monkeypatch):
     monkeypatch.chdir(tmp_path)
     limits = ["training.max_steps=40", "training.valid_every_steps=10", "training.early_stopping.metric=loss"]
