@@ -319,6 +319,17 @@ def test_whole_words_are_required_where_there_are_spaces():
     assert unspaced.lack([1, 2]).n_tokens == 0
 
 
+def test_what_is_forbidden_is_so_behind_a_bracket_and_inside_of_pieces():
+    spaced = Forbidden([b" bad"], [b" bad", b" (", b"bad", b" x"])
+    scores = torch.zeros(1, 1, 4)
+    spaced(scores, torch.tensor([[[3, 1]]]), [0])
+    assert scores[0, 0].tolist() == [-math.inf, 0, -math.inf, 0]
+    unspaced = Forbidden(["中国".encode()], [text.encode() for text in ("我", "中", "国人", "国", "人")])
+    scores = torch.zeros(1, 1, 5)
+    unspaced(scores, torch.tensor([[[0, 1]]]), [0])
+    assert scores[0, 0].tolist() == [0, 0, -math.inf, -math.inf, 0]
+
+
 def test_repetition_costs_and_the_log_probability_stays_the_models():
     _, step = toy_model(3)
     (plain,) = search(step, [0], max_len=4, beam_size=400)

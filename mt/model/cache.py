@@ -42,16 +42,15 @@ class LayerCache:
         if n_slots > self.keys.size(2):
             self.keys, self.values = (torch.cat((x, torch.empty_like(x)), dim=2) for x in (self.keys, self.values))
 
-    def keep(self, rows: Tensor) -> None:
-        """Go on with these sentences."""
+    def keep(self, rows: Tensor, places: Tensor) -> None:
+        """Go on with the sentences `rows`, of which only those that come to `places` are elsewhere now."""
         self.memory_keys, self.memory_values, self.keys, self.values = (
-            moved_up(cache, rows) for cache in (self.memory_keys, self.memory_values, self.keys, self.values)
+            moved_up(cache, rows, places) for cache in (self.memory_keys, self.memory_values, self.keys, self.values)
         )
 
 
-def moved_up(cache: Tensor, rows: Tensor) -> Tensor:
+def moved_up(cache: Tensor, rows: Tensor, places: Tensor) -> Tensor:
     """`cache[rows]`, where only the rows that change their place are copied; the old tensor is used up."""
-    places = (rows != torch.arange(len(rows), device=rows.device)).nonzero().squeeze(1)
     cache[places] = cache[rows[places]]
     return cache[: len(rows)]
 
@@ -92,8 +91,9 @@ class DecodingState:
     def keep(self, rows: Tensor) -> None:
         """Go on with these sentences, in this order."""
         self.ancestors, self.src_mask = self.ancestors[rows], self.src_mask[rows]
+        places = (rows != torch.arange(len(rows), device=rows.device)).nonzero().squeeze(1)
         for layer in self.layers:
-            layer.keep(rows)
+            layer.keep(rows, places)
 
     def extend(self, n_hypotheses: int) -> Tensor | None:
         """Make room for one more position of each of N hypotheses.

@@ -8,6 +8,7 @@ Shapes: B sentences still searched, N hypotheses of each, T tokens so far, V voc
 
 from __future__ import annotations
 
+import string
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
@@ -17,6 +18,9 @@ from torch import Tensor
 NEVER = float("-inf")
 UNWANTED = -100.0
 """the least score of what must come, whatever other rules say"""
+
+
+PUNCTUATION_AS_SPACE = bytes.maketrans(string.punctuation.encode(), b" " * len(string.punctuation))
 
 
 class Rule(Protocol):
@@ -112,6 +116,7 @@ class Forbidden:
             for column, hypothesis in enumerate(hypotheses):
                 # each piece has a byte at least
                 text = b" " + b"".join(self.pieces[token] for token in hypothesis[-self.longest - 1 :])
+                texts = (text, text.translate(PUNCTUATION_AS_SPACE))  # a word begins behind a bracket, too
                 for before, completing in self.completing.items():
-                    if text.endswith(before):
+                    if texts[0].endswith(before) or texts[1].endswith(before):
                         scores[row, column, completing] = NEVER
