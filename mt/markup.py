@@ -111,8 +111,8 @@ def without_mark(left: str, right: str, marks: Sequence[re.Match[str]], partners
     return left, right
 
 
-def write_marks(marked: MarkedText, translation: str, spaced: bool) -> str:
-    """The translation with the elements at their `target`; `spaced`: whether its language has spaces."""
+def write_marks(marked: MarkedText, translation: str, spaced: tuple[bool, bool]) -> str:
+    """The translation with the elements at their `target`; `spaced`: whether source and target language have spaces."""
 
     def inside(element: Element, place: int, end: int) -> str:
         result = ""
@@ -121,10 +121,10 @@ def write_marks(marked: MarkedText, translation: str, spaced: bool) -> str:
             last = max(first, child.target[1])
             result += translation_text(place, first)
             written, place = child.opening + inside(child, first, last) + child.closing, last
-            if spaced and first == last:
+            if spaced[1] and first == last:
                 rest = translation[place:end].lstrip()
                 place = end - len(rest)
-                before, after = gaps(child, result.rstrip(), rest)
+                before, after = gaps(child, result.rstrip(), rest, spaced[0])
                 written = before + written + after
                 result = result.rstrip()
             result += written
@@ -136,11 +136,14 @@ def write_marks(marked: MarkedText, translation: str, spaced: bool) -> str:
     return inside(marked.root, 0, len(translation))
 
 
-def gaps(element: Element, left: str, right: str) -> tuple[str, str]:
-    """The spaces around an element that encloses nothing: as in the source; a placeholder touches no word."""
-    is_tag = element.opening.startswith("<")
-    before = element.spaces[0] or (not is_tag and left[-1:].isalnum())
-    after = element.spaces[1] or (not is_tag and right[:1].isalnum())
+def gaps(element: Element, left: str, right: str, src_spaced: bool) -> tuple[str, str]:
+    """The spaces around an element that encloses nothing: as in the source, if that has any.
+
+    A placeholder touches no word. A tag touches both neighbours only where it did so in a language with spaces.
+    """
+    touches = element.opening.startswith("<") and src_spaced
+    before = element.spaces[0] or (not touches and left[-1:].isalnum())
+    after = element.spaces[1] or (not touches and right[:1].isalnum())
     return (
         " " * bool(left and before and not left.endswith(OPENS)),
         " " * bool(right and after and not right.startswith(CLOSES)),

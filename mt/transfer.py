@@ -24,15 +24,18 @@ def put_back(
     translation: str,
     model: Transformer,
     tokenizer: Tokenizer,
-    spaced: bool,
+    spaced: tuple[bool, bool],
     tags: Sequence[int] = (),
 ) -> str:
-    """The translation of `marked.plain`, with tags and placeholders. `spaced`: whether its language has spaces."""
+    """The translation of `marked.plain`, with tags and placeholders.
+
+    `spaced`: whether source and target language have spaces; `tags`: source ids before the text.
+    """
     (src_ids,), (tgt_ids,) = tokenizer.encode_src([marked.plain]), tokenizer.encode_tgt([translation])
     if src_ids and tgt_ids and marked.root.children:
         seen = piece_shares(model, tokenizer, [*tags, *src_ids], tgt_ids)[:, len(tags) :]
         pieces = spans([tokenizer.decode_tgt(tgt_ids[:end]) for end in range(1, len(tgt_ids) + 1)])
-        words = words_of(translation) if spaced else pieces
+        words = words_of(translation) if spaced[1] else pieces
         of_words = [[i for i, piece in enumerate(pieces) if overlap(piece, word)] for word in words]
         shares = torch.stack([seen[rows].mean(0) if rows else seen.mean(0) for rows in of_words])
         sources = spans([tokenizer.decode_src(src_ids[:end]) for end in range(1, len(src_ids) + 1)])

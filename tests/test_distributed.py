@@ -145,6 +145,7 @@ def test_a_killed_process_is_restarted_from_the_last_checkpoint(corpus, tmp_path
     assert restarted == pytest.approx(undisturbed, abs=1e-3)
 
 
+@pytest.mark.slow
 def test_a_signal_to_one_process_stops_all_after_the_same_step(corpus, tmp_path):
     process = start(2, corpus, tmp_path / "run", "training.max_steps=100000", "training.valid_every_steps=100000")
     wait_for_step(tmp_path / "run", 5, process)

@@ -39,13 +39,13 @@ def marks_of(text: str) -> list[str]:
     return [match[0] for match in MARK.finditer(text)]
 
 
-def word_for_word(text: str, translation: str, shares: torch.Tensor | None = None) -> str:
+def word_for_word(text: str, translation: str, shares: torch.Tensor | None = None, src_spaced: bool = True) -> str:
     """Put the marks of `text` into `translation`; without `shares`, each word comes from the one at its place."""
     marked = read_marks(text)
     pieces = words_of(marked.plain)
     words = words_of(translation)
     Transfer(words, torch.eye(len(pieces)) if shares is None else shares, pieces).place(marked.root, (0, len(words)))
-    return write_marks(marked, translation, spaced=True)
+    return write_marks(marked, translation, (src_spaced, True))
 
 
 @pytest.mark.parametrize("line", LINES)
@@ -75,6 +75,11 @@ def test_marks_follow_their_words():
     shares = torch.tensor([[0.0, 0, 1, 0], [1, 0, 0, 0], [0, 1, 0, 0], [0, 0, 0, 1]])
     assert word_for_word("<b>one two</b> {x} three.", "THREE ONE TWO.", shares) == "THREE <b>ONE TWO</b> {x}."
     assert word_for_word("one <b>two three</b>.", "THREE ONE TWO.", shares) == "<b>THREE</b> ONE TWO."
+
+
+def test_a_lone_tag_parts_words_where_the_source_has_no_spaces():
+    assert word_for_word("一</u>二", "one two", torch.eye(2, 1), src_spaced=False) == "one </u> two"
+    assert word_for_word("one<br/>two", "eins zwei") == "eins<br/>zwei"
 
 
 def test_neighbours_do_not_share_words():

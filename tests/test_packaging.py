@@ -44,6 +44,7 @@ def run(installed, *arguments, folder):
     )
 
 
+@pytest.mark.slow
 def test_the_wheel_works_from_another_folder(installed, tmp_path):
     assert (installed / "site" / "mt" / "py.typed").is_file()
     assert (installed / "site" / "mt" / "demo" / "train.zh").is_file()

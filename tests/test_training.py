@@ -127,6 +127,7 @@ def test_signals_save_and_the_same_command_goes_on(corpus, tmp_path, mt, number,
     assert_equal(weights(tmp_path / "run"), weights(tmp_path / "whole"))
 
 
+@pytest.mark.slow
 def test_a_kill_loses_only_what_is_after_the_last_checkpoint(corpus, tmp_path):
     process = start(corpus, tmp_path / "run", "training.checkpoint_every_steps=10", "training.max_steps=100000")
     wait_for(process, lambda: (tmp_path / "run" / "checkpoints" / "step-000000010").exists())

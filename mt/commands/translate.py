@@ -148,7 +148,7 @@ def translate_texts(
 ) -> list[list[Translation]]:
     """The translations of texts, of which --tags takes the tags, and which --split takes apart into sentences."""
     if options.tags:
-        model, tokenizer, spaced = translator.model, translator.tokenizer, translator.spaced[1]
+        model, tokenizer, spaced = translator.model, translator.tokenizer, translator.spaced
         marked = [read_marks(text) for text in texts]
         plain = [text.plain for text in marked]
         best = translator.n_best(plain, config.search, [options.prefix] * len(texts), first_line)
