@@ -121,6 +121,15 @@ def test_an_interrupted_file_is_gone_on_with(run_folder, mt, tmp_path, monkeypat
     assert not partial.exists()
 
 
+def test_a_link_is_written_through_and_stays(run_folder, mt, tmp_path):
+    """`--output /dev/stdout` is a link, too: to put a file in its place would break the machine."""
+    (tmp_path / "target.txt").write_text("older\n", encoding="utf-8")
+    (tmp_path / "link.txt").symlink_to(tmp_path / "target.txt")
+    assert mt("translate", run_folder, LINES[0], "-o", tmp_path / "link.txt").code == 0
+    assert (tmp_path / "link.txt").is_symlink()
+    assert (tmp_path / "target.txt").read_text(encoding="utf-8") == mt("translate", run_folder, LINES[0]).out
+
+
 def test_words_are_linked_with_those_they_come_from(run_folder, mt):
     """The toy language is translated word by word, but for the verb that goes to the end: links say so, mostly."""
     right, total = 0, 0

@@ -34,7 +34,7 @@ def opened_output(path: Path | None, task: str, resumable: bool = True) -> Itera
         sys.stdout.reconfigure(encoding="utf-8")  # type: ignore[union-attr]
         yield Output(sys.stdout)
         return
-    if path.exists() and not path.is_file():  # a pipe or a device cannot be replaced
+    if path.is_symlink() or (path.exists() and not path.is_file()):  # a link (/dev/stdout), pipe or device must stay
         with open(path, "w", encoding="utf-8") as stream:
             yield Output(stream)
         return
