@@ -1,30 +1,41 @@
-"""BLEU and chrF by sacreBLEU, on detokenised text, with the signature that makes a figure comparable."""
+"""BLEU, chrF and TER by sacreBLEU, on detokenised text, with the signature that makes a figure comparable."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
+from sacrebleu.metrics.base import Metric
 from sacrebleu.metrics.bleu import BLEU
 from sacrebleu.metrics.chrf import CHRF
+from sacrebleu.metrics.ter import TER
+from sacrebleu.significance import PairedTest
 
 from mt.choices import Utility
 from mt.errors import UserError
 from mt.sentences import plain_language
 
 TOKENIZERS = {"zh": "zh", "ja": "ja-mecab", "ko": "ko-mecab"}
+METRICS = ("BLEU", "chrF", "chrF++", "TER")
+"""Those of sacreBLEU, as people call them."""
 
 
 @dataclass(frozen=True)
 class Score:
-    """One figure, 0 to 100, and how it was computed."""
+    """One figure, and how it was computed."""
 
     metric: str
     value: float
-    signature: str
+    """0 to 100, but for TER, which may be more, and figures without a signature"""
+    signature: str = ""
+    half_interval: float | None = None
+    """half of the 95% interval of paired bootstrap resampling"""
+    p_value: float | None = None
+    """of there being no difference to the first system"""
 
     def __str__(self) -> str:
-        return f"{self.metric} {self.value:.2f}  {self.signature}"
+        return f"{self.metric} {self.value:.2f}  {self.signature}".rstrip()
 
 
 def build_bleu(tgt_lang: str, effective_order: bool = False) -> BLEU:
@@ -42,6 +53,19 @@ def build_bleu(tgt_lang: str, effective_order: bool = False) -> BLEU:
         ) from error
 
 
+def build_metric(name: str, tgt_lang: str) -> Metric:
+    """One of `METRICS`.
+
+    TER counts words; where a language has no spaces between them, sacreBLEU's option for Asian text takes characters.
+    """
+    if name == "BLEU":
+        return build_bleu(tgt_lang)
+    if name == "TER":
+        spaceless = plain_language(tgt_lang) in ("zh", "ja")
+        return TER(normalized=spaceless, asian_support=spaceless)
+    return CHRF(word_order={"chrF": 0, "chrF++": 2}[name])
+
+
 def build_similarity(utility: Utility, tgt_lang: str) -> Callable[[str, str], float]:
     """A function that scores one sentence by another, 0 to 100."""
     metric = CHRF() if utility is Utility.chrf else build_bleu(tgt_lang, effective_order=True)
@@ -55,18 +79,47 @@ def build_similarity(utility: Utility, tgt_lang: str) -> Callable[[str, str], fl
 class Scorer:
     """Scores translations into one language; sacreBLEU's own tokeniser is chosen by it (13a where it has no other)."""
 
-    def __init__(self, tgt_lang: str) -> None:
+    def __init__(self, tgt_lang: str, names: Sequence[str] = ("BLEU", "chrF")) -> None:
         """
         Raises:
             UserError: the language needs a tokeniser that is not installed.
         """
-        self.bleu, self.chrf = build_bleu(tgt_lang), CHRF()
+        self.tgt_lang, self.names = tgt_lang, tuple(names)
+        self.metrics = self.build()
 
-    def score(self, hypotheses: list[str], references: list[str]) -> tuple[Score, Score]:
-        """Corpus BLEU and chrF."""
-        bleu = self.bleu.corpus_score(hypotheses, [references]).score
-        chrf = self.chrf.corpus_score(hypotheses, [references]).score
-        return (
-            Score("BLEU", bleu, str(self.bleu.get_signature())),
-            Score("chrF", chrf, str(self.chrf.get_signature())),
-        )
+    def build(self) -> dict[str, Metric]:
+        """Fresh metrics: sacreBLEU keeps what they are compared with in their signatures."""
+        return {name: build_metric(name, self.tgt_lang) for name in self.names}
+
+    def score(self, hypotheses: Sequence[str], references: Sequence[Sequence[str]]) -> list[Score]:
+        """The scores of a text, as `sacrebleu` computes them.
+
+        Args:
+            references: each a translation of all sentences.
+        """
+        scores = []
+        for name, metric in self.metrics.items():
+            value = metric.corpus_score(hypotheses, references).score
+            scores.append(Score(name, value, str(metric.get_signature())))
+        return scores
+
+    def compare(
+        self, systems: Sequence[Sequence[str]], references: Sequence[Sequence[str]], n_samples: int
+    ) -> list[list[Score]]:
+        """The scores of each of several systems, with paired bootstrap resampling against the first (Koehn, 2004)."""
+        metrics = self.build()
+        named: list[tuple[str, Sequence[str]]] = [(str(number), texts) for number, texts in enumerate(systems)]
+        signatures, results = PairedTest(named, metrics, references, "bs", n_samples)()
+        rows = [
+            (name, str(signatures[key]), results[key]) for name, key in zip(self.names, list(signatures), strict=True)
+        ]
+        return [
+            [tested_score(name, signature, row[number]) for name, signature, row in rows]
+            for number in range(len(systems))
+        ]
+
+
+def tested_score(name: str, signature: str, result: Any) -> Score:
+    """A result of sacreBLEU's test."""
+    p_value = None if result.p_value is None else float(result.p_value)
+    return Score(name, float(result.score), signature, float(result.ci), p_value)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from math import exp, inf
+
 import numpy as np
 import torch
 
@@ -36,6 +38,16 @@ def token_log_probs(model: Transformer, tokenizer: Tokenizer, pairs: Pairs, max_
             found[index] = log_probs[start : start + int(tgt_lens[index])]
             start += int(tgt_lens[index])
     return found
+
+
+def perplexity(model: Transformer, tokenizer: Tokenizer, pairs: Pairs, max_tokens: int) -> float:
+    """exp of the mean of -log p over all target tokens, end marks among them; nothing is smoothed.
+
+    It compares models of one vocabulary only. Pairs longer than the positions that the model has learned are left out.
+    """
+    scored = [pair for pair in pairs if max(map(len, pair)) < model.n_target_positions]
+    log_probs = [value for row in token_log_probs(model, tokenizer, scored, max_tokens) for value in row]
+    return exp(min(100.0, -sum(log_probs) / len(log_probs))) if log_probs else inf
 
 
 def batch_log_probs(model: Transformer, batch: Batch) -> list[float]:

@@ -47,8 +47,7 @@ class TestResult:
 
     name: str
     n_sentences: int
-    bleu: Score
-    chrf: Score
+    scores: list[Score]
 
 
 def score_test_sets(
@@ -60,11 +59,11 @@ def score_test_sets(
         log.info("Translating test set %s (%d sentences, beam %d).", name, len(text), search.beam_size)
         translations = [best[0].text for best in translator.n_best(list(text["src"]), search)]
         write_text(folder / f"{name}.{tgt_lang}", "".join(f"{line}\n" for line in translations))
-        results.append(TestResult(name, len(text), *scorer.score(translations, list(text["tgt"]))))
+        results.append(TestResult(name, len(text), scorer.score(translations, [list(text["tgt"])])))
     return results
 
 
 def format_results(results: list[TestResult]) -> str:
     """Scores with their signatures, a line each."""
     width = max((len(result.name) for result in results), default=0)
-    return "\n".join(f"{result.name:<{width}}  {score}" for result in results for score in (result.bleu, result.chrf))
+    return "\n".join(f"{result.name:<{width}}  {score}" for result in results for score in result.scores)

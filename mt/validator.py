@@ -69,7 +69,7 @@ class Validator:
         """
         loss = self.mean_loss(check)
         hypotheses = self.translate(check)
-        bleu, chrf = self.scorer.score(hypotheses, [reference for _, reference in self.text])
+        bleu, chrf = self.scorer.score(hypotheses, [[reference for _, reference in self.text]])
         samples = [(*self.text[i], hypotheses[i]) for i in self.sample_indices()]
         return Validation(loss, bleu.value, chrf.value, samples, self.attention_of(samples[0]) if samples else None)
 

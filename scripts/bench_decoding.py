@@ -138,7 +138,7 @@ def table(results: dict[str, Result], lines: list[str], run: Path, references: l
             pairs = zip(results[baseline].seconds[beam], result.seconds[beam], strict=True)
             ratio = statistics.median(base / own for base, own in pairs)
             latencies = sorted(1000 * seconds for seconds in result.latencies[beam])
-            bleu = f"{scorer.score(result.texts[beam], references)[0].value:.2f}" if references else ""
+            bleu = f"{scorer.score(result.texts[beam], [references])[0].value:.2f}" if references else ""
             rows.append(
                 f"| {name} | {len(lines) / total:.1f} | {n_tokens / total:,.0f} | {ratio:.2f} | "
                 f"{statistics.median(latencies):.0f}, {latencies[int(0.95 * len(latencies))]:.0f} | {bleu} |"

@@ -39,6 +39,16 @@ OPTIONS = {
     "subword_alpha_0.5": ["training.subword_alpha=0.5"],
     "weight_decay_0.1": ["optim.weight_decay=0.1"],
     "l1_1e-6": ["optim.l1=1e-6"],
+    "l1_1e-5": ["optim.l1=1e-5"],
+    "adam": ["optim=adam"],
+    "adam_l2_1e-4": ["optim=adam", "optim.weight_decay=1e-4"],
+    "rmsprop": ["optim=rmsprop"],
+    "rmsprop_lr_5e-4": ["optim=rmsprop", "optim.lr=5e-4"],
+    "sgd_lr_0.1": ["optim=sgd", "optim.lr=0.1"],
+    "lr_2.5e-4": ["optim.lr=2.5e-4"],
+    "lr_1e-3": ["optim.lr=1e-3"],
+    "lr_5e-3": ["optim.lr=5e-3"],
+    "lr_1e-2": ["optim.lr=1e-2"],
 }
 
 

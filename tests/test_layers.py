@@ -76,6 +76,10 @@ LAYERS = [
     ["search.configured", "transfer"],
     ["translator"],
     ["validator", "scoring", "export.ctranslate2_engine"],
+    ["evaluation.test_sets", "evaluation.comet"],
+    ["evaluation.breakdown"],
+    ["evaluation.results"],
+    ["evaluation.evaluation"],
     ["trainer"],
     [
         "commands.composition",

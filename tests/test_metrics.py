@@ -32,7 +32,7 @@ def test_scores_are_those_of_the_sacrebleu_command(lang, tokenizer, texts, tmp_p
         "2",
     ]
     printed = subprocess.run([*command, "-tok", tokenizer], capture_output=True, text=True, check=True).stdout
-    bleu, chrf = Scorer(lang).score(*texts)
+    bleu, chrf = Scorer(lang).score(texts[0], [texts[1]])
     assert [f"{bleu.value:.2f}", f"{chrf.value:.2f}"] == [
         line.strip(' ",[]') for line in printed.split() if any(map(str.isdigit, line))
     ]
@@ -41,6 +41,6 @@ def test_scores_are_those_of_the_sacrebleu_command(lang, tokenizer, texts, tmp_p
 
 
 def test_language_variants_and_missing_tokenisers():
-    assert "tok:zh" in Scorer("zh_CN").score(*CHINESE)[0].signature
+    assert "tok:zh" in Scorer("zh_CN").score(CHINESE[0], [CHINESE[1]])[0].signature
     with pytest.raises(UserError, match=r"data\.tgt_lang=ja.*sacrebleu\[ja\]"):
         Scorer("ja")

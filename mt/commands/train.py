@@ -258,9 +258,7 @@ def build_update(config: Config, model: Transformer) -> Update:
 def track_results(run: Path, config: Config, trainer: Trainer, results: list[TestResult]) -> None:
     """Put the final scores beside the hyper-parameters in TensorBoard."""
     scores = {
-        f"test/{result.name}_{kind}": score.value
-        for result in results
-        for kind, score in (("bleu", result.bleu), ("chrf", result.chrf))
+        f"test/{result.name}_{score.metric.lower()}": score.value for result in results for score in result.scores
     }
     best = trainer.state.best_score
     if best is not None:

@@ -111,12 +111,19 @@ def load_pairs(sources: list[str], context: SourceContext) -> Dataset:
 
 def load_source(source: str, context: SourceContext) -> Dataset:
     """One source as a table with the columns `src` and `tgt`."""
-    if source.startswith("hub:"):
-        return two_columns(load_hub(source, context), source, context)
-    files = find_files(resolved(source), context)
-    if files[0].suffix == ".parquet":
-        return two_columns(Dataset.from_parquet(str(files[0]), cache_dir=str(context.cache_dir)), source, context)
+    files = [] if source.startswith("hub:") else find_files(resolved(source), context)
+    if not files or files[0].suffix == ".parquet":
+        return two_columns(load_table(source, context), source, context)
     return read_once(files, context)
+
+
+def load_table(source: str, context: SourceContext) -> Dataset:
+    """A source that is a table already, with all its columns: hub:NAME or FILE.parquet."""
+    if source.startswith("hub:"):
+        return load_hub(source, context)
+    table = Dataset.from_parquet(str(find_files(resolved(source), context)[0]), cache_dir=str(context.cache_dir))
+    assert isinstance(table, Dataset)
+    return table
 
 
 def find_files(source: str, context: SourceContext) -> list[Path]:

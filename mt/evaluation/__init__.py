@@ -1,0 +1,1 @@
+"""What translations are worth: test sets, comparisons of systems, and where errors are."""

@@ -1,0 +1,154 @@
+"""Where a system is good and where not: scores by length, by the frequency of words, by domain."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+
+from sacrebleu.metrics.bleu import BLEU
+
+from mt.evaluation.test_sets import TestSet
+from mt.metrics import Scorer, build_bleu
+
+LENGTHS = (1, 11, 21, 31, 41, 51)
+FREQUENCIES = (0, 1, 2, 5, 10, 100, 1000)
+Tokenise = Callable[[str], list[str]]
+
+
+@dataclass(frozen=True)
+class Row:
+    """The figures of one group."""
+
+    label: str
+    count: int
+    figures: list[dict[str, float]]
+    """of each system"""
+
+
+@dataclass(frozen=True)
+class Breakdown:
+    """The figures of a test set in groups."""
+
+    by: str
+    unit: str
+    """what is counted"""
+    rows: list[Row]
+
+
+def word_splitter(tgt_lang: str) -> Tokenise:
+    """The words of a text as BLEU counts them: characters, in Chinese."""
+    bleu: BLEU = build_bleu(tgt_lang)
+    return lambda text: bleu.tokenizer(text).split()
+
+
+def interval(number: int, starts: Sequence[int]) -> str:
+    """The interval that a number is in: `1-10`, `51+`.
+
+    Args:
+        starts: where each begins, in order; what is below is in the first.
+    """
+    index = max((i for i, start in enumerate(starts) if number >= start), default=0)
+    if index == len(starts) - 1:
+        return f"{starts[-1]}+"
+    last = starts[index + 1] - 1
+    return str(last) if last == starts[index] else f"{starts[index]}-{last}"
+
+
+def labels_in_order(starts: Sequence[int]) -> list[str]:
+    """All intervals."""
+    return [interval(start, starts) for start in starts]
+
+
+def by_group(
+    by: str, labels: Sequence[str], order: Iterable[str], test: TestSet, systems: Sequence[list[str]], tgt_lang: str
+) -> Breakdown:
+    """BLEU and chrF of the sentences of each group, and how long translations are beside references.
+
+    Args:
+        labels: the group of each sentence.
+        systems: the translations of each.
+    """
+    split = word_splitter(tgt_lang)
+    rows = []
+    for label in order:
+        members = [i for i, its_label in enumerate(labels) if its_label == label]
+        if not members:
+            continue
+        references = [[reference[i] for i in members] for reference in test.references]
+        n_words = sum(len(split(text)) for text in references[0])
+        figures = []
+        for translations in systems:
+            chosen = [translations[i] for i in members]
+            length = sum(len(split(text)) for text in chosen) / max(1, n_words)
+            scores = {score.metric: score.value for score in Scorer(tgt_lang).score(chosen, references)}
+            figures.append({**scores, "length": length})
+        rows.append(Row(label, len(members), figures))
+    return Breakdown(by, "sentences", rows)
+
+
+def by_length(test: TestSet, systems: Sequence[list[str]], tgt_lang: str) -> Breakdown:
+    """By the words of the reference."""
+    split = word_splitter(tgt_lang)
+    labels = [interval(len(split(reference)), LENGTHS) for reference in test.references[0]]
+    return by_group("words of the reference", labels, labels_in_order(LENGTHS), test, systems, tgt_lang)
+
+
+def by_domain(test: TestSet, systems: Sequence[list[str]], tgt_lang: str) -> Breakdown:
+    """By what kind of text a sentence is."""
+    labels = test.domains or []
+    return by_group("domain", labels, dict.fromkeys(labels), test, systems, tgt_lang)
+
+
+def by_frequency(test: TestSet, systems: Sequence[list[str]], tgt_lang: str, counts: Counter[str]) -> Breakdown:
+    """How many words are right, by how often they were in the training data.
+
+    The words of a translation that are in its reference, too, each as often as there, are right: their share of the
+    translation's words is the precision, of the reference's words the recall, F1 the harmonic mean of both (Neubig et
+    al., 2019, compare-mt).
+
+    Args:
+        counts: of the words of the target side of the training data.
+    """
+    split = word_splitter(tgt_lang)
+
+    def group(words: Counter[str]) -> Counter[str]:
+        groups: Counter[str] = Counter()
+        for word, count in words.items():
+            groups[interval(counts[word], FREQUENCIES)] += count
+        return groups
+
+    references = [Counter(split(reference)) for reference in test.references[0]]
+    in_references = sum(map(group, references), Counter())
+    figures: list[dict[str, dict[str, float]]] = []
+    for translations in systems:
+        words = [Counter(split(text)) for text in translations]
+        in_translations = sum(map(group, words), Counter())
+        right = sum((group(a & b) for a, b in zip(words, references, strict=True)), Counter())
+        figures.append(
+            {
+                label: {"F1": f1(right[label], in_translations[label], in_references[label])}
+                for label in labels_in_order(FREQUENCIES)
+            }
+        )
+    rows = [
+        Row(label, in_references[label], [system[label] for system in figures])
+        for label in labels_in_order(FREQUENCIES)
+        if in_references[label]
+    ]
+    return Breakdown("times in the training data", "words", rows)
+
+
+def f1(right: int, n_translated: int, n_reference: int) -> float:
+    """The harmonic mean of precision and recall, 0 to 100."""
+    total = n_translated + n_reference
+    return 200 * right / total if total else 0.0
+
+
+def count_words(lines: Iterable[str], tgt_lang: str) -> Counter[str]:
+    """How often each word is in a text."""
+    split = word_splitter(tgt_lang)
+    counts: Counter[str] = Counter()
+    for line in lines:
+        counts.update(split(line))
+    return counts

@@ -1,0 +1,45 @@
+"""COMET, a trained metric (Rei et al., 2020), by its own package."""
+
+from __future__ import annotations
+
+import importlib.util
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+
+from mt.errors import UserError
+from mt.metrics import Score
+
+
+class Comet:
+    """Scores translations by their sources and references."""
+
+    def __init__(self, name: str) -> None:
+        """
+        Args:
+            name: of a model of the Hugging Face hub, or the path of a checkpoint.
+
+        Raises:
+            UserError: the package or the model is not there.
+        """
+        if importlib.util.find_spec("comet") is None:
+            raise UserError("--metrics COMET needs its package: pip install unbabel-comet.")
+        import comet
+
+        self.name = name
+        try:
+            path = name if name.endswith(".ckpt") else comet.download_model(name)
+            self.model: Any = comet.load_from_checkpoint(path)
+        except Exception as error:  # of the network, of the hub, of a name that is none
+            reason = str(error).splitlines()[0] if str(error) else repr(error)
+            raise UserError(f"--comet-model {name} could not be loaded ({reason}).") from error
+
+    def score(self, sources: Sequence[str], translations: Sequence[str], references: Sequence[str]) -> Score:
+        """The mean over all sentences, times 100 as usual in tables."""
+        rows = [
+            {"src": src, "mt": translation, "ref": reference}
+            for src, translation, reference in zip(sources, translations, references, strict=True)
+        ]
+        prediction = self.model.predict(rows, batch_size=16, gpus=int(torch.cuda.is_available()), progress_bar=False)
+        return Score("COMET", 100 * float(prediction.system_score), f"model:{self.name}")
