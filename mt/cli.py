@@ -25,6 +25,8 @@ COMMANDS = {
     "score": "log-probabilities of given translations",
     "export": "write a trained model for CTranslate2 or Hugging Face transformers",
     "import": "make a run of a Marian model, as those of OPUS-MT",
+    "report": "write a page about a run: curves, scores, best and worst sentences, attention",
+    "explain": "show the steps of self-attention on a sentence, and what its translation looked at",
     "average": "average the weights of a run's best or last models",
 }
 FULL_OR_FORBIDDEN = (

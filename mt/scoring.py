@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +11,7 @@ import datasets
 from datasets import Dataset
 
 from mt.data.sources import SourceContext, load_pairs
-from mt.data_config import DataConfig, source_list
+from mt.data_config import DataConfig, TrainingSource, source_list
 from mt.metrics import Score, Scorer
 from mt.search_config import SearchConfig
 from mt.storage import write_text
@@ -24,6 +24,12 @@ def source_context(data: DataConfig, key: str, split: str) -> SourceContext:
     """What reading the sources of the configuration key `data.<key>` needs to know."""
     cache_dir = Path(data.cache_dir) if data.cache_dir else Path(datasets.config.HF_DATASETS_CACHE) / "mt"
     return SourceContext(f"data.{key}", split, data.src_lang, data.tgt_lang, cache_dir)
+
+
+def training_context(data: DataConfig, source: TrainingSource) -> SourceContext:
+    """What reading an entry of `data.train` needs to know."""
+    context = source_context(data, "train", "train")
+    return replace(context, src_lang=source.src_lang or data.src_lang, tgt_lang=source.tgt_lang or data.tgt_lang)
 
 
 def load_test_sets(data: DataConfig) -> dict[str, Dataset]:

@@ -16,7 +16,7 @@ from mt.config_file import save_config
 from mt.data.cleaning import NO_HASHES, Cleaning, Hashes, hash_of
 from mt.data.corpus import Encoder
 from mt.data.mixture import Member, Mixture, weights_by_temperature
-from mt.data.sources import ParallelText, SourceContext, load_pairs, open_text
+from mt.data.sources import ParallelText, load_pairs, open_text
 from mt.data_config import (
     CleanConfig,
     DataConfig,
@@ -28,7 +28,7 @@ from mt.data_config import (
     training_stages,
 )
 from mt.errors import UserError
-from mt.scoring import load_test_sets, source_context
+from mt.scoring import load_test_sets, source_context, training_context
 from mt.storage import remove_leftovers, replacing
 from mt.tokenizer import (
     AUTOMATIC_VOCAB_SIZE,
@@ -111,12 +111,6 @@ def warn_of_overlap(train: Sequence[Member], tests: dict[str, Hashes]) -> None:
                 "data.clean.overlap=true leaves them out of the training.",
                 f"{known:,}", f"{len(hashes):,}", name,
             )  # fmt: skip
-
-
-def training_context(data: DataConfig, source: TrainingSource) -> SourceContext:
-    """What reading an entry of `data.train` needs to know."""
-    context = source_context(data, "train", "train")
-    return replace(context, src_lang=source.src_lang or data.src_lang, tgt_lang=source.tgt_lang or data.tgt_lang)
 
 
 def tags_of(data: DataConfig, source: TrainingSource) -> list[str]:

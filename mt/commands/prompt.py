@@ -5,12 +5,12 @@ from __future__ import annotations
 import sys
 from dataclasses import replace
 from pathlib import Path
-from unicodedata import east_asian_width
 
 from mt.alignment import Attention, source_attention
 from mt.choices import SearchMethod
 from mt.errors import UserError
 from mt.search_config import SearchConfig
+from mt.text_grid import shaded
 from mt.translator import Translator
 
 HELP = """A sentence is translated; below the translation stand the next best ones, with their scores. The arrow keys
@@ -19,7 +19,6 @@ bring back what was written before.
   :attention          what each piece of the last translation looked at
   :picture FILE.png   the same as a picture
   :quit               (or Ctrl-D) ends"""
-SHADES = " ░▒▓█"
 
 
 def is_asked_for(sentences: list[str], source: Path | None, output: Path | None) -> bool:
@@ -64,7 +63,8 @@ class Prompt:
             self.search = with_n_best(self.asked, int(argument))
             return f"{argument} translations each."
         if command == ":attention":
-            return drawn(self.attention())
+            seen = self.attention()
+            return shaded(seen.weights.tolist(), seen.tgt_pieces, seen.src_pieces)
         if command == ":picture" and argument:
             from mt.plotting import draw_attention
 
@@ -103,21 +103,3 @@ def with_n_best(search: SearchConfig, n_best: int, fixed: bool = False) -> Searc
     groups = search.diverse_groups
     width = search.beam_size if fixed else max(search.beam_size, -(-n_best // groups) * groups)
     return replace(search, n_best=n_best, beam_size=width)
-
-
-def drawn(seen: Attention) -> str:
-    """Shares in characters: a row a target piece, a column a source piece; the columns are named below."""
-    width = max(map(cells, seen.tgt_pieces))
-    rows = [
-        f"{piece}{' ' * (width - cells(piece))} "
-        + "".join(2 * SHADES[min(len(SHADES) - 1, round(share * (len(SHADES) - 1)))] for share in shares)
-        for piece, shares in zip(seen.tgt_pieces, seen.weights.tolist(), strict=True)
-    ]
-    numbers = " " * (width + 1) + "".join(f"{number % 100:2d}" for number in range(1, len(seen.src_pieces) + 1))
-    names = "  ".join(f"{number} {piece}" for number, piece in enumerate(seen.src_pieces, start=1))
-    return "\n".join([*rows, numbers, names])
-
-
-def cells(text: str) -> int:
-    """The width of a text on a terminal: Chinese characters take two places."""
-    return sum(2 if east_asian_width(character) in "WF" else 1 for character in text)

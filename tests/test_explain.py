@@ -1,0 +1,117 @@
+"""`mt explain` and `mt report`: what the page says is what the model did."""
+
+import json
+import re
+
+import pytest
+import torch
+from conftest import toy_pairs
+from torch.nn import functional as F
+
+from mt.evaluation.differences import differences
+from mt.explanation import PARTS, Place, explain
+from mt.translator import Translator
+
+
+@pytest.fixture(scope="module")
+def translator(run_folder):
+    return Translator.load(run_folder, "cpu")
+
+
+@pytest.mark.parametrize("part", PARTS)
+def test_the_formula_gives_what_the_model_used(translator, part):
+    (src,), (tgt,) = translator.tokenizer.encode_src(["ba de fi go"]), translator.tokenizer.encode_tgt(["BA DE FI"])
+    for head in (0, 1):
+        explanation = explain(translator.model, translator.tokenizer, src, tgt, Place(part, 0, head))
+        steps = explanation.steps
+        assert steps.difference < 1e-5
+        # torch's own attention on the same queries, keys and values
+        expected = F.scaled_dot_product_attention(steps.q, steps.k, steps.v, is_causal=part == "decoder")
+        assert torch.allclose(steps.outputs, expected, atol=1e-5)
+        assert torch.allclose(steps.shares, explanation.sheets[part][0][head], atol=1e-5)
+        assert torch.allclose(steps.shares.sum(1), torch.ones(len(steps.shares)), atol=1e-5)
+        assert steps.shares.shape == (len(steps.query_pieces), len(steps.key_pieces))
+
+
+def test_a_model_that_does_otherwise_is_found_out(translator, monkeypatch):
+    """The difference is one of computed numbers, not a constant: half the sums, and it says so."""
+    original = F.scaled_dot_product_attention
+    monkeypatch.setattr(F, "scaled_dot_product_attention", lambda *a, **k: original(*a, **k) / 2)
+    (src,), (tgt,) = translator.tokenizer.encode_src(["ba de"]), translator.tokenizer.encode_tgt(["BA"])
+    assert explain(translator.model, translator.tokenizer, src, tgt, Place("encoder", 0, 0)).steps.difference > 1e-3
+
+
+def test_a_sentence_is_explained_on_the_terminal(mt, run_folder, monkeypatch, tmp_path):
+    monkeypatch.setenv("COLUMNS", "200")
+    sentence = "ba de fi go."
+    outcome = mt("explain", run_folder, sentence, "--head", 2)
+    translation = mt("translate", run_folder, sentence).out.strip()
+    assert outcome.out.splitlines()[:2] == [sentence, translation]
+    assert "Q = W_Q x" in outcome.out
+    assert "head 2 of 2" in outcome.out
+    assert float(re.search(r"went on with: (\S+)", outcome.out)[1]) < 1e-5
+    last = outcome.out.strip().splitlines()[-1]
+    (tmp_path / "s").write_text(f"{sentence}\n", encoding="utf-8")
+    (tmp_path / "t").write_text(f"{translation}\n", encoding="utf-8")
+    row = json.loads(mt("score", run_folder, tmp_path / "s", tmp_path / "t", "--json").out)
+    assert float(last.split()[1]) == pytest.approx(torch.tensor(row["log_probs"][-1]).exp().item(), abs=0.006)
+    narrow = mt("explain", run_folder, " ".join(["ba de fi go"] * 6), "--part", "source").out
+    monkeypatch.setenv("COLUMNS", "60")
+    assert "too wide" in mt("explain", run_folder, " ".join(["ba de fi go"] * 6)).out
+    assert "attention to the source" in narrow
+
+
+def test_a_sentence_is_explained_on_a_page_and_in_a_picture(mt, run_folder, tmp_path):
+    outcome = mt("explain", run_folder, "ba <b> de", "--html", tmp_path / "x.html", "--picture", tmp_path / "x.png")
+    assert outcome.code == 0
+    page = (tmp_path / "x.html").read_text(encoding="utf-8")
+    assert "ba &lt;b&gt; de" in page  # text does not become markup
+    assert "http" not in page.replace("http-equiv", "")  # it needs nothing else
+    data = json.loads(re.search(r"const data = (.*);", page)[1])
+    assert set(data["shares"]) == set(PARTS)
+    assert sum(data["shares"]["encoder"][0][1][0]) == pytest.approx(1, abs=1e-3)
+    assert (tmp_path / "x.png").read_bytes().startswith(b"\x89PNG")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["ba", "--layer", 2], "--layer 2: the model has layers 1 to 1"),
+        (["ba", "--head", 0], "--head 0: the model has heads 1 to 2"),
+        ([" "], "The sentence is empty"),
+        (["ba " * 2000], "pieces; the model takes"),
+        (["ba", "--picture", "x.docx"], "--picture x.docx"),
+    ],
+)
+def test_what_cannot_be_explained_is_said(mt, run_folder, arguments, message, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    outcome = mt("explain", run_folder, *arguments)
+    assert outcome.code == 2
+    assert message in outcome.err
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_report_is_one_page(mt, run_folder, corpus, tmp_path):
+    pairs = toy_pairs(12, 11)
+    (tmp_path / "t.aa").write_text("".join(f"{src}\n" for src, _ in pairs), encoding="utf-8")
+    (tmp_path / "t.bb").write_text("".join(f"{tgt} <i>\n" for _, tgt in pairs), encoding="utf-8")
+    command = ("--test", f"news={tmp_path}/t")
+    assert mt("report", run_folder, *command, "-o", tmp_path / "r.html", "--sentences", 2).code == 0
+    page = (tmp_path / "r.html").read_text(encoding="utf-8")
+    scores = json.loads(mt("evaluate", run_folder, *command, "--json").out)["runs"][0]["scores"]
+    for score in scores:
+        assert f"<td>{score['value']:.2f}</td>" in page
+    assert page.count('class="sentence"') == 4
+    assert "<del>&lt;i&gt;</del>" in page
+    assert page.count("<svg") == 4  # the curves, and three pictures of attention
+    assert "times in the training data" in page
+    assert "vocab_size: 320" in page
+    assert re.findall(r'(?:src|href)="(?!#)', page.split("<svg")[0]) == []  # it needs nothing else
+
+
+def test_differences_are_marked():
+    reference, translation = differences("the cat sat on it", "a cat sat down", spaced=True)
+    assert [(span.text, span.differs) for span in reference] == [("the", True), ("cat sat", False), ("on it", True)]
+    assert [(span.text, span.differs) for span in translation] == [("a", True), ("cat sat", False), ("down", True)]
+    reference, _ = differences("我买书", "我卖书", spaced=False)
+    assert [(span.text, span.differs) for span in reference] == [("我", False), ("买", True), ("书", False)]
