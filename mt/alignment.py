@@ -24,12 +24,17 @@ Links = list[tuple[int, int]]
 
 @dataclass(frozen=True)
 class Attention:
-    """What a decoder layer looked at while it wrote a translation, the mean over its heads."""
+    """What a decoder layer looked at while it wrote a translation."""
 
-    weights: Tensor
-    """(T, S), end marks among both"""
+    heads: Tensor
+    """(H, T, S), end marks among both"""
     src_pieces: list[str]
     tgt_pieces: list[str]
+
+    @property
+    def weights(self) -> Tensor:
+        """The mean over the heads, (T, S)."""
+        return self.heads.mean(0)
 
 
 @torch.inference_mode()
@@ -44,7 +49,7 @@ def source_attention(
     with recorded_weights(decoder_layer.source_attention) as records:
         model.decode(batch.tgt_in, model.encode(batch.src, batch.src_mask), batch.src_mask)
     return Attention(
-        records[0][0].float().mean(0),  # (1, H, T, S) -> (T, S)
+        records[0][0].float(),  # (1, H, T, S) -> (H, T, S)
         [tokenizer.src.id_to_piece(i) for i in (*src_ids, tokenizer.eos_id)],
         [tokenizer.tgt.id_to_piece(i) for i in (*tgt_ids, tokenizer.eos_id)],
     )

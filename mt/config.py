@@ -186,6 +186,8 @@ class TrainingConfig:
     """Compile the model with torch.compile: worth its start-up on a GPU; on a CPU it has been slower."""
     n_samples: int = 8
     """Validation sentences whose translations are shown in TensorBoard."""
+    profile_steps: int = 0
+    """After ten steps, record so many in RUN/profile: a trace, and a table of what took the time; 0: none."""
 
     def __post_init__(self) -> None:
         require_positive("training", self, "max_tokens", "accumulate", "max_steps", "max_epochs", "max_minutes")
@@ -212,7 +214,7 @@ class TrainingConfig:
             "training.new_vocab=true needs embeddings that are trained: no training.lora.rank, and no "
             "training.freeze=[embeddings].",
         )
-        require_not_negative("training", self, "n_samples")
+        require_not_negative("training", self, "n_samples", "profile_steps")
         require(
             any((self.max_steps, self.max_epochs, self.max_minutes, self.early_stopping.patience)),
             "Training would never end: set training.max_steps, max_epochs, max_minutes or early_stopping.patience.",

@@ -74,7 +74,7 @@ class Explanation:
     def looked_at(self) -> Attention:
         """What a middle decoder layer looked at while it was about to write each target piece."""
         layers = self.sheets["source"]
-        return Attention(layers[len(layers) // 2].mean(0), self.src_pieces, self.tgt_pieces)
+        return Attention(layers[len(layers) // 2], self.src_pieces, self.tgt_pieces)
 
 
 @dataclass(frozen=True)
@@ -100,27 +100,43 @@ def explain(
     """
     batch = build_batch([(src_ids, tgt_ids)], tokenizer.pad_id, tokenizer.bos_id, tokenizer.eos_id)
     batch = batch.to(model.eval().projection.weight.device)
-    attentions = {part: attentions_of(model, part) for part in PARTS}
-    chosen = attentions[place.part][place.layer]
+    chosen = attentions_of(model, place.part)[place.layer]
     with ExitStack() as stack:
         records = {
-            part: [stack.enter_context(recorded_weights(attention)) for attention in layers]
-            for part, layers in attentions.items()
+            part: [stack.enter_context(recorded_weights(attention)) for attention in attentions_of(model, part)]
+            for part in PARTS
         }
         seen = stack.enter_context(observed(chosen))
         logits = model(batch.src, batch.src_mask, batch.tgt_in)[0].float()
     log_probs = logits.log_softmax(-1).gather(1, batch.targets.unsqueeze(1)).squeeze(1)
-    src_pieces = [tokenizer.src.id_to_piece(i) for i in (*src_ids, tokenizer.eos_id)]
-    tgt_pieces = [tokenizer.tgt.id_to_piece(i) for i in (*tgt_ids, tokenizer.eos_id)]
-    read = [tokenizer.tgt.id_to_piece(i) for i in (tokenizer.bos_id, *tgt_ids)]  # what the decoder has read already
-    queries, keys = {
-        "encoder": (src_pieces, src_pieces),
-        "decoder": (read, read),
-        "source": (read, src_pieces),
-    }[place.part]
-    steps = take_steps(chosen, place.head, seen, place.part == "decoder", (queries, keys))
+    named = PieceNames.of(tokenizer, src_ids, tgt_ids)
+    steps = take_steps(chosen, place.head, seen, place.part == "decoder", named.of_part(place.part))
     sheets = {part: [layer[0][0].float().cpu() for layer in layers] for part, layers in records.items()}
-    return Explanation(src_pieces, tgt_pieces, log_probs.exp().tolist(), sheets, steps)
+    return Explanation(named.src, named.written, log_probs.exp().tolist(), sheets, steps)
+
+
+@dataclass(frozen=True)
+class PieceNames:
+    """What the positions of a sentence and its translation are called."""
+
+    src: list[str]
+    read: list[str]
+    """what the decoder reads: the start mark, then what was written"""
+    written: list[str]
+
+    @classmethod
+    def of(cls, tokenizer: Tokenizer, src_ids: Sequence[int], tgt_ids: Sequence[int]) -> PieceNames:
+        """Those of ids without marks."""
+        to_piece = tokenizer.tgt.id_to_piece
+        return cls(
+            [tokenizer.src.id_to_piece(i) for i in (*src_ids, tokenizer.eos_id)],
+            [to_piece(i) for i in (tokenizer.bos_id, *tgt_ids)],
+            [to_piece(i) for i in (*tgt_ids, tokenizer.eos_id)],
+        )
+
+    def of_part(self, part: str) -> tuple[list[str], list[str]]:
+        """Who looks, and who is looked at, in one of `PARTS`."""
+        return (self.src if part == "encoder" else self.read), (self.read if part == "decoder" else self.src)
 
 
 def attentions_of(model: Transformer, part: str) -> list[MultiHeadAttention]:

@@ -6,13 +6,13 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from importlib.util import find_spec
-from math import ceil
+from math import ceil, sqrt
 from pathlib import Path
 
+import numpy as np
 from matplotlib import font_manager
-from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.image import AxesImage
+from matplotlib.patches import Rectangle
 from matplotlib.text import Text
 from torch import Tensor
 
@@ -20,6 +20,8 @@ from mt.text_grid import cells
 
 MAX_LABELS = 60
 """More pieces than that have no room for their names."""
+CELL = 0.17
+"""inches of a share of one head in a sheet of many"""
 
 
 @dataclass(frozen=True)
@@ -51,8 +53,11 @@ def draw_attention(weights: Tensor, src_pieces: list[str], tgt_pieces: list[str]
     """
     figure = Figure(figsize=(1.8 + 0.42 * len(src_pieces), 1.4 + 0.34 * len(tgt_pieces)), layout="constrained", dpi=110)
     axes = figure.subplots()
-    image = draw_shares(axes, weights)
-    name_pieces(axes, src_pieces, tgt_pieces, size=10)
+    image = axes.imshow(weights.float().cpu().numpy(), cmap="Blues", vmin=0, vmax=1, aspect="auto")
+    axes.set_xticks(range(len(src_pieces)), src_pieces, rotation=60, ha="left", rotation_mode="anchor")
+    axes.set_yticks(range(len(tgt_pieces)), tgt_pieces)
+    axes.xaxis.tick_top()
+    set_font((*axes.get_xticklabels(), *axes.get_yticklabels()))
     axes.set_xlabel("source piece that is looked at")
     axes.set_ylabel("target piece that is written")
     figure.colorbar(image, ax=axes, label="share of attention", fraction=0.05)
@@ -60,49 +65,42 @@ def draw_attention(weights: Tensor, src_pieces: list[str], tgt_pieces: list[str]
 
 
 def draw_heads(weights: Tensor, columns: Sequence[str], rows: Sequence[str], title: str) -> Figure:
-    """The shares of every head of a layer on one sheet, four beside each other.
+    """The shares of every head of a layer on one sheet.
+
+    One pair of axes without ticks holds all: matplotlib's ticks would take most of the time of a picture.
 
     Args:
         weights: (H, T, S).
         columns: the pieces that are looked at.
         rows: the pieces that look.
     """
-    n_heads = len(weights)
-    across = min(4, n_heads)
+    n_heads, height, width = weights.shape
+    across = ceil(sqrt(n_heads))
     down = ceil(n_heads / across)
-    size = (1.2 + 0.24 * min(len(columns), MAX_LABELS), 1.2 + 0.22 * min(len(rows), MAX_LABELS))
-    figure = Figure(figsize=(size[0] * across, size[1] * down), dpi=90)
-    grid = figure.subplots(down, across, squeeze=False, sharex=True, sharey=True)
-    for head, axes in enumerate(grid.flat):
-        if head >= n_heads:
-            axes.set_axis_off()
-            continue
-        draw_shares(axes, weights[head])
-        name_pieces(axes, columns if head < across else [], rows if head % across == 0 else [], size=8)
-        axes.text(0.5, -0.02, f"head {head + 1}", ha="center", va="top", transform=axes.transAxes, size=9)
-    figure.suptitle(title, size=11, y=0.995)
-    # margins by the longest names: matplotlib's own layouts take most of the time of a picture
-    width, height = figure.get_size_inches()
-    left = 0.25 + 0.085 * max((cells(name) for name in rows), default=0)
-    top = 0.45 + 0.07 * max((cells(name) for name in columns), default=0)
-    figure.subplots_adjust(left / width, 0.3 / height, 1 - 0.1 / width, 1 - top / height, 0.08, 0.14)
+    left, top = 0.6 * max(map(cells, rows)) + 1, 0.5 * max(map(cells, columns)) + 3.5  # in cells of the grid
+    n_columns, n_rows = across * (width + 1), down * (height + 2)
+    right = max(n_columns - 0.5, 0.5 * len(title) - left)  # the title has room, too
+    figure = Figure(figsize=((left + right) * CELL, (top + n_rows) * CELL), dpi=90)
+    axes = figure.add_axes((0, 0, 1, 1))
+    axes.set_axis_off()
+    sheet = np.full((n_rows, n_columns), np.nan)
+    for head in range(n_heads):
+        y, x = head // across * (height + 2), head % across * (width + 1)
+        sheet[y : y + height, x : x + width] = weights[head].float().cpu().numpy()
+        axes.add_patch(Rectangle((x - 0.5, y - 0.5), width, height, fill=False, edgecolor="#8a94a3", linewidth=0.6))
+        axes.text(x + width / 2 - 0.5, y + height + 0.25, f"head {head + 1}", ha="center", va="center", size=9)
+        if y == 0 and width <= MAX_LABELS:
+            for place, name in enumerate(columns):
+                axes.text(x + place, -0.8, name, rotation=60, ha="left", va="bottom", rotation_mode="anchor", size=8)
+        if x == 0 and height <= MAX_LABELS:
+            for place, name in enumerate(rows):
+                axes.text(-0.8, y + place, name, ha="right", va="center", size=8)
+    axes.imshow(sheet, cmap="Blues", vmin=0, vmax=1, aspect="auto", interpolation="nearest")
+    axes.text(-left + 0.5, -top + 0.5, title, ha="left", va="top", size=11)
+    axes.set_xlim(-left, right)
+    axes.set_ylim(n_rows - 0.5, -top)
+    set_font(axes.texts)
     return figure
-
-
-def draw_shares(axes: Axes, weights: Tensor) -> AxesImage:
-    """Shares (T, S) as a grid."""
-    return axes.imshow(weights.float().cpu().numpy(), cmap="Blues", vmin=0, vmax=1, aspect="auto")
-
-
-def name_pieces(axes: Axes, columns: Sequence[str], rows: Sequence[str], size: int) -> None:
-    """Pieces above and to the left of a grid, or numbers where there are too many."""
-    axes.xaxis.tick_top()
-    axes.tick_params(length=0, labeltop=bool(columns), labelleft=bool(rows), labelsize=size)
-    if len(columns) <= MAX_LABELS and columns:
-        axes.set_xticks(range(len(columns)), columns, rotation=60, ha="left", rotation_mode="anchor")
-    if len(rows) <= MAX_LABELS and rows:
-        axes.set_yticks(range(len(rows)), rows)
-    set_font((*axes.get_xticklabels(), *axes.get_yticklabels()))
 
 
 def draw_curves(panels: Sequence[Panel], across: int = 2) -> Figure:
@@ -126,12 +124,13 @@ def draw_curves(panels: Sequence[Panel], across: int = 2) -> Figure:
     return figure
 
 
-def draw_histogram(title: str, counts: Mapping[str, Sequence[int]], unit: str) -> Figure:
-    """How many there are of each length from 0, a line a series; the axis ends where next to nothing follows."""
+def draw_histogram(title: str, counts: Mapping[str, Sequence[tuple[float, int]]], unit: str) -> Figure:
+    """How many there are from each value on to the next, a line a series."""
     figure = Figure(figsize=(5.2, 3), layout="constrained", dpi=90)
     axes = figure.subplots()
-    for name, values in counts.items():
-        axes.step(range(len(values)), values, where="mid", label=name)
+    for name, bars in counts.items():
+        starts, values = zip(*bars, strict=True)
+        axes.step(starts, values, where="post", label=name)
     axes.set_title(title, size=10)
     axes.set_xlabel(unit, size=9)
     axes.set_ylabel("how many", size=9)
@@ -142,6 +141,7 @@ def draw_histogram(title: str, counts: Mapping[str, Sequence[int]], unit: str) -
 
 
 def set_font(labels: Iterable[Text]) -> None:
-    """Use the fonts that have every glyph."""
+    """Use the fonts that have every glyph; a dollar sign is one, and begins no formula."""
     for label in labels:
         label.set_fontfamily(font_families())
+        label.set_parse_math(False)

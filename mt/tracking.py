@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
@@ -14,6 +15,32 @@ from mt.storage import write_text
 
 if TYPE_CHECKING:
     from torch.utils.tensorboard import SummaryWriter
+
+GROUPS = {"train": "1_training", "valid": "2_validation", "test": "3_final", "final": "3_final", "speed": "4_speed"}
+"""The groups of curves in TensorBoard, which puts them in the order of their names."""
+LAYOUT = {
+    "Training beside validation": {
+        "loss a target token, unsmoothed": ["Multiline", ["^1_training/nll$", "^2_validation/loss$"]],
+        "BLEU and chrF of validation": ["Multiline", ["^2_validation/(bleu|chrf)$"]],
+    },
+    "How the steps are taken": {
+        "learning rate": ["Multiline", ["^1_training/learning_rate$"]],
+        "gradient norm, before clipping": ["Multiline", ["^1_training/gradient_norm$"]],
+    },
+    "Speed": {"target tokens a second": ["Multiline", ["^4_speed/target_tokens_per_second$"]]},
+}
+"""Of the tab Custom Scalars."""
+FIRST_COLUMNS = ("optim.name", "optim.lr", "model.dropout", "model.d_model", "training.label_smoothing")
+"""Of the hyper-parameter table, which shows five unless asked for more: TensorBoard puts those first that are said
+to differ between runs."""
+MAX_EMBEDDINGS = 3000
+"""Pieces in the projector: the browser, and people, cannot take many more."""
+
+
+def in_group(name: str) -> str:
+    """A figure's name in TensorBoard: `train/loss` is `1_training/loss`."""
+    group, _, rest = name.partition("/")
+    return f"{GROUPS[group]}/{rest}"
 
 
 class Tracker:
@@ -33,43 +60,81 @@ class Tracker:
         """Of TensorBoard's files, made when there is something to write: its import need not delay the first step."""
         from torch.utils.tensorboard import SummaryWriter
 
-        return SummaryWriter(str(self.run / "tensorboard"), purge_step=self.step + 1, flush_secs=10)
+        writer = SummaryWriter(str(self.run / "tensorboard"), purge_step=self.step + 1, flush_secs=10)
+        writer.add_custom_scalars(LAYOUT)
+        return writer
 
     def scalars(self, step: int, values: Mapping[str, float]) -> None:
         """Points of curves, as `train/loss`."""
         for name, value in values.items():
-            self.writer.add_scalar(name, value, step)
+            self.writer.add_scalar(in_group(name), value, step)
         with open(self.metrics_path, "a", encoding="utf-8") as file:
             file.write(json.dumps({"step": step, **values}) + "\n")
 
     def samples(self, step: int, rows: Sequence[tuple[str, str, str]]) -> None:
         """A table of source, reference and hypothesis."""
-        lines = ["| source | reference | hypothesis |", "| --- | --- | --- |"]
+        lines = ["| source | reference | translation |", "| --- | --- | --- |"]
         lines += ["| " + " | ".join(escape_cell(cell) for cell in row) + " |" for row in rows]
-        self.writer.add_text("samples/validation", "\n".join(lines), step)
+        self.writer.add_text("validation/sample translations", "\n".join(lines), step)
 
-    def attention(self, step: int, weights: Tensor, src_pieces: list[str], tgt_pieces: list[str]) -> None:
-        """A picture of which source pieces each target piece looked at; weights (T, S)."""
-        from mt.plotting import draw_attention  # matplotlib takes a while to import, and the first step need not wait
+    def attention(self, step: int, heads: Tensor, src_pieces: list[str], tgt_pieces: list[str]) -> None:
+        """A sheet of what each head looked at while it wrote each target piece; heads (H, T, S)."""
+        from mt.plotting import draw_heads  # matplotlib takes a while to import, and the first step need not wait
 
-        figure = draw_attention(weights, src_pieces, tgt_pieces)
-        self.writer.add_figure("attention/last_decoder_layer", figure, step)
+        title = "last decoder layer: rows are about to be written"
+        figure = draw_heads(heads, src_pieces, tgt_pieces, title)
+        self.writer.add_figure("attention/last decoder layer, to the source", figure, step)
+
+    def embeddings(self, tables: Mapping[str, tuple[Tensor, Sequence[str]]]) -> None:
+        """Vectors (V, D) and pieces under the names of their tables, for the projector; the first of each, which are
+        the most frequent.
+        """
+        folder = self.run / "tensorboard"
+        shutil.rmtree(folder / "00000", ignore_errors=True)  # of an earlier end of this run
+        (folder / "projector_config.pbtxt").unlink(missing_ok=True)
+        for name, (vectors, pieces) in tables.items():
+            shown = vectors[:MAX_EMBEDDINGS].detach().double().cpu().numpy().round(4)  # short: written faster
+            self.writer.add_embedding(shown, [one_word(piece) for piece in pieces[:MAX_EMBEDDINGS]], tag=name)
+
+    def profile(self, step: int, table: str) -> None:
+        """A table of the operations that took the most time, as it is."""
+        self.writer.add_text("profile/operations", "".join(f"    {line}\n" for line in table.splitlines()), step)
 
     def hyperparameters(self, step: int, values: Mapping[str, Any], results: Mapping[str, float]) -> None:
-        """A row of TensorBoard's hyper-parameter table, with the results that are also points at `step`."""
-        plain = {key: value if isinstance(value, (bool, int, float)) else str(value) for key, value in values.items()}
+        """A row of TensorBoard's hyper-parameter table, with the results that are also points at `step`.
+
+        What torch makes of it is changed so that the row has the run's name, and the columns an order.
+        """
+        from tensorboard.plugins.hparams.plugin_data_pb2 import HParamsPluginData
         from torch.utils.tensorboard.summary import hparams
 
-        file_writer = self.writer._get_file_writer()  # type: ignore[no-untyped-call]
-        for summary in hparams(plain, dict(results)):  # type: ignore[no-untyped-call]
-            file_writer.add_summary(summary)
-        for name, value in results.items():
+        plain = {
+            key: value if isinstance(value, (bool, int, float)) else str(value)
+            for key, value in values.items()
+            if value is not None
+        }
+        named = {in_group(name): value for name, value in results.items()}
+        for summary in hparams(plain, named):  # type: ignore[no-untyped-call]
+            plugin = summary.value[0].metadata.plugin_data
+            data = HParamsPluginData.FromString(plugin.content)
+            for column in data.experiment.hparam_infos:
+                column.differs = column.name in FIRST_COLUMNS
+            if data.HasField("session_start_info"):
+                data.session_start_info.group_name = self.run.resolve().name
+            plugin.content = data.SerializeToString()
+            self.writer._get_file_writer().add_summary(summary)  # type: ignore[no-untyped-call]
+        for name, value in named.items():
             self.writer.add_scalar(name, value, step)
 
     def close(self) -> None:
         """Write what is still in memory."""
         if "writer" in self.__dict__:
             self.writer.close()
+
+
+def one_word(piece: str) -> str:
+    """A piece as a label of one line: what cannot be seen is written as its code."""
+    return "".join(c if c.isprintable() and not c.isspace() else f"<U+{ord(c):04X}>" for c in piece)
 
 
 def is_up_to(row: str, step: int) -> bool:

@@ -6,7 +6,7 @@ import gc
 import logging
 import time
 from collections.abc import Callable
-from contextlib import nullcontext
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
 from math import isfinite
 from pathlib import Path
@@ -24,6 +24,7 @@ from mt.distributed import World, gathered, without_sync
 from mt.limits import Limits
 from mt.model.lora import merge_lora
 from mt.objective import Objective
+from mt.profiling import profiled_steps
 from mt.progress import TrainingProgress, describe_seconds
 from mt.pruning import is_hopeless
 from mt.random import derive_seed
@@ -105,7 +106,7 @@ class Trainer:
         self.window = Window()
         gc.freeze()  # what is there now stays: Python need not look through it again and again
         try:
-            with StopSignals() as self.signals:
+            with StopSignals() as self.signals, self.profiled() as self.note_step:
                 self.loop()
         finally:
             gc.unfreeze()  # the next job of a sweep needs nothing of this one
@@ -120,6 +121,7 @@ class Trainer:
                 self.validate()
             while not self.finished():
                 self.train_step()
+                self.note_step()
                 step = self.state.step
                 logs, saves = step % self.config.log_every_steps == 0, step % self.config.checkpoint_every_steps == 0
                 validates = self.validation_is_due()
@@ -141,6 +143,16 @@ class Trainer:
             self.save()
             log.info("%s: saved at step %d; the same command goes on from here.", interruption, self.state.step)
             raise
+
+    def profiled(self) -> AbstractContextManager[Callable[[], None]]:
+        """What is to be called after each step, so that `profile_steps` of them are recorded."""
+
+        def show(table: str) -> None:
+            if self.tracker:
+                self.tracker.profile(self.state.step, table)
+
+        n_steps = self.config.profile_steps if self.tracker else 0
+        return profiled_steps(n_steps, self.run / "profile", show)
 
     def train_step(self) -> None:
         """One update: the mean gradient over all target tokens of `accumulate` batches of every process."""
@@ -252,7 +264,7 @@ class Trainer:
         tracker.scalars(step, result.scalars)
         tracker.samples(step, result.samples)
         if picture:
-            tracker.attention(step, picture.weights, picture.src_pieces, picture.tgt_pieces)
+            tracker.attention(step, picture.heads, picture.src_pieces, picture.tgt_pieces)
 
     def check_finite(self) -> None:
         """Raise `TrainingFailed` if the newest gradient is no finite number; it is none after a loss that was none."""

@@ -1,7 +1,11 @@
 """What is left out of the training data, why, and what is said of it."""
 
+import re
+
 import pytest
 from conftest import overrides, toy_pairs, write_pairs
+
+from mt.tokenizer import load_tokenizer
 
 PAIRS = [
     ("one two three four", "ONE TWO THREE FOUR"),
@@ -99,3 +103,31 @@ def test_settings_that_cannot_be(corpus, mt, tmp_path):
         outcome = mt(*overrides(corpus, f"run_dir={tmp_path}/run", setting))
         assert outcome.code == 2
         assert message in outcome.err
+
+
+def test_a_page_shows_what_was_left_out_and_what_the_text_is_like(mt, corpus, tmp_path):
+    pairs = [*toy_pairs(300, 21), ("ba <b>", ""), ("same", "same"), ("di du", "DI DU"), ("di du", "DI DU")]
+    write_pairs(tmp_path / "train", pairs)
+    write_pairs(tmp_path / "test", pairs[:7])
+    command = overrides(
+        corpus,
+        f"run_dir={tmp_path}/run",
+        f"data.train={tmp_path}/train",
+        f"data.test={{seen: {tmp_path}/test}}",
+        "data.clean.identical=true",
+        "data.clean.duplicates=exact",
+    )[1:]
+    assert mt("prepare", *command, "--report").code == 0
+    page = (tmp_path / "run" / "data.html").read_text(encoding="utf-8")
+    text = re.sub(r"\s+", " ", re.sub("<[^>]*>", " ", page))
+    assert "with an empty side 1 301 ba &lt;b&gt; |||" in text  # how many, and the first: its number and text
+    assert "with identical sides 1 302 same ||| same" in text
+    assert re.search(r"that came before [\d,]+ ", text)
+    assert "sources of test set seen are in the training data" in text
+    assert page.count("<svg") == 2
+    tokenizer = load_tokenizer(tmp_path / "run")
+    for side, (lang, encode) in enumerate((("aa", tokenizer.encode_src), ("bb", tokenizer.encode_tgt))):
+        ids = [i for row in encode([pair[side] for pair in pairs]) for i in row]
+        assert f"{len(ids):,}" in text
+        n_words = sum(len(pair[side].split()) for pair in pairs)
+        assert f"{len(ids) / n_words:.2f}" in text, lang

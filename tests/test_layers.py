@@ -40,6 +40,7 @@ LAYERS = [
         "metrics",
         "plotting",
         "pages.page",
+        "profiling",
         "devices",
         "distributed",
         "limits",
@@ -60,7 +61,7 @@ LAYERS = [
     ],
     ["data.store"],
     ["data.corpus"],
-    ["data.mixture"],
+    ["data.mixture", "data.statistics"],
     [
         "data.loader",
         "objective",
@@ -96,6 +97,7 @@ LAYERS = [
         "commands.testing",
         "commands.preparation",
     ],
+    ["commands.data_report"],
     [
         "commands.train",
         "commands.prepare",

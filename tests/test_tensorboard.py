@@ -1,6 +1,8 @@
 """TensorBoard's own server, started on a run, gives back through HTTP what training has written."""
 
+import gzip
 import json
+import re
 import socket
 import subprocess
 import sys
@@ -10,6 +12,10 @@ import urllib.request
 
 import pytest
 from conftest import overrides
+
+from mt.tracking import FIRST_COLUMNS
+
+ALL_SESSIONS = {"startIndex": 0, "sliceSize": 10, "allowedStatuses": ["STATUS_SUCCESS"], "colParams": []}
 
 
 @pytest.fixture
@@ -44,9 +50,11 @@ def get(run):
     ]
     with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as server:
 
-        def fetch(path: str, **query: str) -> bytes:
+        def fetch(path: str, body: dict | None = None, **query: str) -> bytes:
             url = f"http://127.0.0.1:{port}/data/{path}?{urllib.parse.urlencode(query)}"
-            with urllib.request.urlopen(url, timeout=20) as answer:
+            data = None if body is None else json.dumps(body).encode()
+            request = urllib.request.Request(url, data, {"Content-Type": "application/json"})
+            with urllib.request.urlopen(request, timeout=20) as answer:
                 return answer.read()
 
         end = time.monotonic() + 60
@@ -67,21 +75,22 @@ def test_what_training_wrote_comes_back(get):
     assert name == "mine/tensorboard"
     tags = set(json.loads(get("plugin/scalars/tags"))[name])
     assert tags >= {
-        "train/loss",
-        "train/nll",
-        "train/perplexity",
-        "train/learning_rate",
-        "train/gradient_norm",
-        "speed/target_tokens_per_second",
-        "speed/padding_share",
-        "valid/loss",
-        "valid/perplexity",
-        "valid/bleu",
-        "valid/chrf",
-        "test/test_bleu",
-        "test/test_chrf",
+        "1_training/loss",
+        "1_training/nll",
+        "1_training/perplexity",
+        "1_training/learning_rate",
+        "1_training/gradient_norm",
+        "2_validation/loss",
+        "2_validation/perplexity",
+        "2_validation/bleu",
+        "2_validation/chrf",
+        "3_final/test_bleu",
+        "3_final/test_chrf",
+        "3_final/best_valid_bleu",
+        "4_speed/target_tokens_per_second",
+        "4_speed/padding_share",
     }
-    points = json.loads(get("plugin/scalars/scalars", run=name, tag="train/loss"))
+    points = json.loads(get("plugin/scalars/scalars", run=name, tag="1_training/loss"))
     assert [point[1] for point in points] == [
         2,
         3,
@@ -92,9 +101,17 @@ def test_what_training_wrote_comes_back(get):
         10,
         12,
     ]  # each 2 steps and before each validation; no gap or repeat where it was resumed
-    points = json.loads(get("plugin/scalars/scalars", run=name, tag="valid/bleu"))
+    points = json.loads(get("plugin/scalars/scalars", run=name, tag="2_validation/bleu"))
     assert [point[1] for point in points] == [3, 6, 9, 12]
-    (text_tag,) = json.loads(get("plugin/text/tags"))[name]
+    layout = json.loads(get("plugin/custom_scalars/layout"))
+    first = layout["category"][0]
+    assert first["title"] == "Training beside validation"
+    for category in layout["category"]:  # each chart finds curves
+        for chart in category["chart"]:
+            for pattern in chart["multiline"]["tag"]:
+                assert any(re.search(pattern, tag) for tag in tags), pattern
+    text_tags = json.loads(get("plugin/text/tags"))[name]
+    (text_tag,) = [tag for tag in text_tags if "sample translations" in tag]
     table = get("plugin/text/text", run=name, tag=text_tag).decode()
     assert "reference" in table
     assert table.count("tr>") // 2 > 8
@@ -103,7 +120,30 @@ def test_what_training_wrote_comes_back(get):
     entries = json.loads(get("plugin/images/images", run=name, tag=image_tag, sample="0"))
     picture = get(f"plugin/images/individualImage?{entries[-1]['query']}#")
     assert picture.startswith(b"\x89PNG")
-    assert "hparams" in json.loads(get("plugins_listing"))
+    (projected,) = json.loads(get("plugin/projector/info", run=name))["embeddings"]
+    pieces = get("plugin/projector/metadata", run=name, name=projected["tensorName"]).decode().rstrip("\n").split("\n")
+    assert projected["tensorShape"] == [len(pieces), 32]
+    assert "▁hu" in pieces
+
+
+def test_the_table_of_hyperparameters_names_runs_and_ends_with_scores(get, run):
+    (row,) = json.loads(get("plugin/hparams/session_groups", body=ALL_SESSIONS))["sessionGroups"]
+    assert row["name"] == "mine"
+    assert row["hparams"]["optim.lr"] == 0.001
+    found = {value["name"]["tag"]: value["value"] for value in row["metricValues"]}
+    scores = [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines() if "test/test_bleu" in line]
+    assert found["3_final/test_bleu"] == pytest.approx(scores[-1]["test/test_bleu"])
+    columns = json.loads(get("plugin/hparams/experiment", body={"experimentName": ""}))["hparamInfos"]
+    assert [column["name"] for column in columns[:5]] == sorted(FIRST_COLUMNS)
+
+
+def test_steps_are_profiled_on_request(corpus, tmp_path, mt):
+    short = ["training.max_steps=13", "training.valid_every_steps=13"]
+    assert mt(*overrides(corpus, f"run_dir={tmp_path}/run", *short, "training.profile_steps=2")).code == 0
+    with gzip.open(tmp_path / "run" / "profile" / "trace.json.gz") as file:
+        events = json.load(file)["traceEvents"]
+    assert sum(event.get("name", "").startswith("ProfilerStep#") and event.get("ph") == "X" for event in events) >= 2
+    assert "aten::addmm" in (tmp_path / "run" / "profile" / "operations.txt").read_text()
 
 
 def test_pictures_have_chinese_glyphs(recwarn):

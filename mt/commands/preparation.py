@@ -52,6 +52,18 @@ class Prepared:
     valid: Mixture
     valid_text: Dataset
     tests: dict[str, Dataset]
+    texts: list[ParallelText]
+    """those of the corpora that are trained on"""
+    overlaps: list[Overlap]
+
+
+@dataclass(frozen=True)
+class Overlap:
+    """A test set of which something is trained on."""
+
+    name: str
+    n_known: int
+    n_sentences: int
 
 
 def prepare(config: Config, run: Path) -> Prepared:
@@ -81,11 +93,11 @@ def prepare(config: Config, run: Path) -> Prepared:
         langs = (source.src_lang or data.src_lang, source.tgt_lang or data.tgt_lang)
         corpus = encoder.encode(text, langs, "data.train")
         train.append(Member(text.name, corpus, tokenizer.encode_tags(tags_of(data, source))))
-    warn_of_overlap(train, hashes)
+    overlaps = find_overlaps(train, hashes)
     valid_tags = tokenizer.encode_tags(tags_of(data, TrainingSource(valid_sources)))
     return Prepared(
         tokenizer, Mixture(train, stages_of(data, train)), Mixture([Member("", valid, valid_tags)], [(0, [1.0])]),
-        valid_text, tests,
+        valid_text, tests, texts, overlaps,
     )  # fmt: skip
 
 
@@ -101,16 +113,19 @@ def build_cleaning(config: CleanConfig) -> Cleaning:
     )
 
 
-def warn_of_overlap(train: Sequence[Member], tests: dict[str, Hashes]) -> None:
-    """Say how much of a test set is trained on: its score then says little."""
+def find_overlaps(train: Sequence[Member], tests: dict[str, Hashes]) -> list[Overlap]:
+    """How much of each test set is trained on, which is said: its score then means little."""
+    overlaps = []
     for name, hashes in tests.items():
-        known = np.any([member.corpus.has_sources(hashes) for member in train], axis=0).sum()
+        known = int(np.any([member.corpus.has_sources(hashes) for member in train], axis=0).sum())
         if known:
+            overlaps.append(Overlap(name, known, len(hashes)))
             log.warning(
                 "%s of the %s sources of data.test.%s are in the training data, too: its scores will be too good. "
                 "data.clean.overlap=true leaves them out of the training.",
                 f"{known:,}", f"{len(hashes):,}", name,
             )  # fmt: skip
+    return overlaps
 
 
 def tags_of(data: DataConfig, source: TrainingSource) -> list[str]:

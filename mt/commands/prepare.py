@@ -9,18 +9,21 @@ import datasets
 
 from mt.cli import fail
 from mt.commands.composition import run_composed
-from mt.commands.preparation import prepare, set_up_run_folder
+from mt.commands.preparation import Prepared, prepare, set_up_run_folder
 from mt.commands.run_folder import check_run_folder
 from mt.config import Config
 from mt.errors import UserError
 from mt.logs import set_up_console
 from mt.progress import on_terminal
+from mt.storage import write_text
 
 log = logging.getLogger(__name__)
-HELP = """usage: mt prepare [KEY=VALUE ...]
+REPORT = "--report"
+HELP = """usage: mt prepare [KEY=VALUE ...] [--report]
 
 Train the tokeniser and encode the text as `mt train` with the same KEY=VALUE would, and stop there: the training then
 begins at once. An interrupted preparation goes on where it was.
+--report also writes RUN/data.html: what was left out, with examples, lengths, and which pieces the text is made of.
 `mt train --help` lists the keys."""
 
 
@@ -41,8 +44,18 @@ def main(arguments: list[str]) -> int:
             set_up_run_folder(run, config, data.tokenizer)
             log.info("Training data: %s.", data.train.describe())
             log.info("Validation data: %s.", data.valid.describe())
+            if REPORT in arguments:
+                write_report(run, config, data)
         except UserError as error:
             exit_codes.append(fail(str(error), 2))
 
-    run_composed(arguments, job)
+    run_composed([argument for argument in arguments if argument != REPORT], job)
     return max(exit_codes)
+
+
+def write_report(run: Path, config: Config, data: Prepared) -> None:
+    """Write the page about the training data."""
+    from mt.commands.data_report import data_report  # with matplotlib, which takes a while to import
+
+    write_text(run / "data.html", data_report(config, data))
+    log.info("What it is like is in %s.", run / "data.html")

@@ -27,6 +27,7 @@ FREE_TO_CHANGE = (
     "training.log_every_steps",
     "training.keep_checkpoints",
     "training.n_samples",
+    "training.profile_steps",
     "training.device",
     "training.accumulate",
     "training.batches_per_step",

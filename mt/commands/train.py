@@ -10,6 +10,7 @@ from pathlib import Path
 
 import datasets
 import torch
+from torch import Tensor
 
 from mt.averaging import MovingAverage, average_weights
 from mt.checkpoint import read_tensors, save_weights, set_weights
@@ -32,6 +33,7 @@ from mt.optim import build_optimizer, learning_rate_factor, shrink
 from mt.progress import on_terminal
 from mt.scoring import TestResult, format_results, score_test_sets
 from mt.signals import Interrupted
+from mt.tokenizer import N_SPECIAL
 from mt.tracking import Tracker
 from mt.trainer import Learner, Trainer, TrainingFailed
 from mt.translator import Translator, build_model, load_run
@@ -136,7 +138,7 @@ def score(config: Config, setup: Setup) -> None:
     results = score_test_sets(
         translator, setup.data.tests, scorer, config.search, run / "translations", config.data.tgt_lang
     )
-    track_results(run, config, setup.trainer, results)
+    track_results(run, config, setup.trainer, results, translator)
     if results:
         log.info("%s", format_results(results))
     log.info("The model is in %s. Translate: mt translate %s. Watch: tensorboard --logdir %s", run, run, run.parent)
@@ -255,15 +257,17 @@ def build_update(config: Config, model: Transformer) -> Update:
     return Update(optimizer, learning_rate, optim.grad_clip, apply_l1 if optim.l1 else None)
 
 
-def track_results(run: Path, config: Config, trainer: Trainer, results: list[TestResult]) -> None:
-    """Put the final scores beside the hyper-parameters in TensorBoard."""
+def track_results(
+    run: Path, config: Config, trainer: Trainer, results: list[TestResult], translator: Translator
+) -> None:
+    """Put the final scores beside the hyper-parameters in TensorBoard, and the pieces into its projector."""
     scores = {
         f"test/{result.name}_{score.metric.lower()}": score.value for result in results for score in result.scores
     }
     best = trainer.state.best_score
     if best is not None:
         metric = config.training.early_stopping.metric.value
-        scores[f"valid/best_{metric}"] = -best if metric == "loss" else best
+        scores[f"final/best_valid_{metric}"] = -best if metric == "loss" else best
     hyperparameters = {
         key: value
         for key, value in flatten(config).items()
@@ -272,4 +276,22 @@ def track_results(run: Path, config: Config, trainer: Trainer, results: list[Tes
     tracker = Tracker(run, trainer.state.step)
     tracker.scalars(trainer.state.step, {name: value for name, value in scores.items() if name.startswith("test/")})
     tracker.hyperparameters(trainer.state.step, hyperparameters, scores)
+    tracker.embeddings(embedding_tables(translator))
     tracker.close()
+
+
+def embedding_tables(translator: Translator) -> dict[str, tuple[Tensor, list[str]]]:
+    """The vectors of pieces with the pieces, of both languages where they are not the same; no marks, no bytes."""
+    model, tokenizer = translator.model, translator.tokenizer
+    sides = {"target pieces": (model.tgt_embedding, tokenizer.tgt)}
+    if model.src_embedding.tokens is model.tgt_embedding.tokens:
+        sides = {"pieces": sides["target pieces"]}
+    else:
+        sides["source pieces"] = (model.src_embedding, tokenizer.src)
+    return {
+        name: (
+            embedding.tokens.weight[N_SPECIAL:],
+            [processor.id_to_piece(i) for i in range(N_SPECIAL, len(processor))],
+        )
+        for name, (embedding, processor) in sides.items()
+    }
