@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field, fields
+from math import inf
 from typing import Any, Optional
 
 from omegaconf import MISSING
 
-from mt.checks import require, require_positive
+from mt.checks import require, require_fraction, require_positive
 from mt.choices import Duplicates
 from mt.errors import UserError, suggest
 
@@ -37,6 +38,21 @@ class CleanConfig:
 
 
 @dataclass
+class NoiseConfig:
+    """Noise on the source of the training data, other noise each time: the model learns to take such text."""
+
+    typos: float = 0.0
+    """Probability that a word of three letters or more has a letter dropped, doubled or swapped with the next; 0.03."""
+    case: float = 0.0
+    """Probability that a sentence is all in small letters, or all in capitals; 0.05."""
+    punctuation: float = 0.0
+    """Probability that a sentence loses its punctuation; 0.1."""
+
+    def __post_init__(self) -> None:
+        require_fraction("data.noise", self, "typos", "case", "punctuation")
+
+
+@dataclass
 class DataConfig:
     """Where the parallel text is; `mt.data.sources` says what a source may look like."""
 
@@ -52,12 +68,14 @@ class DataConfig:
     """The corpora of a list of mappings are drawn from by their size to the power of 1/temperature, times weight;
     null, or 1: by their size; larger: small ones come more often."""
     stages: Any = None
-    """A list of {until_step: N, weights: [1, 0]}: other weights, for the corpora in order, until that step."""
+    """A list of {until_step: N, weights: [1, 0]}, or with until_epoch: other weights, for the corpora in order, until
+    that step, or until so many epochs are over. With each stage a new epoch begins."""
     language_tags: bool = False
     """Put a mark of the target language before each source: one model then translates into several."""
     max_len: int = 256
     """Longest side of a pair in subword pieces, end mark not counted; longer pairs are left out of training."""
     clean: CleanConfig = field(default_factory=CleanConfig)
+    noise: NoiseConfig = field(default_factory=NoiseConfig)
     cache_dir: Optional[str] = None  # noqa: UP045
     """Where encoded corpora are kept; null: with the other caches of Hugging Face datasets."""
 
@@ -76,7 +94,7 @@ class DataConfig:
             for stage in training_stages(self.stages):
                 require(
                     len(stage.weights) == n_corpora,
-                    f"data.stages: {len(stage.weights)} weights until step {stage.until_step}, but data.train has "
+                    f"data.stages: {len(stage.weights)} weights until {stage.end}, but data.train has "
                     f"{n_corpora} corpora with weights.",
                 )
 
@@ -104,10 +122,20 @@ class TrainingSource:
 
 @dataclass(frozen=True)
 class Stage:
-    """An entry of `data.stages`."""
+    """Weights of the corpora, and how long they hold; one that says no end holds for good."""
 
-    until_step: int
-    weights: list[float] = field(default_factory=list)
+    weights: list[float]
+    until_step: int | None = None
+    until_epoch: int | None = None
+
+    def holds(self, step: int, epoch: int) -> bool:
+        """Whether it does for the update after `step`, when so many epochs are over."""
+        return step < (self.until_step or inf) and epoch < (self.until_epoch or inf)
+
+    @property
+    def end(self) -> str:
+        """Its end, for messages."""
+        return f"step {self.until_step}" if self.until_step else f"epoch {self.until_epoch}"
 
 
 def language_tag(lang: str) -> str:
@@ -171,24 +199,25 @@ def training_stages(value: Any) -> list[Stage]:
         UserError: an entry is malformed, or they are not in order.
     """
     entries = [] if value is None else value
-    require(isinstance(entries, list), f"data.stages={value!r} must be a list of {{until_step: N, weights: [1, 0]}}.")
+    form = "{until_step: N, weights: [1, 0]}, or with until_epoch"
+    require(isinstance(entries, list), f"data.stages={value!r} must be a list of {form}.")
     stages: list[Stage] = []
     for number, entry in enumerate(entries):
-        form = (
-            isinstance(entry, dict) and set(entry) == {"until_step", "weights"} and isinstance(entry["weights"], list)
-        )
-        require(form, f"data.stages[{number}]={entry!r} must be {{until_step: N, weights: [1, 0]}}.")
-        stage = Stage(entry["until_step"], entry["weights"])
-        after = stages[-1].until_step if stages else 0
+        key = f"data.stages[{number}]"
+        ends = set(entry) - {"weights"} if isinstance(entry, dict) else set()
+        well_formed = ends in ({"until_step"}, {"until_epoch"}) and isinstance(entry.get("weights"), list)
+        require(well_formed, f"{key}={entry!r} must be {form}.")
+        (end,) = ends
+        after = max((getattr(stage, end) or 0 for stage in stages), default=0)
         require(
-            isinstance(stage.until_step, int) and stage.until_step > after,
-            f"data.stages[{number}].until_step={stage.until_step!r} must be a number above {after}.",
+            isinstance(entry[end], int) and entry[end] > after,
+            f"{key}.{end}={entry[end]!r} must be a number above {after}.",
         )
         require(
-            all(map(is_weight, stage.weights)) and sum(stage.weights) > 0,
-            f"data.stages[{number}].weights={stage.weights} must be numbers, 0 or above, and not all 0.",
+            all(map(is_weight, entry["weights"])) and sum(entry["weights"]) > 0,
+            f"{key}.weights={entry['weights']} must be numbers, 0 or above, and not all 0.",
         )
-        stages.append(stage)
+        stages.append(Stage(**entry))
     return stages
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import yaml
 from conftest import DEMO, overrides, write_pairs
 from datasets import Dataset
 
@@ -17,6 +18,7 @@ from mt.data.loader import BatchLoader
 from mt.data.mixture import Member, Mixture
 from mt.data.sampler import Epoch, plan_batches
 from mt.data.sources import ParallelText, SourceContext, load_pairs, open_text
+from mt.data_config import Stage
 from mt.errors import UserError
 from mt.tokenizer import SubwordSettings, train_tokenizer
 
@@ -166,7 +168,7 @@ def test_loader_goes_on_where_it_was(tokenizer, tmp_path):
     corpus = Encoder(tokenizer, 10, tmp_path).encode(
         text_of([(f"a {c}", f"{c} b") for c in "abcdefgh" * 5]), ("de", "en"), "k"
     )
-    mixture = Mixture([Member("x", corpus)], [(0, [1.0])])
+    mixture = Mixture([Member("x", corpus)], [Stage([1.0])])
     whole = BatchLoader(mixture, 24, seed=3)
     expected = [whole.next_batch() for _ in range(40)]
     assert whole.place.epoch >= 2
@@ -226,3 +228,60 @@ def test_an_interrupted_preparation_goes_on(tokenizer, tmp_path, monkeypatch):
     rows = np.arange(40)
     assert again.pairs(rows) == expected.pairs(rows)
     assert [tokenizer.decode_src(src) for src, _ in again.pairs(rows)] == [src for src, _ in pairs]
+
+
+TMX = """<?xml version="1.0" encoding="UTF-8"?>
+<tmx version="1.4"><header creationtool="x" creationtoolversion="1" segtype="sentence" o-tmf="x" adminlang="en"
+srclang="EN-US" datatype="plaintext"/><body>
+<tu><tuv xml:lang="EN-US"><seg>Press <bpt i="1">&lt;b&gt;</bpt>Start<ept i="1">&lt;/b&gt;</ept> &amp; wait.</seg></tuv>
+<tuv xml:lang="DE-DE"><seg>Start <hi>drücken</hi>
+ und warten.</seg></tuv></tu>
+<tu><tuv xml:lang="de"><seg>Zwei</seg></tuv><tuv xml:lang="en-GB"><seg>Two</seg></tuv><tuv xml:lang="fr"><seg>Deux</seg>
+</tuv></tu><tu><tuv xml:lang="en"><seg>No German</seg></tuv></tu></body></tmx>"""
+XLIFF_1 = """<xliff version="1.2" xmlns="urn:oasis:names:tc:xliff:document:1.2"><file original="f" source-language="en"
+target-language="de" datatype="plaintext"><body><trans-unit id="1"><source>Hello <g id="1">big</g> world.</source>
+<target>Hallo <g id="1">große</g> Welt.</target></trans-unit><trans-unit id="2"><source>Open</source></trans-unit>
+</body></file></xliff>"""
+XLIFF_2 = """<xliff version="2.0" xmlns="urn:oasis:names:tc:xliff:document:2.0" srcLang="en" trgLang="de"><file id="f">
+<unit id="u"><segment><source>One <pc id="1">two</pc>.</source><target>Eins <pc id="1">zwei</pc>.</target></segment>
+<segment><source>Three.</source><target>Drei.</target></segment></unit></file></xliff>"""
+
+
+def test_what_translators_have(load, tmp_path):
+    (tmp_path / "a.tmx").write_text(TMX, encoding="utf-8")
+    assert load(tmp_path / "a.tmx") == [("Start drücken und warten.", "Press Start & wait."), ("Zwei", "Two")]
+    (tmp_path / "a.tmx.gz").write_bytes(gzip.compress(TMX.encode()))
+    assert load(tmp_path / "a.tmx.gz") == load(tmp_path / "a.tmx")
+    (tmp_path / "b.xlf").write_text(XLIFF_1, encoding="utf-8")
+    (tmp_path / "c.xliff").write_text(XLIFF_2, encoding="utf-8")
+    assert load(tmp_path / "b.xlf") == [("Hallo große Welt.", "Hello big world.")]  # from German, as is asked for
+    assert load(tmp_path / "c.xliff") == [("Eins zwei.", "One two."), ("Drei.", "Three.")]
+    context = SourceContext("data.train", "train", "en", "fr", tmp_path / "cache")
+    assert list(open_text([str(tmp_path / "a.tmx")], context).read()) == [("Two", "Deux")]
+    with pytest.raises(UserError, match=r"b\.xlf is from en to de; data\.src_lang=en and data\.tgt_lang=fr"):
+        load_pairs([str(tmp_path / "b.xlf")], context)
+    (tmp_path / "bad.tmx").write_text(TMX[:300], encoding="utf-8")
+    with pytest.raises(UserError, match=r"bad\.tmx cannot be read"):
+        load_pairs([str(tmp_path / "bad.tmx")], context)
+
+
+def test_parts_of_a_hub_data_set_and_pairs_named_the_other_way(load, tmp_path):
+    folder = tmp_path / "multi"
+    (folder / "de-en").mkdir(parents=True)
+    rows = [{"translation": {"de": f"de {i}", "en": f"en {i}"}} for i in range(10)]
+    (folder / "de-en" / "train.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
+    card = "configs:\n- config_name: de-en\n  data_files:\n  - split: train\n    path: de-en/train.jsonl\n"
+    (folder / "README.md").write_text(f"---\n{card}---\n", encoding="utf-8")
+    assert load(f"hub:{folder}:de-en:train[:40%]") == [(f"de {i}", f"en {i}") for i in range(4)]
+    assert load(f"hub:{folder}:en-de:train[90%:]") == [("de 9", "en 9")]
+    with pytest.raises(UserError, match=r"data\.train: hub:.*de-fr.*de-en"):
+        load(f"hub:{folder}:de-fr")
+
+
+@pytest.mark.parametrize("name", ["wmt14", "wmt16", "iwslt2017", "opus100", "tatoeba", "multi30k"])
+def test_ready_data_sets_are_for_the_languages_that_are_asked_for(mt, name):
+    outcome = mt("train", f"data={name}", "data.src_lang=en", "data.tgt_lang=fr", "--cfg", "job", "--resolve")
+    data = yaml.safe_load(outcome.out)["data"]
+    assert data["train"].startswith("hub:")
+    assert "en-fr" in data["train"] or name == "multi30k"
+    assert {*data["test"]} == {"test2016" if name == "multi30k" else name}

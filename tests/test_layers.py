@@ -23,6 +23,8 @@ LAYERS = [
         "logs",
         "signals",
         "random",
+        "data.translation_memory",
+        "data.noise",
         "pruning",
     ],
     [
@@ -47,6 +49,7 @@ LAYERS = [
     ],
     [
         "tracking",
+        "data.variation",
         "terminology",
         "data.cleaning",
         "model.lora",
@@ -129,6 +132,8 @@ SAME_LAYER = {
     ("search_config", "choices"),
     ("model.layers", "model.dropout"),
     ("config_file", "config"),
+    ("data.translation_memory", "errors"),
+    ("data.translation_memory", "sentences"),
 }
 
 

@@ -10,6 +10,7 @@ from safetensors.torch import load_file
 
 from mt.data.loader import BatchLoader
 from mt.data.mixture import Member, Mixture, weights_by_temperature
+from mt.data_config import Stage
 
 
 class FakeCorpus(SimpleNamespace):
@@ -31,7 +32,7 @@ def mixture_of(sizes, stages, tags=()):
 
 
 def test_weights_say_how_often_a_pair_comes():
-    mixture = mixture_of([10, 7, 5, 4], [(0, [1, 2.5, 0.4, 0])])
+    mixture = mixture_of([10, 7, 5, 4], [Stage([1, 2.5, 0.4, 0])])
     both = Counter()
     for epoch in range(2):
         counts = Counter(mixture.drawn(1, epoch, 0).tolist())
@@ -56,7 +57,7 @@ def test_temperature_is_the_papers():
 
 
 def test_pairs_are_those_of_their_corpus_with_its_tags():
-    mixture = mixture_of([10, 7], [(0, [1, 1])], tags=(4,))
+    mixture = mixture_of([10, 7], [Stage([1, 1])], tags=(4,))
     assert mixture.pairs(np.array([3, 10, 16, 0])) == [([4, n, 7], [8, 9]) for n in (3, 1000, 1006, 0)]
     assert set(mixture.src_lens) == {4}
 
@@ -70,7 +71,7 @@ def numbers(loader: BatchLoader, steps: range) -> list[list[int]]:
 
 
 def test_stages_end_at_their_steps_and_are_gone_on_with():
-    mixture = mixture_of([40, 40], [(5, [1, 0]), (9, [0, 1]), (0, [1, 1])])
+    mixture = mixture_of([40, 40], [Stage([1, 0], 5), Stage([0, 1], 9), Stage([1, 1])])
     loader = BatchLoader(mixture, 16, seed=3)
     batches = numbers(loader, range(30))
     assert all(n < 1000 for batch in batches[:5] for n in batch)
@@ -81,6 +82,27 @@ def test_stages_end_at_their_steps_and_are_gone_on_with():
         numbers(first, range(stop))
         resumed.place = first.place
         assert numbers(resumed, range(stop, 30)) == batches[stop:]
+
+
+def test_stages_end_with_their_epochs_and_are_gone_on_with():
+    mixture = mixture_of([40, 40], [Stage([1, 0], until_epoch=2), Stage([0, 1], until_epoch=3), Stage([1, 1])])
+    loader = BatchLoader(mixture, 16, seed=3)
+    batches, epochs = [], []
+    for step in range(40):
+        batches += numbers(loader, range(step, step + 1))
+        epochs.append(loader.place.epoch)
+    seen = {
+        epoch: sorted(n for batch, e in zip(batches, epochs, strict=True) if e == epoch for n in batch)
+        for epoch in range(4)
+    }
+    assert sorted(seen[0]) == sorted(seen[1]) == list(range(40))
+    assert sorted(seen[2]) == list(range(1000, 1040))
+    assert sorted(seen[3]) == [*range(40), *range(1000, 1040)]
+    for stop in (3, 9, 10, 11, 19, 20, 25, 30):
+        first, resumed = BatchLoader(mixture, 16, seed=3), BatchLoader(mixture, 16, seed=3)
+        numbers(first, range(stop))
+        resumed.place = first.place
+        assert numbers(resumed, range(stop, 40)) == batches[stop:]
 
 
 @pytest.fixture(scope="module")
@@ -175,6 +197,8 @@ def test_stages_that_are_wrong(corpora, mt, tmp_path):
     for stages, message in [
         ("[{until_step: 5, weights: [1]}]", "1 weights until step 5, but data.train has 2 corpora"),
         ("[{until: 5, weights: [1, 1]}]", "must be {until_step: N, weights: [1, 0]}"),
+        ("[{until_step: 5, until_epoch: 2, weights: [1, 1]}]", "must be {until_step: N, weights: [1, 0]}"),
+        ("[{until_epoch: 2, weights: [1, 1]}, {until_epoch: 2, weights: [1, 1]}]", "must be a number above 2"),
         ("[{until_step: 5, weights: [1, 1]}, {until_step: 4, weights: [1, 1]}]", "must be a number above 5"),
         ("[{until_step: 5, weights: [0, 0]}]", "not all 0"),
     ]:

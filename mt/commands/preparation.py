@@ -20,6 +20,7 @@ from mt.data.sources import ParallelText, load_pairs, open_text
 from mt.data_config import (
     CleanConfig,
     DataConfig,
+    Stage,
     TrainingSource,
     domain_tag,
     language_tag,
@@ -32,7 +33,6 @@ from mt.scoring import load_test_sets, source_context, training_context
 from mt.storage import remove_leftovers, replacing
 from mt.tokenizer import (
     AUTOMATIC_VOCAB_SIZE,
-    Pairs,
     SubwordSettings,
     Tokenizer,
     load_tokenizer,
@@ -96,7 +96,7 @@ def prepare(config: Config, run: Path) -> Prepared:
     overlaps = find_overlaps(train, hashes)
     valid_tags = tokenizer.encode_tags(tags_of(data, TrainingSource(valid_sources)))
     return Prepared(
-        tokenizer, Mixture(train, stages_of(data, train)), Mixture([Member("", valid, valid_tags)], [(0, [1.0])]),
+        tokenizer, Mixture(train, stages_of(data, train)), Mixture([Member("", valid, valid_tags)], [Stage([1.0])]),
         valid_text, tests, texts, overlaps,
     )  # fmt: skip
 
@@ -134,12 +134,12 @@ def tags_of(data: DataConfig, source: TrainingSource) -> list[str]:
     return [*languages, *([domain_tag(source.tag)] if source.tag else [])]
 
 
-def stages_of(data: DataConfig, members: Sequence[Member]) -> list[tuple[int, list[float]]]:
-    """The weights of the corpora, and the step until which each holds."""
+def stages_of(data: DataConfig, members: Sequence[Member]) -> list[Stage]:
+    """The weights of the corpora: of each stage, then for good."""
     weights = [source.weight for source in training_sources(data.train)]
     if data.temperature is not None:
         weights = weights_by_temperature([len(member.corpus) for member in members], data.temperature, weights)
-    return [*((stage.until_step, stage.weights) for stage in training_stages(data.stages)), (0, weights)]
+    return [*training_stages(data.stages), Stage(weights)]
 
 
 def make_tokenizer(config: Config, texts: Sequence[ParallelText]) -> Tokenizer:
@@ -170,12 +170,3 @@ def set_up_run_folder(run: Path, config: Config, tokenizer: Tokenizer) -> None:
         save_config(config, temporary)
     tokenizer.save(run)
     remove_leftovers(run)
-
-
-def resample_pairs(tokenizer: Tokenizer, alpha: float, max_len: int, pairs: Pairs, seed: int) -> Pairs:
-    """Other pieces for the same text; a pair that would become too long stays as it is."""
-    sampled = tokenizer.resample(pairs, alpha, seed)
-    return [
-        new if max(map(len, new)) <= max_len and min(map(len, new)) > 0 else old
-        for old, new in zip(pairs, sampled, strict=True)
-    ]

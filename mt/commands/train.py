@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 from contextlib import nullcontext
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 
 import datasets
@@ -17,11 +16,13 @@ from mt.checkpoint import read_tensors, save_weights, set_weights
 from mt.choices import Precision
 from mt.cli import fail
 from mt.commands.composition import run_composed
-from mt.commands.preparation import Prepared, prepare, resample_pairs, set_up_run_folder
+from mt.commands.preparation import Prepared, prepare, set_up_run_folder
 from mt.commands.run_folder import check_run_folder, flatten
 from mt.commands.starting_point import build_starting_model, check_shape
 from mt.config import Config
 from mt.data.loader import BatchLoader
+from mt.data.noise import Noise
+from mt.data.variation import Variation
 from mt.devices import bf16_is_faster, choose_device, keep_freed_memory
 from mt.distributed import ALONE, StoppedElsewhere, World, distribute, start_world
 from mt.errors import UserError
@@ -211,14 +212,15 @@ def build_trainer(config: Config, data: Prepared, model: Transformer, world: Wor
     validator = build_validator(config, data, model, world)
     average = MovingAverage(model, training.ema_decay) if training.ema_decay else None
     learner = Learner(objective, shared, build_update(config, model), average)
-    resample = partial(resample_pairs, data.tokenizer, training.subword_alpha, config.data.max_len)
+    noise = Noise(**vars(config.data.noise))
+    variation = Variation(data.tokenizer, config.data.max_len, noise, training.subword_alpha)
     loader = BatchLoader(
         data.train,
         training.max_tokens,
         config.seed,
         world.rank,
         world.size,
-        resample if training.subword_alpha else None,
+        variation if variation else None,
     )
     return Trainer(learner, loader, validator, Path(config.run_dir), training, world, config.seed)
 

@@ -11,8 +11,8 @@ from mt.data.sampler import Epoch, Indices, Place, plan_batches
 from mt.random import derive_seed
 from mt.tokenizer import BOS, EOS, PAD, Pairs
 
-Resample = Callable[[Pairs, int], Pairs]
-"""Pairs of ids and a seed -> other ids for the same text"""
+Vary = Callable[[Pairs, int], Pairs]
+"""Pairs of ids and a seed -> other ids for the same sentences"""
 
 
 class BatchLoader:
@@ -25,19 +25,20 @@ class BatchLoader:
         seed: int,
         rank: int = 0,
         n_ranks: int = 1,
-        resample: Resample | None = None,
+        vary: Vary | None = None,
     ) -> None:
         """Of each `n_ranks` batches in turn, this loader gives the one at `rank`; with 1, all.
 
-        `resample` changes the pairs of a batch, as subword regularisation does.
+        `vary` changes the pairs of a batch, as subword regularisation and noise do.
         """
         self.corpus = corpus
         self.max_tokens = max_tokens
         self.seed = seed
         self.rank = rank
         self.n_ranks = n_ranks
-        self.resample = resample
+        self.vary = vary
         self.place = Place()
+        self.step = 0
         self._epoch: tuple[tuple[int, int], Epoch] | None = None
         self._plan: tuple[Place, list[Indices]] | None = None
 
@@ -59,18 +60,24 @@ class BatchLoader:
 
     def begin_step(self, step: int) -> None:
         """The next batches are for the update after `step`: with a new stage, a new epoch begins."""
-        stage = self.corpus.stage_at(step)
+        self.step = step
+        stage = self.corpus.stage_at(step, self.place.epoch)
         if stage != self.place.stage:
             epoch = self.place.epoch + (self.place.pool + self.place.cursor > 0)
             self.place = Place(epoch, stage=stage)
+
+    def next_epoch(self) -> Place:
+        """Where the next one begins."""
+        epoch = self.place.epoch + 1
+        return Place(epoch, stage=self.corpus.stage_at(self.step, epoch))
 
     def next_batch(self) -> Batch:
         """This rank's batch of the next `n_ranks`."""
         group = [self.next_indices() for _ in range(self.n_ranks)]
         pairs = self.corpus.pairs(group[self.rank])
-        if self.resample:
+        if self.vary:
             place = self.place
-            pairs = self.resample(pairs, derive_seed(self.seed, place.epoch, place.cursor, self.rank, place.pool))
+            pairs = self.vary(pairs, derive_seed(self.seed, place.epoch, place.cursor, self.rank, place.pool))
         return build_batch(pairs, PAD, BOS, EOS)
 
     def next_indices(self) -> Indices:
@@ -78,8 +85,7 @@ class BatchLoader:
         place = self.place
         if place.cursor >= len(self.plan()):
             more = place.pool + 1 < self.epoch().n_pools
-            place = replace(place, pool=place.pool + 1) if more else replace(place, epoch=place.epoch + 1, pool=0)
-            place = replace(place, cursor=0)
+            place = replace(place, pool=place.pool + 1, cursor=0) if more else self.next_epoch()
         self.place = replace(place, cursor=place.cursor + 1)
         indices: Indices = self.plan()[place.cursor]
         return indices

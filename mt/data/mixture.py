@@ -9,6 +9,7 @@ import numpy as np
 
 from mt.data.corpus import Corpus
 from mt.data.sampler import Indices, Lengths
+from mt.data_config import Stage
 from mt.tokenizer import Pairs
 
 
@@ -25,13 +26,8 @@ class Member:
 class Mixture:
     """Several corpora as one. Pairs are numbered through all of them."""
 
-    def __init__(self, members: Sequence[Member], stages: Sequence[tuple[int, Sequence[float]]]) -> None:
-        """Take corpora and their weights.
-
-        Args:
-            stages: how often a pair of each corpus comes in an epoch, and the step until which that holds; the last
-                one's step does not matter.
-        """
+    def __init__(self, members: Sequence[Member], stages: Sequence[Stage]) -> None:
+        """Take corpora and their weights: how often a pair of each comes in an epoch. The last stage has no end."""
         self.members = members
         self.stages = stages
         self.src_lens: Lengths = np.concatenate([m.corpus.src_lens + np.int32(len(m.tags)) for m in members])
@@ -50,9 +46,9 @@ class Mixture:
                 found[place] = ([*member.tags, *src], tgt)
         return found
 
-    def stage_at(self, step: int) -> int:
-        """The number of the stage that the update after `step` belongs to."""
-        return next((i for i, (until, _) in enumerate(self.stages) if step < until), len(self.stages) - 1)
+    def stage_at(self, step: int, epoch: int) -> int:
+        """The number of the stage that the update after `step` belongs to, when so many epochs are over."""
+        return next(i for i, stage in enumerate(self.stages) if stage.holds(step, epoch))
 
     def drawn(self, seed: int, epoch: int, stage: int) -> Indices:
         """The pairs of an epoch, in no order.
@@ -60,7 +56,7 @@ class Mixture:
         A corpus of weight 2.5 gives each of its pairs two or three times, and five times in two epochs.
         """
         parts = []
-        for number, (member, weight) in enumerate(zip(self.members, self.stages[stage][1], strict=True)):
+        for number, (member, weight) in enumerate(zip(self.members, self.stages[stage].weights, strict=True)):
             size = len(member.corpus)
             start, end = (int(np.floor(weight * size * e)) for e in (epoch, epoch + 1))
             for turn in range(start // size, -(-end // size)):
@@ -77,7 +73,7 @@ class Mixture:
             return self.members[0].corpus.describe()
         lines = []
         for number, member in enumerate(self.members):
-            weights = [weights[number] for _, weights in self.stages]
+            weights = [stage.weights[number] for stage in self.stages]
             shares = [w * len(member.corpus) / self.size(i) for i, w in enumerate(weights)]
             stages = zip(shares, weights, strict=True)
             text = ", then ".join(f"{share:.1%} of an epoch (weight {weight:.4g})" for share, weight in stages)
@@ -87,7 +83,7 @@ class Mixture:
     def size(self, stage: int) -> float:
         """Pairs of an epoch."""
         sizes = np.diff(self.starts)
-        return float((sizes * np.array(self.stages[stage][1])).sum())
+        return float((sizes * np.array(self.stages[stage].weights)).sum())
 
 
 def weights_by_temperature(sizes: Sequence[int], temperature: float, weights: Sequence[float]) -> list[float]:

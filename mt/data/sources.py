@@ -4,7 +4,9 @@ A source is one of
     PREFIX                PREFIX.SRC and PREFIX.TGT, line by line (also .gz, .bz2, .xz)
     FILE.tsv              two columns, source and target
     FILE.jsonl, .parquet  columns named by the languages, or one column `translation` holding both
-    hub:NAME[:CONFIG]     a data set of the Hugging Face hub, or a folder of one, with such columns
+    FILE.tmx, .xlf        a translation memory, or a bilingual document
+    hub:NAME[:CONFIG]     a data set of the Hugging Face hub, or a folder of one, with such columns; in full
+                          hub:NAME[@REVISION][:CONFIG[:SPLIT]], as hub:me/mine@v2:de-en:train[:98%]
     pkg://mt.demo/PREFIX  the demo corpus that comes with the program
 Small corpora, as those for validation, become a table in Arrow, mapped into memory from a cache that is found again by
 the content of the files. Training text is read pair by pair, and never all in memory.
@@ -25,6 +27,8 @@ import datasets
 import fsspec
 from datasets import Dataset
 
+from mt.data.translation_memory import SUFFIXES as MEMORIES
+from mt.data.translation_memory import read_memory
 from mt.errors import UserError
 
 Pair = tuple[str, str]
@@ -127,9 +131,9 @@ def load_table(source: str, context: SourceContext) -> Dataset:
 
 
 def find_files(source: str, context: SourceContext) -> list[Path]:
-    """The one file of a .tsv, .jsonl or .parquet source, or the two of a prefix."""
+    """The one file of a source that is one, as .tsv, or the two of a prefix."""
     path = Path(source)
-    if plain_suffix(path) in (".tsv", ".jsonl", ".parquet"):
+    if plain_suffix(path) in (".tsv", ".jsonl", ".parquet", *MEMORIES):
         if not path.is_file():
             raise UserError(f"{context.key}: there is no file {source}.")
         return [path]
@@ -171,7 +175,7 @@ def read_once(files: list[Path], context: SourceContext) -> Dataset:
 
 
 def inspect(files: list[Path], *extra: str) -> tuple[str, int | None]:
-    """A hash of the content of files, and the lines of the first; None where it is compressed."""
+    """A hash of the content of files, and the pairs in them; None where lines do not tell, as of what is compressed."""
     digest = hashlib.sha256(repr(extra).encode())
     n_lines = 0
     for file in files:
@@ -180,7 +184,8 @@ def inspect(files: list[Path], *extra: str) -> tuple[str, int | None]:
             while block := stream.read(1 << 20):
                 digest.update(block)
                 n_lines += block.count(b"\n") if file is files[0] else 0
-    return digest.hexdigest()[:32], None if files[0].suffix in COMPRESSIONS else n_lines
+    a_line_each = files[0].suffix not in (*COMPRESSIONS, *MEMORIES)
+    return digest.hexdigest()[:32], n_lines if a_line_each else None
 
 
 def read_rows(files: tuple[str, ...], langs: tuple[str, str]) -> Iterator[dict[str, str]]:
@@ -190,12 +195,14 @@ def read_rows(files: tuple[str, ...], langs: tuple[str, str]) -> Iterator[dict[s
 
 
 def read_pairs(files: tuple[str, ...], langs: tuple[str, str]) -> Iterator[Pair]:
-    """The pairs of one .tsv or .jsonl file, or of two text files."""
+    """The pairs of one file, or of two text files."""
     paths = [Path(file) for file in files]
     if len(paths) == 2:
         pairs = read_two_files(*paths)
     elif plain_suffix(paths[0]) == ".tsv":
         pairs = read_tsv(paths[0])
+    elif (suffix := plain_suffix(paths[0])) in MEMORIES:
+        pairs = read_memory(paths[0], suffix, langs)
     else:
         pairs = read_jsonl(paths[0], langs)
     empty = True
@@ -271,18 +278,52 @@ def read_jsonl(path: Path, langs: tuple[str, str]) -> Iterator[Pair]:
         yield pair
 
 
+@dataclass(frozen=True)
+class HubName:
+    """The parts of `hub:NAME[@REVISION][:CONFIG[:SPLIT]]`."""
+
+    name: str
+    revision: str | None
+    config: str | None
+    split: str | None
+
+    @classmethod
+    def parse(cls, source: str) -> HubName:
+        """Take a source apart; a split may have colons, as `train[:98%]`."""
+        place, _, rest = source.removeprefix("hub:").partition(":")
+        name, _, revision = place.partition("@")
+        config, _, split = rest.partition(":")
+        return cls(name, revision or None, config or None, split or None)
+
+    @property
+    def turned(self) -> str | None:
+        """A configuration of two languages the other way round: data sets name a pair once, for both directions."""
+        languages = (self.config or "").split("-")
+        return "-".join(languages[::-1]) if len(languages) == 2 else None
+
+
 def load_hub(source: str, context: SourceContext) -> Dataset:
     """The fitting split of a data set of the hub, or of a local folder of one."""
-    name, _, config = source.removeprefix("hub:").partition(":")
+    hub = HubName.parse(source)
+
+    def load(config: str | None) -> Any:
+        split, cache_dir = hub.split or context.split, str(context.cache_dir)
+        return datasets.load_dataset(hub.name, config, split=split, cache_dir=cache_dir, revision=hub.revision)
+
     try:
-        table = datasets.load_dataset(name, config or None, split=context.split, cache_dir=str(context.cache_dir))
+        try:
+            table = load(hub.config)
+        except ValueError as error:
+            if hub.turned is None or f"'{hub.turned}'" not in str(error):
+                raise
+            table = load(hub.turned)
     except ValueError as error:  # no such configuration or split: the message lists those that there are
         raise UserError(f"{context.key}: {source}: {error}") from error
     except (OSError, datasets.exceptions.DatasetsError, RuntimeError) as error:
         raise UserError(
             f"{context.key}: {source} could not be loaded ({str(error).splitlines()[0]}). Is the name right, and is "
             "there a network? Without one, fetch it elsewhere, `hf download --repo-type dataset "
-            f"{name} --local-dir FOLDER`, and give {context.key}=hub:FOLDER; or give text files as "
+            f"{hub.name} --local-dir FOLDER`, and give {context.key}=hub:FOLDER; or give text files as "
             f"{context.key}=PREFIX."
         ) from error
     assert isinstance(table, Dataset)
