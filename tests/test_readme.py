@@ -2,6 +2,7 @@
 
 import re
 import shlex
+import shutil
 from pathlib import Path
 
 import pytest
@@ -9,6 +10,8 @@ from conftest import DEMO, ROOT
 
 READMES = ["README.md", "README.zh-CN.md"]
 TRANSLATING = "docs/translating.md"
+EVALUATING = "docs/evaluating.md"
+ATTENTION = ["docs/self-attention.md", "docs/self-attention.zh-CN.md"]
 SHORT = [
     "model.d_model=32",
     "model.d_ff=64",
@@ -33,14 +36,14 @@ def test_the_python_in_the_readmes_runs(mt, workplace, monkeypatch, capsys):
     assert mt(*shortened("mt train", workplace)).code == 0
     blocks = {
         block
-        for document in (*READMES, TRANSLATING)
+        for document in (*READMES, TRANSLATING, *ATTENTION)
         for block in re.findall(r"```python\n(.*?)```", (ROOT / document).read_text(encoding="utf-8"), flags=re.S)
     }
-    assert len(blocks) == 2
+    assert len(blocks) == 3
     for block in blocks:
         capsys.readouterr()
         exec(block, {})
-        assert capsys.readouterr().out.startswith("['")
+        assert capsys.readouterr().out.startswith(("['", "[32, 10, 512] [32, 8, 10, 10]"))
 
 
 def head(source: Path, target: Path, count: int) -> None:
@@ -126,8 +129,9 @@ def test_translate_and_evaluate(mt, workplace, monkeypatch):
     (workplace / "table.tsv").write_text("1\t他比我高。\n", encoding="utf-8")
     (workplace / "notes.jsonl").write_text('{"text": "他比我高。"}\n', encoding="utf-8")
     (workplace / "terms.tsv").write_text("书\tbook|books\n", encoding="utf-8")
-    for command in [*commands("README.md"), *commands(TRANSLATING)]:
-        if command.startswith(("mt translate", "mt evaluate", "mt score", "mt export")):
+    shutil.copytree(workplace / "runs" / "demo", workplace / "runs" / "other")
+    for command in [*commands("README.md"), *commands(TRANSLATING), *commands(EVALUATING)]:
+        if command.startswith(("mt translate", "mt evaluate", "mt report", "mt explain", "mt score", "mt export")):
             redirected = re.search(r" < (\S+) > (\S+)", command)
             if redirected:
                 import io

@@ -1,0 +1,162 @@
+"""Back-translation, self-training and distillation: commands of `mt`, each printed before it runs.
+
+    back-translation  a model of the other direction translates text of the target language (Sennrich et al., 2016)
+    self-training     the model itself translates text of the source language (He et al., 2020)
+    distillation      a small model learns what an ensemble writes (Kim and Rush, 2016; Freitag et al., 2017)
+
+What a model wrote is mixed in with a tag, by weight. Without arguments all three are shown on the demo: its first 3,000
+pairs as the parallel text, one side of the rest as text in one language. With your own text:
+
+    more_data.py back-translation --parallel corpus/train --mono corpus/news.en --langs de en -- data.valid=corpus/valid
+"""
+
+from __future__ import annotations
+
+import argparse
+import shlex
+import shutil
+import subprocess
+import sys
+from itertools import islice
+from pathlib import Path
+
+DEMO = Path(__file__).parent.parent / "data" / "demo"
+DEMO_PAIRS = 3000
+DEMO_LIMITS = [
+    "training.max_steps=800",
+    "training.valid_every_steps=200",
+    "training.early_stopping.patience=0",
+    "model=tiny",
+    "model.n_encoder_layers=2",
+    "model.n_decoder_layers=2",
+    "optim.lr=2.5e-3",
+    "optim.warmup_steps=150",
+    "optim.schedule=cosine",
+    "tokenizer.model_type=bpe",
+    "tokenizer.vocab_size=3000",
+    "training.max_tokens=1024",
+]
+SEARCHES = {
+    "beam": [],
+    "sampling": ["--set", "search.method=sample"],
+}
+
+
+class Recipe:
+    """The commands, with what they have in common."""
+
+    def __init__(self, folder: Path, parallel: Path, langs: tuple[str, str], common: list[str]) -> None:
+        self.folder, self.parallel, self.langs, self.common = folder, parallel, langs, common
+
+    def train(self, name: str, train: str, *overrides: str, langs: tuple[str, str] | None = None) -> Path:
+        """Train a model, unless it is there."""
+        src, tgt = langs or self.langs
+        run = self.folder / name
+        mt("train", "data=files", f"data.src_lang={src}", f"data.tgt_lang={tgt}", f"data.train={train}",
+           f"run_dir={run}", *self.common, *overrides)  # fmt: skip
+        return run
+
+    def translate(self, run: Path, source: Path, output: Path, *options: str) -> None:
+        """Translate a file, unless it is done."""
+        if not output.exists():
+            mt("translate", str(run), "--input", str(source), "--output", str(output), *options)
+
+    def mixed(self, name: str, synthetic: Path, tag: str) -> Path:
+        """Train on the parallel text and, beside it, on what a model wrote: as much of each."""
+        n_parallel, n_synthetic = (count_lines(f"{prefix}.{self.langs[0]}") for prefix in (self.parallel, synthetic))
+        weight = max(1, round(n_synthetic / n_parallel))
+        return self.train(name, f"[{{path: {self.parallel}, weight: {weight}}}, {{path: {synthetic}, tag: {tag}}}]")
+
+    def back_translation(self, mono: Path, search: str) -> Path:
+        """With text in the target language."""
+        backwards = self.train("backwards", str(self.parallel), *backward_tests(self.common), langs=self.langs[::-1])
+        synthetic = self.folder / f"synthetic-{search}"
+        self.translate(backwards, mono, Path(f"{synthetic}.{self.langs[0]}"), *SEARCHES[search])
+        shutil.copyfile(mono, f"{synthetic}.{self.langs[1]}")
+        return self.mixed(f"back-translation-{search}", synthetic, "bt")
+
+    def self_training(self, mono: Path) -> Path:
+        """With text in the source language."""
+        first = self.train("plain", str(self.parallel))
+        synthetic = self.folder / "forward"
+        shutil.copyfile(mono, f"{synthetic}.{self.langs[0]}")
+        self.translate(first, mono, Path(f"{synthetic}.{self.langs[1]}"))
+        return self.mixed("self-training", synthetic, "self")
+
+    def distillation(self, student: list[str]) -> tuple[Path, Path]:
+        """Two teachers, and a small student with and without them, of the teachers' vocabulary."""
+        teachers = [self.train("plain", str(self.parallel)), self.train("plain-seed2", str(self.parallel), "seed=2")]
+        distilled = self.folder / "distilled"
+        source = Path(f"{self.parallel}.{self.langs[0]}")
+        shutil.copyfile(source, f"{distilled}.{self.langs[0]}")
+        self.translate(teachers[0], source, Path(f"{distilled}.{self.langs[1]}"), "--ensemble", str(teachers[1]))
+        alone = self.train("student", str(self.parallel), *student)
+        return alone, self.train("student-distilled", f"[{self.parallel},{distilled}]", *student)
+
+
+def backward_tests(common: list[str]) -> list[str]:
+    """The model of the other direction is not scored; its validation set is the same."""
+    return ["data.test=null"] if any(override.startswith("data.test") for override in common) else []
+
+
+def mt(*arguments: str) -> None:
+    """Print and run a command."""
+    print(f"\n$ mt {shlex.join(arguments)}", flush=True)
+    subprocess.run([sys.executable, "-m", "mt", *arguments], check=True)
+
+
+def count_lines(path: str) -> int:
+    """Lines of a file."""
+    with open(path, "rb") as file:
+        return sum(1 for _ in file)
+
+
+def little_demo(folder: Path) -> tuple[Path, dict[str, Path]]:
+    """The demo's first pairs, and the rest of it as text of one language each."""
+    folder.mkdir(parents=True, exist_ok=True)
+    mono = {}
+    for lang in ("zh", "en"):
+        with open(DEMO / f"train.{lang}", encoding="utf-8") as file:
+            (folder / f"parallel.{lang}").write_text("".join(islice(file, DEMO_PAIRS)), encoding="utf-8")
+            mono[lang] = folder / f"mono.{lang}.txt"
+            mono[lang].write_text("".join(file), encoding="utf-8")
+    return folder / "parallel", mono
+
+
+def main() -> None:
+    """Run what is asked for, then compare."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    recipes = ["back-translation", "self-training", "distillation"]
+    parser.add_argument("recipes", nargs="*", metavar="RECIPE", help=f"of {', '.join(recipes)}; default: all")
+    parser.add_argument("--folder", type=Path, default=Path("runs/more-data"), help="where runs and texts go")
+    parser.add_argument("--parallel", type=Path, metavar="PREFIX", help="your parallel text, two plain files")
+    parser.add_argument("--mono", type=Path, metavar="FILE", help="your text in one language")
+    parser.add_argument("--langs", nargs=2, default=["zh", "en"], metavar=("SRC", "TGT"))
+    parser.add_argument("overrides", nargs="*", help="overrides for each `mt train`, behind --")
+    split = sys.argv.index("--") if "--" in sys.argv else len(sys.argv)
+    options = parser.parse_args(sys.argv[1:split])
+    common = sys.argv[split + 1 :]
+    for recipe in options.recipes:
+        if recipe not in recipes:
+            parser.error(f"{recipe}: there are {', '.join(recipes)}")
+    if options.parallel:
+        parallel, mono = options.parallel, dict.fromkeys(options.langs, options.mono)
+    else:
+        parallel, mono = little_demo(options.folder)
+        tests = f"data.test={{test: {DEMO}/test, probe: {DEMO}/probe}}"
+        common = [f"data.valid={DEMO}/valid", tests, *DEMO_LIMITS, *common]
+    src, tgt = options.langs
+    recipe = Recipe(options.folder, parallel, (src, tgt), common)
+    runs = [recipe.train("plain", str(parallel))]
+    wanted = options.recipes or recipes
+    if "back-translation" in wanted:
+        runs += [recipe.back_translation(mono[tgt], search) for search in SEARCHES]
+    if "self-training" in wanted:
+        runs.append(recipe.self_training(mono[src]))
+    if "distillation" in wanted:
+        runs += recipe.distillation(["model.d_model=64", "model.d_ff=256"])
+    mt("evaluate", *map(str, runs), "--metrics", "bleu", "chrf")
+
+
+if __name__ == "__main__":
+    main()
