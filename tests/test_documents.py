@@ -10,9 +10,9 @@ import pytest
 import torch
 from conftest import ROOT, toy_pairs
 
-from mt.alignment import Attention, pharaoh, sum_by, word_numbers
-from mt.commands.prompt import drawn
+from mt.alignment import pharaoh, sum_by, word_numbers
 from mt.sentences import split_text
+from mt.text_grid import shaded
 
 LINES = [source for source, _ in toy_pairs(6, 9)]
 
@@ -182,8 +182,8 @@ def test_on_a_terminal_one_asks_and_it_answers(run_folder, plain, tmp_path):
 
 
 def test_attention_in_characters():
-    seen = Attention(torch.tensor([[1.0, 0.0, 0.0], [0.25, 0.5, 0.25]]), ["▁我", "们", "</s>"], ["▁we", "</s>"])
-    assert drawn(seen).splitlines() == [
+    shares = [[1.0, 0.0, 0.0], [0.25, 0.5, 0.25]]
+    assert shaded(shares, ["▁we", "</s>"], ["▁我", "们", "</s>"]).splitlines() == [
         "▁we  ██    ",
         "</s> ░░▒▒░░",
         "      1 2 3",
