@@ -85,6 +85,20 @@ class World:
         for _ in range(3 - turn):
             self._end_turn()
 
+    @contextmanager
+    def all_at_once(self) -> Iterator[None]:
+        """Within this context each does its share; none goes on before all have.
+
+        Raises:
+            StoppedElsewhere: another process has failed.
+        """
+        try:
+            yield
+        except BaseException:
+            self.sum([1.0])
+            raise
+        self._end_turn()
+
     def _end_turn(self) -> None:
         if self.sum([0.0])[0]:
             raise StoppedElsewhere

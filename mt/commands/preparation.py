@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
@@ -17,6 +17,7 @@ from mt.data.cleaning import NO_HASHES, Cleaning, Hashes, hash_of
 from mt.data.corpus import Encoder
 from mt.data.mixture import Member, Mixture, weights_by_temperature
 from mt.data.sources import ParallelText, load_pairs, open_text
+from mt.data.store import Share
 from mt.data_config import (
     CleanConfig,
     DataConfig,
@@ -28,6 +29,7 @@ from mt.data_config import (
     training_sources,
     training_stages,
 )
+from mt.distributed import ALONE, World
 from mt.errors import UserError
 from mt.scoring import load_test_sets, source_context, training_context
 from mt.storage import remove_leftovers, replacing
@@ -66,32 +68,65 @@ class Overlap:
     n_sentences: int
 
 
-def prepare(config: Config, run: Path) -> Prepared:
-    """Read all text, make or load the tokeniser, encode. Nothing is written to the run folder."""
+def prepare(config: Config, run: Path, world: World = ALONE) -> Prepared:
+    """Read all text, make or load the tokeniser, encode. Nothing is written to the run folder.
+
+    Several processes share the encoding: each encodes some parts of the training text. What is then still missing on a
+    machine's disk, as where they share none, its first process encodes.
+    """
+    with world.main_first():
+        tokenizer = choose_tokenizer(config, run) if world.is_main else None
+    tokenizer = Tokenizer(*world.gather(tokenizer and tokenizer.protos)[0] or ())
+    if world.size > 1:
+        with world.all_at_once():
+            encode_share(config, tokenizer, Share(world.rank, world.size))
+    with world.main_first():
+        return encode_all(config, tokenizer)
+
+
+def choose_tokenizer(config: Config, run: Path) -> Tokenizer:
+    """The run's own, or that of the run to begin with, or a new one."""
+    trained = any((run / "checkpoints").glob("step-*"))  # then another tokeniser would not fit the weights
+    if trained or all(path.exists() for path in model_paths(run, config.tokenizer.joint)):
+        return load_tokenizer(run, config.tokenizer.joint)
+    if config.training.init_from is not None and not config.training.new_vocab:
+        return load_tokenizer(Path(config.training.init_from), config.tokenizer.joint)
+    return make_tokenizer(config, open_training_texts(config.data))
+
+
+def open_training_texts(data: DataConfig) -> list[ParallelText]:
+    """The text of each corpus that is trained on."""
+    return [open_text(source.path, training_context(data, source)) for source in training_sources(data.train)]
+
+
+def build_encoder(data: DataConfig, tokenizer: Tokenizer, test_sources: Hashes = NO_HASHES) -> Encoder:
+    """Of training text."""
+    cache_dir = source_context(data, "train", "train").cache_dir
+    return Encoder(tokenizer, data.max_len, cache_dir, build_cleaning(data.clean), test_sources)
+
+
+def encode_share(config: Config, tokenizer: Tokenizer, share: Share) -> None:
+    """Encode some parts of the training text."""
+    data, encoder = config.data, build_encoder(config.data, tokenizer)
+    for source, text in zip(training_sources(data.train), open_training_texts(data), strict=True):
+        encoder.encode_share(text, langs_of(data, source), "data.train", share)
+
+
+def encode_all(config: Config, tokenizer: Tokenizer) -> Prepared:
+    """All text, encoded; what is there already is found."""
     data = config.data
-    sources = training_sources(data.train)
-    texts = [open_text(source.path, training_context(data, source)) for source in sources]
+    sources, texts = training_sources(data.train), open_training_texts(data)
     valid_context = source_context(data, "valid", "validation")
     valid_sources = source_list("data.valid", data.valid)
     valid_text = load_pairs(valid_sources, valid_context)
     tests = load_test_sets(data)
-    trained = any((run / "checkpoints").glob("step-*"))  # then another tokeniser would not fit the weights
-    if trained or all(path.exists() for path in model_paths(run, config.tokenizer.joint)):
-        tokenizer = load_tokenizer(run, config.tokenizer.joint)
-    elif config.training.init_from is not None and not config.training.new_vocab:
-        tokenizer = load_tokenizer(Path(config.training.init_from), config.tokenizer.joint)
-    else:
-        tokenizer = make_tokenizer(config, texts)
-    encoder = Encoder(tokenizer, data.max_len, valid_context.cache_dir)
-    valid = encoder.encode(open_text(valid_sources, valid_context), (data.src_lang, data.tgt_lang), "data.valid")
+    plain = Encoder(tokenizer, data.max_len, valid_context.cache_dir)
+    valid = plain.encode(open_text(valid_sources, valid_context), (data.src_lang, data.tgt_lang), "data.valid")
     hashes = {name: source_hashes(text) for name, text in tests.items()}
-    encoder = replace(
-        encoder, cleaning=build_cleaning(data.clean), test_sources=np.concatenate([NO_HASHES, *hashes.values()])
-    )
+    encoder = build_encoder(data, tokenizer, np.concatenate([NO_HASHES, *hashes.values()]))
     train = []
     for source, text in zip(sources, texts, strict=True):
-        langs = (source.src_lang or data.src_lang, source.tgt_lang or data.tgt_lang)
-        corpus = encoder.encode(text, langs, "data.train")
+        corpus = encoder.encode(text, langs_of(data, source), "data.train")
         train.append(Member(text.name, corpus, tokenizer.encode_tags(tags_of(data, source))))
     overlaps = find_overlaps(train, hashes)
     valid_tags = tokenizer.encode_tags(tags_of(data, TrainingSource(valid_sources)))
@@ -99,6 +134,11 @@ def prepare(config: Config, run: Path) -> Prepared:
         tokenizer, Mixture(train, stages_of(data, train)), Mixture([Member("", valid, valid_tags)], [Stage([1.0])]),
         valid_text, tests, texts, overlaps,
     )  # fmt: skip
+
+
+def langs_of(data: DataConfig, source: TrainingSource) -> tuple[str, str]:
+    """Source and target language of a corpus."""
+    return source.src_lang or data.src_lang, source.tgt_lang or data.tgt_lang
 
 
 def source_hashes(text: Dataset) -> Hashes:

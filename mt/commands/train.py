@@ -162,7 +162,8 @@ def set_up(config: Config) -> Setup:
             check_run_folder(run, config)
         if config.training.init_from is not None and not resumes:
             check_shape(config, Path(config.training.init_from))
-        data = prepare(config, run)
+    data = prepare(config, run, world)
+    with world.main_first():
         model = build_starting_model(config, data.tokenizer, resumes).to(device)
         if world.is_main:
             set_up_run_folder(run, config, data.tokenizer)

@@ -110,7 +110,7 @@ def reasons(
     max_len: int,
     test_sources: Hashes,
 ) -> NDArray[np.uint8]:
-    """Why each pair is left out, or KEPT.
+    """Why each of some pairs is left out, or KEPT, whatever the other pairs are.
 
     Args:
         lens: pieces of each side.
@@ -128,13 +128,21 @@ def reasons(
             found[(found == KEPT) & (facts.seen == fact)] = fact
     if cleaning.overlap:
         found[(found == KEPT) & np.isin(facts.src_hashes, test_sources)] = OVERLAP
-    if cleaning.duplicates != "none":
-        kept = np.flatnonzero(found == KEPT)
-        _, first = np.unique(facts.pair_hashes[kept], return_index=True)
-        again = np.ones(len(kept), bool)
-        again[first] = False
-        found[kept[again]] = NEAR_DUPLICATE if cleaning.duplicates == "near" else DUPLICATE
     return found
+
+
+def mark_duplicates(found: NDArray[np.uint8], pair_hashes: Hashes, reason: int) -> None:
+    """Give each kept pair that came before this reason.
+
+    Args:
+        found: the reasons of a whole corpus, which are changed.
+        pair_hashes: of all its pairs.
+    """
+    kept = np.flatnonzero(found == KEPT)
+    _, first = np.unique(pair_hashes[kept], return_index=True)
+    again = np.ones(len(kept), bool)
+    again[first] = False
+    found[kept[again]] = reason
 
 
 def language_identifier() -> Identify:

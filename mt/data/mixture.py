@@ -22,6 +22,12 @@ class Member:
     tags: Sequence[int] = ()
     """ids before each source"""
 
+    @property
+    def src_lens(self) -> Lengths:
+        """Of the sources with their tags and the end mark."""
+        lens = self.corpus.src_lens
+        return lens + np.int32(len(self.tags)) if self.tags else lens
+
 
 class Mixture:
     """Several corpora as one. Pairs are numbered through all of them."""
@@ -30,8 +36,8 @@ class Mixture:
         """Take corpora and their weights: how often a pair of each comes in an epoch. The last stage has no end."""
         self.members = members
         self.stages = stages
-        self.src_lens: Lengths = np.concatenate([m.corpus.src_lens + np.int32(len(m.tags)) for m in members])
-        self.tgt_lens: Lengths = np.concatenate([member.corpus.tgt_lens for member in members])
+        self.src_lens = joined([member.src_lens for member in members])
+        self.tgt_lens = joined([member.corpus.tgt_lens for member in members])
         self.starts = np.cumsum([0, *(len(member.corpus) for member in members)])
         """the number of the first pair of each corpus, and behind them that of all"""
 
@@ -84,6 +90,14 @@ class Mixture:
         """Pairs of an epoch."""
         sizes = np.diff(self.starts)
         return float((sizes * np.array(self.stages[stage].weights)).sum())
+
+
+def joined(arrays: Sequence[Lengths]) -> Lengths:
+    """Arrays one behind the other; one alone as it is, for it may be large."""
+    if len(arrays) == 1:
+        return arrays[0]
+    whole: Lengths = np.concatenate(arrays, dtype=np.int32)
+    return whole
 
 
 def weights_by_temperature(sizes: Sequence[int], temperature: float, weights: Sequence[float]) -> list[float]:

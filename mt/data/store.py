@@ -1,16 +1,16 @@
 """Encoded pairs on disk, in parts that are mapped into memory: a corpus may be larger than that.
 
 A part is an Arrow file: the ids of each side, and what was seen in the text (`mt.data.cleaning.Facts`). Parts are
-written one after the other, each whole or not at all, so that an interrupted preparation goes on behind the last.
+written whole or not at all, so that an interrupted preparation goes on, and several processes can share the work.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import fields
+from dataclasses import dataclass, fields
 from itertools import chain, islice
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import numpy as np
 import pyarrow as pa
@@ -18,7 +18,6 @@ from numpy.typing import NDArray
 from tqdm import tqdm
 
 from mt.data.cleaning import Facts
-from mt.data.sampler import Indices
 from mt.data.sources import Pair, ParallelText
 from mt.progress import on_terminal
 from mt.storage import replacing, write_text
@@ -37,18 +36,11 @@ class EncodedPairs:
     def __init__(self, folder: Path) -> None:
         """Map the parts that `encode_text` wrote."""
         self.parts = [Part(path) for path in part_paths(folder)]
-        self.src_lens = np.concatenate([part.lens(0) for part in self.parts])
-        """pieces of each source side"""
-        self.tgt_lens = np.concatenate([part.lens(1) for part in self.parts])
-
-    def facts(self) -> Facts:
-        """What was seen in the text of all pairs."""
-        return Facts(*(np.concatenate([getattr(part.facts, name) for part in self.parts]) for name in FACTS))
 
     def __len__(self) -> int:
-        return len(self.src_lens)
+        return sum(map(len, self.parts))
 
-    def pairs(self, rows: Indices) -> Pairs:
+    def pairs(self, rows: NDArray[np.integer[Any]]) -> Pairs:
         """The source and target ids of some rows."""
         places = zip((rows // PAIRS_A_PART).tolist(), (rows % PAIRS_A_PART).tolist(), strict=True)
         return [(self.parts[part].ids(0, row), self.parts[part].ids(1, row)) for part, row in places]
@@ -64,6 +56,9 @@ class Part:
         self.offsets = [side.offsets.to_numpy() for side in sides]
         self.values = [side.values.to_numpy() for side in sides]
         self.facts = Facts(*(table.column(name).to_numpy() for name in FACTS))
+
+    def __len__(self) -> int:
+        return len(self.facts.seen)
 
     def lens(self, side: int) -> NDArray[np.int32]:
         """The length of each row."""
@@ -82,28 +77,48 @@ def part_paths(folder: Path) -> list[Path]:
     return sorted(folder.glob("part-*.arrow"))
 
 
+@dataclass(frozen=True)
+class Share:
+    """Which parts one of several processes encodes: every `size`-th, from `rank` on."""
+
+    rank: int = 0
+    size: int = 1
+
+
 def encode_text(
-    text: ParallelText, tokenizer: Tokenizer, observe: Callable[[Sequence[Pair]], Facts], folder: Path, what: str
+    text: ParallelText,
+    tokenizer: Tokenizer,
+    observe: Callable[[Sequence[Pair]], Facts],
+    folder: Path,
+    what: str,
+    share: Share = Share(),  # it cannot change
 ) -> None:
-    """Encode all pairs into a folder, those that are not there yet; `what` stands beside the progress bar."""
+    """Encode the pairs of a share of the parts into a folder, those that are not there yet.
+
+    Args:
+        what: stands beside the progress bar.
+        share: of all parts; only where it is the whole, the folder is then complete.
+    """
     if (folder / COMPLETE).exists():
         return
-    n_parts = len(part_paths(folder))
     dtype = np.uint16 if max(tokenizer.vocab_sizes) <= 1 << 16 else np.int32
-    done = n_parts * PAIRS_A_PART
-    with tqdm(desc=what, initial=done, total=text.n_pairs, unit="pair", disable=not on_terminal()) as bar:
-        for number, pairs in enumerate(in_parts(islice(text.read(), done, None)), start=n_parts):
-            rows = (tokenizer.encode_src([src for src, _ in pairs]), tokenizer.encode_tgt([tgt for _, tgt in pairs]))
-            facts = observe(pairs)
-            columns = {"src": as_array(rows[0], dtype), "tgt": as_array(rows[1], dtype)}
-            table = pa.table(columns | {name: pa.array(getattr(facts, name)) for name in FACTS})
-            with (
-                replacing(folder / f"part-{number:06d}.arrow") as temporary,
-                pa.ipc.new_file(str(temporary), table.schema) as writer,
-            ):
-                writer.write_table(table, max_chunksize=PAIRS_A_PART)
+    with tqdm(desc=what, total=text.n_pairs, unit="pair", disable=not on_terminal()) as bar:
+        for number, pairs in enumerate(in_parts(text.read())):
+            path = folder / f"part-{number:06d}.arrow"
+            if number % share.size == share.rank and not path.exists():
+                rows = tokenizer.encode_src([src for src, _ in pairs]), tokenizer.encode_tgt([tgt for _, tgt in pairs])
+                columns = {"src": as_array(rows[0], dtype), "tgt": as_array(rows[1], dtype)}
+                facts = observe(pairs)
+                write_part(path, pa.table(columns | {name: pa.array(getattr(facts, name)) for name in FACTS}))
             bar.update(len(pairs))
-    write_text(folder / COMPLETE, "")
+    if share.size == 1:
+        write_text(folder / COMPLETE, "")
+
+
+def write_part(path: Path, table: pa.Table) -> None:
+    """Write a file that can be mapped into memory, whole or not at all."""
+    with replacing(path) as temporary, pa.ipc.new_file(str(temporary), table.schema) as writer:
+        writer.write_table(table, max_chunksize=PAIRS_A_PART)
 
 
 def in_parts(pairs: Iterator[T]) -> Iterator[list[T]]:
