@@ -155,3 +155,44 @@ def test_a_signal_to_one_process_stops_all_after_the_same_step(corpus, tmp_path)
     assert "the same command goes on from here" in err
     (checkpoint,) = (tmp_path / "run" / "checkpoints").glob("step-*")
     assert int(checkpoint.name[5:]) >= 5
+
+
+def test_processes_share_the_encoding(corpus, tmp_path, monkeypatch):
+    """Each encodes some parts; what a disk lacks afterwards is made good; the parts are those of one process."""
+    from mt.data import store
+
+    command = [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node=2", "--rdzv-backend=c10d",
+               "--rdzv-endpoint=localhost:0", str(tmp_path / "small_parts.py")]  # fmt: skip
+    (tmp_path / "small_parts.py").write_text(
+        "import os, sys\n"
+        "from mt import cli\n"
+        "from mt.data import store\n"
+        "store.PAIRS_A_PART = 100\n"
+        "write = store.write_part\n"
+        "def write_part(path, table):\n"
+        "    open(f'{os.environ[\"LOG\"]}/{os.environ[\"RANK\"]}', 'a').write(f'{path.name}\\n')\n"
+        "    write(path, table)\n"
+        "store.write_part = write_part\n"
+        "sys.exit(cli.run(sys.argv[1:]))\n"
+    )
+    arguments = overrides(corpus, f"run_dir={tmp_path}/run", f"data.cache_dir={tmp_path}/cache")[1:]
+    environment = {**os.environ, "LOG": str(tmp_path), "PYTHONPATH": str(ROOT)}
+    done = subprocess.run(
+        [*command, "prepare", *arguments], env=environment, capture_output=True, text=True, timeout=120
+    )
+    assert done.returncode == 0, done.stderr
+    assert "Training data: 800 pairs" in done.stderr
+    written = [(tmp_path / rank).read_text().split() for rank in "01"]
+    assert {*written[1]} == {f"part-{number:06d}.arrow" for number in range(1, 8, 2)}
+    assert {*written[0]} >= {f"part-{number:06d}.arrow" for number in range(0, 8, 2)}
+    monkeypatch.setattr(store, "PAIRS_A_PART", 100)
+    from mt import cli
+
+    alone = [*arguments, f"data.cache_dir={tmp_path}/cache-alone", f"run_dir={tmp_path}/alone"]
+    assert cli.run(["prepare", *alone]) == 0
+    folders = [
+        next((tmp_path / cache / "encoded").glob("*/part-000007.arrow")).parent for cache in ("cache", "cache-alone")
+    ]
+    for number in range(8):
+        shared, own = (folder / f"part-{number:06d}.arrow" for folder in folders)
+        assert shared.read_bytes() == own.read_bytes()

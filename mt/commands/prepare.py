@@ -12,8 +12,9 @@ from mt.commands.composition import run_composed
 from mt.commands.preparation import Prepared, prepare, set_up_run_folder
 from mt.commands.run_folder import check_run_folder
 from mt.config import Config
+from mt.distributed import StoppedElsewhere, start_world
 from mt.errors import UserError
-from mt.logs import set_up_console
+from mt.logs import quiet, set_up_console
 from mt.progress import on_terminal
 from mt.storage import write_text
 
@@ -22,7 +23,7 @@ REPORT = "--report"
 HELP = """usage: mt prepare [KEY=VALUE ...] [--report]
 
 Train the tokeniser and encode the text as `mt train` with the same KEY=VALUE would, and stop there: the training then
-begins at once. An interrupted preparation goes on where it was.
+begins at once. An interrupted preparation goes on where it was. Under torchrun the processes share the work.
 --report also writes RUN/data.html: what was left out, with examples, lengths, and which pieces the text is made of.
 `mt train --help` lists the keys."""
 
@@ -39,8 +40,14 @@ def main(arguments: list[str]) -> int:
     def job(config: Config) -> None:
         try:
             run = Path(config.run_dir)
-            check_run_folder(run, config)
-            data = prepare(config, run)
+            world = start_world(use_gpu=False)
+            if not world.is_main:
+                quiet()
+            with world.main_first():
+                check_run_folder(run, config)
+            data = prepare(config, run, world)
+            if not world.is_main:
+                return
             set_up_run_folder(run, config, data.tokenizer)
             log.info("Training data: %s.", data.train.describe())
             log.info("Validation data: %s.", data.valid.describe())
@@ -48,6 +55,8 @@ def main(arguments: list[str]) -> int:
                 write_report(run, config, data)
         except UserError as error:
             exit_codes.append(fail(str(error), 2))
+        except StoppedElsewhere:
+            exit_codes.append(2)
 
     run_composed([argument for argument in arguments if argument != REPORT], job)
     return max(exit_codes)
