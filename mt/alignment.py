@@ -18,6 +18,8 @@ from mt.model.attention import recorded_weights
 from mt.model.transformer import DecoderLayer, Transformer
 from mt.tokenizer import Tokenizer
 
+Parts = Sequence[tuple[list[int], list[int]]]
+"""source and target ids, without marks, of what was translated at once"""
 Links = list[tuple[int, int]]
 """numbers of words, source and target, from 0"""
 
@@ -55,21 +57,37 @@ def source_attention(
     )
 
 
-def align(
-    model: Transformer, tokenizer: Tokenizer, src: str, tgt: str, spaced: tuple[bool, bool], tags: Sequence[int] = ()
-) -> Links:
-    """Link each word of `tgt` with the word of `src` that it looked at most; one that has no letters is a word, too.
+def attention_by_parts(
+    model: Transformer, tokenizer: Tokenizer, parts: Parts, tags: Sequence[int], layer: int
+) -> Tensor:
+    """`source_attention` of a line that was translated in parts, (T, S), without tags and marks: none looks across."""
+    blocks = [
+        source_attention(model, tokenizer, [*tags, *src], tgt, layer).weights[:-1, len(tags) : -1] for src, tgt in parts
+    ]
+    whole: Tensor = torch.block_diag(*blocks)  # type: ignore[no-untyped-call]
+    return whole
 
-    Words are what spaces separate; where a language has none, every piece is one. `spaced`: whether source and target
-    language have spaces; `tags`: source ids before the text.
+
+def align(
+    model: Transformer, tokenizer: Tokenizer, parts: Parts, spaced: tuple[bool, bool], tags: Sequence[int] = ()
+) -> Links:
+    """Link each word of a translation with the word of the source that it looked at most; one that has no letters is a
+    word, too.
+
+    Words are what spaces separate; where a language has none, every piece is one.
+
+    Args:
+        parts: of the line, as they were translated.
+        spaced: whether source and target language have spaces.
+        tags: source ids before each part.
     """
-    (src_ids,), (tgt_ids,) = tokenizer.encode_src([src]), tokenizer.encode_tgt([tgt])
+    src_ids, tgt_ids = [i for src, _ in parts for i in src], [i for _, tgt in parts for i in tgt]
     if not src_ids or not tgt_ids:
         return []
-    seen = source_attention(model, tokenizer, [*tags, *src_ids], tgt_ids, len(model.decoder) // 2)
-    src_words = word_numbers(seen.src_pieces[len(tags) : -1], spaced[0])
-    tgt_words = word_numbers(seen.tgt_pieces[:-1], spaced[1])
-    by_words = sum_by(sum_by(seen.weights[:-1, len(tags) : -1], tgt_words).t(), src_words).t()
+    weights = attention_by_parts(model, tokenizer, parts, tags, len(model.decoder) // 2)
+    src_words = word_numbers([tokenizer.src.id_to_piece(i) for i in src_ids], spaced[0])
+    tgt_words = word_numbers([tokenizer.tgt.id_to_piece(i) for i in tgt_ids], spaced[1])
+    by_words = sum_by(sum_by(weights, tgt_words).t(), src_words).t()
     return [(int(source), target) for target, source in enumerate(by_words.argmax(1))]
 
 

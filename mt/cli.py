@@ -31,7 +31,7 @@ COMMANDS = {
 }
 FULL_OR_FORBIDDEN = (
     errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCES, errno.EPERM, errno.ENOTDIR, errno.EISDIR,
-    errno.ENAMETOOLONG,
+    errno.ENAMETOOLONG, errno.ENOENT,
 )  # fmt: skip
 
 

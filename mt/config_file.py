@@ -14,6 +14,9 @@ from omegaconf.errors import OmegaConfBaseException
 from mt.config import Config
 from mt.errors import UserError, suggest
 
+TEXTS = ("search.required", "search.forbidden")
+"""Lists of phrases."""
+
 
 def save_config(config: Config, path: Path) -> None:
     """Write `config` as YAML."""
@@ -54,9 +57,22 @@ def apply_override(config: Any, override: str) -> None:
         raise UserError(f"'{override}' is not of the form KEY=VALUE, as in search.beam_size=5.")
     check_key(key)
     try:
-        OmegaConf.update(config, key, yaml.safe_load(value))
+        OmegaConf.update(config, key, read_value(key, value))
     except (OmegaConfBaseException, yaml.YAMLError) as error:
         raise UserError(f"{key}: {str(error).splitlines()[0]}") from error
+
+
+def read_value(key: str, value: str) -> Any:
+    """A value as YAML has it; in a list of texts, everything is one: `no` is a word there, and 10:30 a time of day."""
+    if key not in TEXTS:
+        return yaml.safe_load(value)
+    texts = yaml.load(value, Loader=yaml.BaseLoader)
+    if not isinstance(texts, list):
+        raise UserError(f"{key}={value} must be a list: {key}='[{value}]'.")
+    for text in texts:
+        if not isinstance(text, str):
+            raise UserError(f"{key}: {text} is no text; put the phrase in quotes.")
+    return texts
 
 
 def check_key(key: str) -> None:

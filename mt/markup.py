@@ -11,13 +11,17 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+from mt.errors import UserError
+
 ATTRIBUTES = r"(?:\"[^\"]*\"|'[^']*'|[^<>\"'])*?"
 MARK = re.compile(
-    rf"<(?P<close>/?)(?P<name>[A-Za-z][\w:.-]*)(?=[\s/>]){ATTRIBUTES}(?P<single>/?)>|<!--.*?-->"
+    rf"<(?P<close>/?)(?P<name>[A-Za-z][\w:.-]*)(?=[\s/>]){ATTRIBUTES}(?P<single>/?)>|<!--.{{0,1000}}?-->"
     r"|\$?\{\{?[^{}]*\}?\}|%(?:\d+\$|\([^()\s]*\)|\{[^{}\s]*\})?[sdif@](?!\w)"
 )
 """a tag; a placeholder as {name}, {{name}}, ${name}, %s, %1$s, %(name)s"""
 ENTITY = re.compile(r"&(?:amp|lt|gt|quot|apos|#\d+|#x[\da-fA-F]+);")
+QUOTE = re.compile(r"&(?:quot|apos|#39|#x27);")
+DEEPEST = 100
 CLOSES = tuple(".,;:!?)]}、。，；：！？）")
 OPENS = tuple("([{（")
 Span = tuple[int, int]
@@ -47,12 +51,15 @@ class MarkedText:
     root: Element
     escaped: bool
     """whether it has `&amp;` for &"""
+    quotes: bool
+    """whether it has `&quot;` or the like for quotation marks"""
 
 
 def read_marks(text: str) -> MarkedText:
     """Take tags and placeholders out; a tag whose other half is missing encloses nothing."""
     marks = list(MARK.finditer(text))
     partners = find_partners(marks)
+    closers = set(partners.values())
     escaped = ENTITY.search(text) is not None
     plain, places = "", list[int]()
     for number, start in enumerate([0, *(mark.end() for mark in marks)]):
@@ -61,21 +68,23 @@ def read_marks(text: str) -> MarkedText:
         plain, part = without_mark(plain, part, marks[:number], partners)
         places[-1:] = [len(plain)] * (number > 0)
         plain += part
-        places.append(len(plain.rstrip()) if number in partners.values() else len(plain))
+        places.append(len(plain.rstrip()) if number in closers else len(plain))
     root = Element("", (0, len(plain)))
     path = [(root, len(marks))]
     for number, mark in enumerate(marks):
         while path[-1][1] <= number:
             path.pop()
-        if number not in partners.values():
+        if number not in closers:
             last = partners.get(number, number)
             before, after = text[: mark.start()], text[marks[last].end() :]
             spaces = (not before or before[-1].isspace(), not after or after[0].isspace())
             closing = marks[last][0] if last > number else ""
             element = Element(mark[0], (places[number], places[last]), closing, spaces)
             path[-1][0].children.append(element)
+            if len(path) > DEEPEST:
+                raise UserError(f"Tags are nested more than {DEEPEST} deep: {text[:60]}…")
             path.append((element, last))
-    return MarkedText(plain.strip(), root, escaped)
+    return MarkedText(plain.strip(), root, escaped, QUOTE.search(text) is not None)
 
 
 def find_partners(marks: Sequence[re.Match[str]]) -> dict[int, int]:
@@ -131,7 +140,8 @@ def write_marks(marked: MarkedText, translation: str, spaced: tuple[bool, bool])
         return result + translation_text(place, end)
 
     def translation_text(start: int, end: int) -> str:
-        return html.escape(translation[start:end], quote=False) if marked.escaped else translation[start:end]
+        part = translation[start:end]
+        return html.escape(part, quote=marked.quotes) if marked.escaped else part
 
     return inside(marked.root, 0, len(translation))
 

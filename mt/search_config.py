@@ -40,7 +40,7 @@ class SearchConfig:
     repetition_penalty: float = 1.0
     """The log-probability of pieces that came already is multiplied by it; above 1: they become less probable."""
     forbidden: list[str] = field(default_factory=list)
-    """Words or phrases that are not written."""
+    """Words or phrases that are not written; one|another is two of them."""
     required: list[str] = field(default_factory=list)
     """Words or phrases that every translation contains; of alternatives, one|another, either."""
     terminology: Optional[str] = None  # noqa: UP045
@@ -66,6 +66,10 @@ class SearchConfig:
         require_positive("search", self, "diverse_groups", "repetition_penalty", "n_samples", "temperature", "top_p")
         require_not_negative("search", self, "length_penalty", "coverage_penalty", "max_len_offset", "min_len_ratio")
         require_not_negative("search", self, "diversity", "no_repeat_ngram", "top_k", "seed")
+        require(self.temperature >= 0.001, f"search.temperature={self.temperature} must be at least 0.001.")
+        for name, most in (("length_penalty", 10), ("max_len_ratio", 100), ("min_len_ratio", 100)):
+            value = getattr(self, name)
+            require(value <= most, f"search.{name}={value} must be at most {most}.")
         require(self.top_p <= 1, f"search.top_p={self.top_p} must be at most 1.")
         require(self.no_repeat_ngram != 1, "search.no_repeat_ngram=1 would let no piece come twice: 2 or more, or 0.")
         require(
@@ -76,6 +80,10 @@ class SearchConfig:
             all(all(part.strip() for part in phrase.split("|")) for phrase in self.required),
             f"search.required={list(self.required)}: a phrase, or one of the alternatives, is empty.",
         )
+        forbidden = [part.strip() for phrase in self.forbidden for part in phrase.split("|")]
+        for phrase in self.required:
+            banned = [[word for word in forbidden if word in part] for part in phrase.split("|")]
+            require(not all(banned), f"search.required has '{phrase}', of which search.forbidden has {banned[0]}.")
         require(
             not (self.required or self.terminology)
             or (self.method is SearchMethod.beam and self.beam_size > self.diverse_groups),

@@ -45,3 +45,12 @@ def written(values: Sequence[Sequence[float]], rows: Sequence[str], columns: Seq
 def number(value: float) -> str:
     """A number of two decimals, or nothing where there is none."""
     return "" if value == float("-inf") else f"{value:.2f}"
+
+
+def is_text(line: str) -> bool:
+    """Whether it can be written: half a surrogate pair, which JSON can spell, cannot."""
+    try:
+        line.encode()
+    except UnicodeEncodeError:
+        return False
+    return True

@@ -71,6 +71,11 @@ class Tokenizer:
         return hashlib.sha256(b"".join(self.protos)).hexdigest()[:16]
 
     @cached_property
+    def src_texts(self) -> list[bytes]:
+        """What each source piece writes, as `tgt_texts`."""
+        return [piece_text(self.src, number) for number in range(self.vocab_sizes[0])]
+
+    @cached_property
     def tgt_texts(self) -> list[bytes]:
         """What each target piece writes: a space where a word begins, nothing for special ids."""
         return [piece_text(self.tgt, number) for number in range(self.vocab_sizes[1])]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from codecs import getincrementaldecoder
 from collections.abc import Sequence
 from dataclasses import dataclass
 from math import inf
@@ -9,11 +10,12 @@ from math import inf
 import torch
 from torch import Tensor
 
-from mt.alignment import source_attention
-from mt.markup import Element, MarkedText, Span, write_marks
+from mt.alignment import Parts, attention_by_parts
+from mt.markup import CLOSES, Element, MarkedText, Span, write_marks
 from mt.model.transformer import Transformer
 from mt.sentences import is_word_character
 from mt.tokenizer import Tokenizer
+from mt.translation import Translation
 
 ENOUGH = 0.5
 """the share of its attention that makes a word belong to a tag"""
@@ -21,7 +23,7 @@ ENOUGH = 0.5
 
 def put_back(
     marked: MarkedText,
-    translation: str,
+    translated: Translation,
     model: Transformer,
     tokenizer: Tokenizer,
     spaced: tuple[bool, bool],
@@ -29,34 +31,46 @@ def put_back(
 ) -> str:
     """The translation of `marked.plain`, with tags and placeholders.
 
-    `spaced`: whether source and target language have spaces; `tags`: source ids before the text.
+    `spaced`: whether source and target language have spaces; `tags`: source ids before each part.
     """
-    (src_ids,), (tgt_ids,) = tokenizer.encode_src([marked.plain]), tokenizer.encode_tgt([translation])
-    if src_ids and tgt_ids and marked.root.children:
-        seen = piece_shares(model, tokenizer, [*tags, *src_ids], tgt_ids)[:, len(tags) :]
-        pieces = spans([tokenizer.decode_tgt(tgt_ids[:end]) for end in range(1, len(tgt_ids) + 1)])
-        words = words_of(translation) if spaced[1] else pieces
+    src_ids = [i for src, _ in translated.parts for i in src]
+    pieces = target_spans(translated.parts, tokenizer, spaced[1])
+    words = words_of(translated.text) if spaced[1] else pieces
+    if src_ids and pieces and words and marked.root.children:
+        seen = attention_by_parts(model, tokenizer, translated.parts, tags, len(model.decoder) // 2).cpu()
         of_words = [[i for i, piece in enumerate(pieces) if overlap(piece, word)] for word in words]
         shares = torch.stack([seen[rows].mean(0) if rows else seen.mean(0) for rows in of_words])
-        sources = spans([tokenizer.decode_src(src_ids[:end]) for end in range(1, len(src_ids) + 1)])
-        Transfer(words, shares / shares.sum(1, keepdim=True), sources).place(marked.root, (0, len(words)))
-    return write_marks(marked, translation, spaced)
+        sources = spans([tokenizer.src_texts[i] for i in src_ids])
+        ends = marked.plain.rstrip().endswith(CLOSES) and translated.text.endswith(CLOSES)
+        full_stop = len(marked.plain.rstrip()) - 1 if ends else inf
+        transfer = Transfer(words, shares / shares.sum(1, keepdim=True), sources, full_stop)
+        transfer.place(marked.root, (0, len(words)))
+    return write_marks(marked, translated.text, spaced)
 
 
-def piece_shares(model: Transformer, tokenizer: Tokenizer, src_ids: list[int], tgt_ids: list[int]) -> Tensor:
-    """How much each target piece comes from each source piece, (T, S); by their order where they are too many."""
-    if max(len(src_ids), len(tgt_ids)) >= model.n_target_positions:
-        places = torch.arange(len(tgt_ids)) * len(src_ids) // len(tgt_ids)
-        return torch.eye(len(src_ids))[places]
-    return source_attention(model, tokenizer, src_ids, tgt_ids, len(model.decoder) // 2).weights[:-1, :-1].cpu()
+def target_spans(parts: Parts, tokenizer: Tokenizer, spaced: bool) -> list[Span]:
+    """Where each piece stands in the translation of a line that was translated in parts."""
+    found: list[Span] = []
+    place = 0
+    for _, tgt in parts:
+        found += [(place + start, place + end) for start, end in spans([tokenizer.tgt_texts[i] for i in tgt])]
+        place += len(tokenizer.decode_tgt(tgt)) + spaced
+    return found
 
 
-def spans(beginnings: Sequence[str]) -> list[Span]:
-    """Of each piece without the space that it may begin with, given the text up to its end."""
-    starts = map(len, ["", *beginnings])
-    return [
-        (len(text) - len(text[start:].lstrip()), len(text)) for start, text in zip(starts, beginnings, strict=False)
-    ]
+def spans(pieces: Sequence[bytes]) -> list[Span]:
+    """Where each of some pieces stands in the text that they write, without the space that it may begin with.
+
+    A character that is spelt in bytes belongs to the last of them.
+    """
+    decoder = getincrementaldecoder("utf-8")("replace")
+    found, end = [], 0
+    for number, piece in enumerate(pieces):
+        text = decoder.decode(piece)
+        text = text.removeprefix(" ") if number == 0 else text
+        start, end = end + len(text) - len(text.lstrip()), end + len(text)
+        found.append((start, end))
+    return found
 
 
 def words_of(text: str) -> list[Span]:
@@ -86,6 +100,8 @@ class Transfer:
     """how much each comes from each source piece, (words, pieces), rows sum to 1"""
     pieces: Sequence[Span]
     """of the source, in characters"""
+    full_stop: float = inf
+    """the character of the source that ends it, where one ends the translation, too"""
 
     def place(self, element: Element, free: Span) -> None:
         """Choose the words of all that `element` encloses, among those from and to `free`."""
@@ -100,6 +116,8 @@ class Transfer:
         for number, child in enumerate(element.children):
             if number not in chosen:
                 place = self.cut(child.source[0], free)
+                if place == len(self.words) and free[0] < place and child.source[1] <= self.full_stop < inf:
+                    place -= 1
                 chosen[number] = (place, place)
             child.target = self.characters(chosen[number])
             self.place(child, chosen[number])

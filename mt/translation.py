@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
+from typing import Any
 
 
 @dataclass(frozen=True)
@@ -21,6 +22,12 @@ class Translation:
     """subword pieces of the target, with the end marks"""
     log_probs: Sequence[float] = ()
     """of each piece"""
+    parts: Sequence[tuple[list[int], list[int]]] = ()
+    """source and target ids, without marks, of each part that was translated for itself"""
+
+    def as_row(self) -> dict[str, Any]:
+        """For JSON."""
+        return {field.name: getattr(self, field.name) for field in fields(self) if field.name != "parts"}
 
 
 def join_translations(parts: Sequence[Translation], text: str) -> Translation:
@@ -32,6 +39,7 @@ def join_translations(parts: Sequence[Translation], text: str) -> Translation:
         all(part.complete for part in parts),
         [piece for part in parts for piece in part.pieces],
         [log_prob for part in parts for log_prob in part.log_probs],
+        [ids for part in parts for ids in part.parts],
     )
 
 

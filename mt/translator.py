@@ -35,6 +35,9 @@ from mt.tokenizer import Tokenizer, load_tokenizer
 from mt.translation import Translation, join_translations, one_line
 
 log = logging.getLogger(__name__)
+CUT = "translation cut at search.max_len_ratio x source length + search.max_len_offset."
+SENTENCE = 1000
+"""parts of a sentence, at most: they have seeds of their own"""
 
 
 class Engine(Protocol):
@@ -123,7 +126,7 @@ class Translator:
         lines: list[str],
         search: SearchConfig,
         prefixes: list[str] | None = None,
-        first_line: int = 1,
+        places: Sequence[tuple[int, int]] | None = None,
         quiet: bool = False,
     ) -> list[list[Translation]]:
         """The `search.n_best` best translations of each line, best first; an empty line has an empty one.
@@ -133,8 +136,10 @@ class Translator:
 
         Args:
             prefixes: what the translation of each line must begin with.
-            first_line: the number of the first line, for warnings and for what is drawn at random.
+            places: the number of each line, for warnings, and of the sentence in it, both for what is drawn at random;
+                None: from line 1 on.
         """
+        places = places or [(number, 0) for number in range(1, len(lines) + 1)]
         to_piece = self.tokenizer.src.id_to_piece
         max_len = self.max_len - len(self.tags)
         line_parts = [cut_long(ids, max_len, to_piece) for ids in self.tokenizer.encode_src(lines)]
@@ -142,7 +147,7 @@ class Translator:
         sources, owners = [], []
         for line, (parts, beginning) in enumerate(zip(line_parts, beginnings, strict=True)):
             for number, part in enumerate(parts):
-                seed = derive_seed(search.seed, first_line + line, number)
+                seed = derive_seed(search.seed, places[line][0], number + SENTENCE * places[line][1])
                 required = self.required(search, part, is_first=number == 0)
                 sources.append(Source([*self.tags, *part], [] if number else beginning, seed, required))
                 owners.append(line)
@@ -152,9 +157,10 @@ class Translator:
         if not quiet:
             long = [line for line, parts in enumerate(line_parts) if len(parts) > 1]
             cut = [line for line, best_parts in enumerate(found) if not all(best[0].complete for best in best_parts)]
-            warn(long, first_line, f"longer than data.max_len={self.max_len} pieces, translated in parts.")
-            warn(cut, first_line, "translation cut at search.max_len_ratio x source length + search.max_len_offset.")
-        return [self.join(hypotheses, search.n_best) for hypotheses in found]
+            numbers = [line for line, _ in places]
+            warn([numbers[i] for i in long], f"longer than data.max_len={self.max_len} pieces, translated in parts.")
+            warn([numbers[i] for i in cut], CUT)
+        return [self.join(*both, search.n_best) for both in zip(line_parts, found, strict=True)]
 
     def search(self, sources: list[Source], search: SearchConfig) -> list[list[Hypothesis]]:
         """The hypotheses for each source, in order."""
@@ -230,21 +236,21 @@ class Translator:
         texts = [self.tokenizer.decode_tgt(hypothesis.tokens) for hypothesis in hypotheses]
         utilities = expected_utilities(texts, [hypothesis.count for hypothesis in hypotheses], similarity)
         scored = [replace(hypothesis, score=u) for hypothesis, u in zip(hypotheses, utilities, strict=True)]
-        return sorted(scored, key=lambda hypothesis: -hypothesis.score)
+        return sorted(scored, key=lambda hypothesis: (not hypothesis.complete, -hypothesis.score))
 
     def in_one(self, split: SplitText, translations: list[Translation]) -> Translation:
         """The translation of a text from those of its sentences."""
         text = split.joined([translation.text for translation in translations], spaced=self.spaced[1])
         return join_translations(translations, text)
 
-    def join(self, parts: list[list[Hypothesis]], n_best: int) -> list[Translation]:
+    def join(self, sources: list[list[int]], parts: list[list[Hypothesis]], n_best: int) -> list[Translation]:
         """The n best translations of a line from those of its parts: n-th with n-th."""
         if not parts:
             return [Translation("", 0.0, 0.0)]
         count = min(n_best, *(len(hypotheses) for hypotheses in parts))
-        return [self.join_one([part[rank] for part in parts]) for rank in range(count)]
+        return [self.join_one(sources, [part[rank] for part in parts]) for rank in range(count)]
 
-    def join_one(self, parts: list[Hypothesis]) -> Translation:
+    def join_one(self, sources: list[list[int]], parts: list[Hypothesis]) -> Translation:
         """A translation of a line from one of each of its parts."""
         to_piece, eos = self.tokenizer.tgt.id_to_piece, [self.tokenizer.eos_id]
         translations = [
@@ -255,18 +261,19 @@ class Translator:
                 part.complete,
                 [to_piece(i) for i in (part.tokens + eos * part.complete)],
                 part.log_probs,
+                [(source, part.tokens)],
             )
-            for part in parts
+            for source, part in zip(sources, parts, strict=True)
         ]
         joiner = " " if self.spaced[1] else ""
         return join_translations(translations, one_line(joiner.join(part.text for part in translations)))
 
 
-def warn(lines: list[int], first_line: int, what: str) -> None:
+def warn(lines: list[int], what: str) -> None:
     """Say what befell some lines, naming the first few."""
-    if lines:
-        numbers = ", ".join(str(first_line + line) for line in lines[:5])
-        log.warning("line %s%s: %s", numbers, f" and {len(lines) - 5} more" if len(lines) > 5 else "", what)
+    if numbers := list(dict.fromkeys(map(str, lines))):
+        more = f" and {len(numbers) - 5} more" if len(numbers) > 5 else ""
+        log.warning("line %s%s: %s", ", ".join(numbers[:5]), more, what)
 
 
 def build_model(config: Config, tokenizer: Tokenizer) -> Transformer:

@@ -10,9 +10,11 @@ import pytest
 import torch
 from conftest import ROOT, toy_pairs
 
-from mt.alignment import pharaoh, sum_by, word_numbers
+from mt.alignment import align, pharaoh, sum_by, word_numbers
+from mt.markup import read_marks
 from mt.sentences import split_text
 from mt.text_grid import shaded
+from mt.transfer import put_back
 
 LINES = [source for source, _ in toy_pairs(6, 9)]
 
@@ -189,3 +191,76 @@ def test_attention_in_characters():
         "      1 2 3",
         "1 ▁我  2 们  3 </s>",
     ]
+
+
+def test_sentences_of_a_text_are_drawn_by_their_line_alone(run_folder, mt, tmp_path, monkeypatch):
+    """How the lines arrive, and what stands before them, does not matter; warnings name lines."""
+    from mt.commands import lines
+
+    texts = [f"{LINES[0]}. {LINES[1]}.", f"{LINES[2]}. {LINES[3]}. {LINES[4]}."]
+    (tmp_path / "in.txt").write_text("".join(f"{text}\n" for text in texts), encoding="utf-8")
+    options = ["--split", "--set", "search.method=sample", "--set", "search.temperature=2"]
+    together = mt("translate", run_folder, "-i", tmp_path / "in.txt", *options).out
+    monkeypatch.setattr(lines, "LINES_AT_ONCE", 1)
+    assert mt("translate", run_folder, "-i", tmp_path / "in.txt", *options).out == together
+    cut = mt("translate", run_folder, "-i", tmp_path / "in.txt", "--split", "--set", "search.max_len_ratio=0.1",
+             "--set", "search.max_len_offset=0")  # fmt: skip
+    assert "line 1: translation cut" in cut.err
+    assert "line 2: translation cut" in cut.err
+    assert "line 3" not in cut.err
+
+
+def test_words_of_a_line_in_parts_are_linked_within_their_part(run_folder):
+    """And tags stay in theirs."""
+    from mt import SearchConfig, Translator
+
+    translator = Translator.load(run_folder, "cpu")
+    lines = [line.rstrip(".") + "." for line in LINES[:3]]
+    sizes = [len(ids) for ids in translator.tokenizer.encode_src(lines)]
+    translator.max_len = max(sizes)
+    (whole,) = translator.n_best([" ".join(lines)], SearchConfig(), quiet=True)[0]
+    assert len(whole.parts) > 1
+    links = align(translator.model, translator.tokenizer, whole.parts, translator.spaced)
+    bounds = [(0, 0)]
+    for src, tgt in whole.parts:
+        counts = len(translator.tokenizer.decode_src(src).split()), len(translator.tokenizer.decode_tgt(tgt).split())
+        own = align(translator.model, translator.tokenizer, [(src, tgt)], translator.spaced)
+        start = bounds[-1]
+        assert [(s - start[0], t - start[1]) for s, t in links if start[1] <= t < start[1] + counts[1]] == own
+        bounds.append((start[0] + counts[0], start[1] + counts[1]))
+    words = " ".join(lines).split()
+    marked = read_marks(" ".join([*words[:-1], f"<b>{words[-1]}</b>"]))
+    text = put_back(marked, whole, translator.model, translator.tokenizer, translator.spaced)
+    assert text.index("<b>") > len(whole.text) * 0.6  # in the last part, where its word is
+
+
+@pytest.mark.parametrize(
+    ("name", "content"), [("t.tsv", "a\tba de\n\nb\tfi go\n"), ("t.jsonl", '{"t": "ba de"}\n\n{"t": "fi"}\n')]
+)
+def test_an_empty_line_of_a_table_stays_empty(run_folder, mt, tmp_path, name, content):
+    (tmp_path / name).write_text(content, encoding="utf-8")
+    column = "2" if name.endswith("tsv") else "t"
+    lines = mt("translate", run_folder, "-i", tmp_path / name, "--column", column).out.split("\n")
+    assert lines[1] == ""
+    assert len(lines) == 4
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--n-best", 2, "-i", "{t}.tsv", "--column", 2], "--json and --n-best print lines of their own"),
+        (["--split", "--n-best", 3, "--json", "ba. de."], "leave --n-best out"),
+        (["-o", "{t}.gz", "ba"], "is plain text; leave .gz out"),
+        (["-i", "{t}.tsv", "--column", "²"], "--column ²"),
+        (["-i", "{t}.jsonl", "--column", "t"], "line 1: not a JSON object"),
+        (["--tags", "<b>" * 200 + "ba" + "</b>" * 200], "nested more than 100 deep"),
+        (["-o", "/proc/nope/x", "ba"], "/proc/nope"),
+    ],
+)
+def test_what_does_not_go_together_is_said(run_folder, mt, tmp_path, options, message):
+    (tmp_path / "t.tsv").write_text("1\tba\n", encoding="utf-8")
+    (tmp_path / "t.jsonl").write_text("[" * 100_000 + "\n", encoding="utf-8")
+    outcome = mt("translate", run_folder, *(str(option).replace("{t}", f"{tmp_path}/t") for option in options))
+    assert outcome.code == 2
+    assert message in outcome.err
+    assert "Traceback" not in outcome.err

@@ -96,7 +96,11 @@ def test_it_is_a_run_like_any_other(imported, corpus, mt, tmp_path):
     """It is trained on, by the command that `mt import` prints; it is scored, evaluated, and exported again."""
     again = mt("export", imported, "--to", "huggingface", tmp_path / "exported")
     assert again.code == 0, again.err
-    assert mt("import", tmp_path / "exported", tmp_path / "back", "--src-lang", "aa", "--tgt-lang", "bb").code == 0
+    assert mt("import", tmp_path / "exported", tmp_path / "back").code == 0  # its languages are told
+    (tmp_path / "exported" / "target.spm").unlink()
+    damaged = mt("import", tmp_path / "exported", tmp_path / "other")
+    assert damaged.code == 2
+    assert "it has no target.spm" in damaged.err
     one, other = (
         Translator.load(run).n_best(LINES, SearchConfig(), quiet=True) for run in (imported, tmp_path / "back")
     )

@@ -132,6 +132,7 @@ SAME_LAYER = {
     ("search_config", "choices"),
     ("model.layers", "model.dropout"),
     ("config_file", "config"),
+    ("markup", "errors"),
     ("data.translation_memory", "errors"),
     ("data.translation_memory", "sentences"),
 }

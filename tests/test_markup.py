@@ -88,7 +88,9 @@ def test_neighbours_do_not_share_words():
 
 
 def test_a_piece_begins_behind_its_space():
-    assert spans(["a", "a b", "a bc"]) == [(0, 1), (2, 3), (3, 4)]
+    assert spans([b" a", b" b", b"c"]) == [(0, 1), (2, 3), (3, 4)]
+    euro = " €".encode()  # spelt in bytes: the last one is the character
+    assert spans([b" x", euro[:2], euro[2:3], euro[3:], b" y"]) == [(0, 1), (2, 2), (2, 2), (2, 3), (4, 5)]
 
 
 def test_best_run_is_the_best():

@@ -2,13 +2,16 @@
 
 import json
 import math
+import re
 from pathlib import Path
 
 import pytest
+import torch
 from conftest import overrides, toy_pairs
 from sacrebleu.metrics.chrf import CHRF
 
 from mt.mbr import expected_utilities
+from mt.search.rules import Forbidden
 from mt.terminology import Terminology
 
 LINES = [source for source, _ in toy_pairs(12, 9)]
@@ -257,10 +260,59 @@ def test_what_is_required_needs_a_beam(run_folder, mt):
         assert "search.method=beam, with two hypotheses or more a group" in outcome.err
 
 
-def test_what_must_come_comes_even_where_it_is_forbidden(run_folder, mt):
-    forbidden = ["--set", "search.forbidden=[DE]"]
-    assert "DE" in mt("translate", run_folder, *forbidden, "--set", "search.required=[DE]", LINES[0]).out.split()
+def test_what_must_come_and_must_not(run_folder, mt, tmp_path):
+    forbidden = ["--set", "search.forbidden=[x|DE]"]
+    refused = mt("translate", run_folder, *forbidden, "--set", "search.required=[BA DE]", LINES[0])
+    assert refused.code == 2
+    assert "search.required has 'BA DE', of which search.forbidden has ['DE']" in refused.err
+    either = mt("translate", run_folder, *forbidden, "--set", "search.required=[DE|BA]", LINES[0])
+    assert re.search(r"\bBA\b", either.out)
     assert mt("translate", run_folder, *forbidden, "--prefix", "DE", LINES[0]).out.startswith("DE")
+
+
+@pytest.mark.parametrize("phrase", ["no", "10:30", "2.50", "null", "1e3"])
+def test_phrases_are_text_whatever_yaml_makes_of_them(run_folder, mt, phrase):
+    outcome = mt("translate", run_folder, "--set", f"search.required=[{phrase}]", LINES[0])
+    assert phrase in outcome.out
+    outcome = mt("translate", run_folder, "--set", f"search.forbidden=[{phrase}]", LINES[0])
+    assert outcome.code == 0
+
+
+@pytest.mark.parametrize(
+    ("setting", "message"),
+    [
+        ("search.required=[a: b]", "search.required: {'a': 'b'} is no text"),
+        ("search.required=Hut", "must be a list: search.required='[Hut]'"),
+        ("search.length_penalty=1000", "search.length_penalty=1000.0 must be at most 10"),
+        ("search.max_len_ratio=1e300", "search.max_len_ratio=1e+300 must be at most 100"),
+        ("search.temperature=1e-40", "search.temperature=1e-40 must be at least 0.001"),
+    ],
+)
+def test_values_that_lead_nowhere(run_folder, mt, setting, message):
+    outcome = mt("translate", run_folder, "--set", setting, LINES[0])
+    assert outcome.code == 2
+    assert message in outcome.err
+
+
+def test_what_was_cut_is_never_the_best_by_risk(run_folder, mt):
+    settings = ["search.mbr=chrf", "search.method=sample", "search.n_samples=12", "search.max_len_offset=0",
+                "search.max_len_ratio=0.9", "search.temperature=1.5"]  # fmt: skip
+    options = [part for setting in settings for part in ("--set", setting)]
+    for line in LINES:
+        (found,) = translations(mt("translate", run_folder, "--json", "--n-best", 12, *options, line))
+        complete = [one["complete"] for one in found]
+        assert complete == sorted(complete, reverse=True)
+
+
+@pytest.mark.parametrize("mark", ["„", "»", "–", "(", "。", " "])
+def test_what_is_forbidden_is_so_behind_any_mark(mark):
+    pieces = [b"", b" ", b"Hu", b"nd", b"T", b"-", b"Shirt", b"e", mark.encode()]
+    forbidden = Forbidden([b" Hund", b" T-Shirt"], pieces)
+    for begun, last in (([2], 3), ([4, 5], 6)):
+        for before, is_banned in ((8, True), (7, False)):  # behind the mark; inside of a word
+            scores = torch.zeros(1, 1, len(pieces))
+            forbidden(scores, torch.tensor([[[7, before, *begun]]]), [0])
+            assert (scores[0, 0, last] == float("-inf")) == is_banned, (mark, begun, before)
 
 
 def test_bf16_translates_the_same_mostly(run_folder, mt):

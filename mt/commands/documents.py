@@ -9,6 +9,7 @@ from typing import Any, Protocol
 
 from mt.data.sources import plain_suffix
 from mt.errors import UserError
+from mt.text_grid import is_text
 
 
 class Rows(Protocol):
@@ -47,12 +48,16 @@ class TsvRows:
     def text(self, line: str, number: int) -> str:
         """As `Rows.text`."""
         columns = line.split("\t")
+        if not line:
+            return ""
         if len(columns) < self.column:
             raise UserError(f"--input, line {number}: {len(columns)} columns; there is no column {self.column}.")
         return columns[self.column - 1]
 
     def filled(self, line: str, translation: str) -> str:
         """As `Rows.filled`."""
+        if not line:
+            return ""
         columns = line.split("\t")
         columns[self.column - 1] = translation.replace("\t", " ")
         return "\t".join(columns)
@@ -66,10 +71,12 @@ class JsonRows:
 
     def text(self, line: str, number: int) -> str:
         """As `Rows.text`."""
+        if not line:
+            return ""
         try:
             row: Any = json.loads(line)
             text = row[self.key]
-        except (json.JSONDecodeError, KeyError, TypeError) as error:
+        except (ValueError, RecursionError, KeyError, TypeError) as error:
             raise UserError(f"--input, line {number}: not a JSON object with the key '{self.key}' ({error}).") from None
         if not isinstance(text, str):
             raise UserError(f"--input, line {number}: '{self.key}' must be text.")
@@ -77,6 +84,8 @@ class JsonRows:
 
     def filled(self, line: str, translation: str) -> str:
         """As `Rows.filled`."""
+        if not line:
+            return ""
         row = json.loads(line)
         row[self.key] = translation
         filled = json.dumps(row, ensure_ascii=False)
@@ -93,18 +102,9 @@ def rows_of(path: Path | None, column: str | None) -> Rows:
     if suffix == ".jsonl" and column:
         return JsonRows(column)
     if suffix == ".tsv" and column:
-        if not column.isdigit() or int(column) < 1:
+        if not (column.isascii() and column.isdigit()) or int(column) < 1:
             raise UserError(f"--column {column}: the columns of a .tsv file are counted from 1.")
         return TsvRows(int(column))
     if column:
         raise UserError("--column is for --input FILE.tsv or FILE.jsonl.")
     return PlainRows()
-
-
-def is_text(line: str) -> bool:
-    """Whether it can be written: half a surrogate pair, which JSON can spell, cannot."""
-    try:
-        line.encode()
-    except UnicodeEncodeError:
-        return False
-    return True

@@ -64,4 +64,4 @@ def export(translator: Translator, engine: str, folder: Path, quantization: str,
     else:
         from mt.export.to_huggingface import save_huggingface
 
-        save_huggingface(model, tokenizer, folder, n_positions)
+        save_huggingface(model, tokenizer, folder, n_positions, translator.langs)

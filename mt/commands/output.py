@@ -12,6 +12,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TextIO
 
+from mt.data.sources import COMPRESSIONS
+from mt.errors import UserError
+
 log = logging.getLogger(__name__)
 
 
@@ -34,6 +37,8 @@ def opened_output(path: Path | None, task: str, resumable: bool = True) -> Itera
         sys.stdout.reconfigure(encoding="utf-8")  # type: ignore[union-attr]
         yield Output(sys.stdout)
         return
+    if path.suffix in COMPRESSIONS:
+        raise UserError(f"--output {path}: what is written is plain text; leave {path.suffix} out.")
     if path.is_symlink() or (path.exists() and not path.is_file()):  # a link (/dev/stdout), pipe or device must stay
         with open(path, "w", encoding="utf-8") as stream:
             yield Output(stream)

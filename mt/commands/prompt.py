@@ -10,7 +10,7 @@ from mt.alignment import Attention, source_attention
 from mt.choices import SearchMethod
 from mt.errors import UserError
 from mt.search_config import SearchConfig
-from mt.text_grid import shaded
+from mt.text_grid import is_text, shaded
 from mt.translator import Translator
 
 HELP = """A sentence is translated; below the translation stand the next best ones, with their scores. The arrow keys
@@ -49,6 +49,9 @@ class Prompt:
                 return
             if line.strip() in (":quit", ":q"):
                 return
+            if not is_text(line):
+                print("That is not UTF-8.")
+                continue
             try:
                 print(self.answer(line.strip()))
             except UserError as error:

@@ -48,7 +48,7 @@ def main(arguments: list[str]) -> int:
     set_up_console()
     keep_freed_memory()
     for path in (options.src, options.tgt):
-        if not path.is_file():
+        if path.is_dir() or not path.exists():
             raise UserError(f"There is no file {path}.")
     config = load_config(options.run / "config.yaml")
     translator = load_run(options.run, options.device)[0]

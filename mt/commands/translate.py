@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 import logging
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, TextIO
 
@@ -110,19 +110,19 @@ def main(arguments: list[str]) -> int:
         use_ctranslate2(translator, options)
     elif options.quantization:
         raise UserError("--quantization is for --engine ctranslate2.")
-    if options.input and not options.input.is_file():
+    if options.input and (options.input.is_dir() or not options.input.exists()):
         raise UserError(f"--input: there is no file {options.input}.")
     plain = not (options.json or options.tags or options.split or options.align or options.prefix)
     if plain and is_asked_for(options.sentence, options.input, options.output):
         Prompt(translator, config.search).run()
         return 0
     lines_each = options.n_best if options.n_best is not None and not options.json else 1
-    if options.split and lines_each > 1:
+    if options.split and options.n_best is not None:
         raise UserError("--split joins the best translations of sentences: leave --n-best out.")
     if options.split and config.search.required:
         raise UserError("--split translates sentence by sentence: leave search.required out.")
-    if options.json and options.column:
-        raise UserError("--json prints rows of its own: leave --column out.")
+    if options.column and (options.json or options.n_best is not None):
+        raise UserError("--json and --n-best print lines of their own: leave --column out.")
     if options.tags and (options.split or options.align):
         raise UserError("--tags is for whole lines: leave --split and --align out.")
     if options.align and (options.n_best is not None or options.column):
@@ -136,7 +136,7 @@ def main(arguments: list[str]) -> int:
             texts = [rows.text(line, number) for number, line in enumerate(lines, start=first_line)]
             results = translate_texts(translator, texts, config, options, first_line)
             for number, (line, translations) in enumerate(zip(lines, results, strict=True), start=first_line):
-                links = align_texts(translator, rows.text(line, number), translations) if options.align else None
+                links = align_texts(translator, translations) if options.align else None
                 form.write(output.stream, line, number, translations, links)
             output.stream.flush()
             first_line += len(lines)
@@ -147,24 +147,23 @@ def translate_texts(
     translator: Translator, texts: list[str], config: Config, options: argparse.Namespace, first_line: int
 ) -> list[list[Translation]]:
     """The translations of texts, of which --tags takes the tags, and which --split takes apart into sentences."""
+    places = [(first_line + number, 0) for number in range(len(texts))]
     if options.tags:
         model, tokenizer, spaced = translator.model, translator.tokenizer, translator.spaced
         marked = [read_marks(text) for text in texts]
         plain = [text.plain for text in marked]
-        best = translator.n_best(plain, config.search, [options.prefix] * len(texts), first_line)
+        best = translator.n_best(plain, config.search, [options.prefix] * len(texts), places)
         return [
-            [
-                replace(one, text=put_back(text, one.text, model, tokenizer, spaced, translator.tags))
-                for one in translations
-            ]
+            [replace(one, text=put_back(text, one, model, tokenizer, spaced, translator.tags)) for one in translations]
             for text, translations in zip(marked, best, strict=True)
         ]
     if not options.split:
-        return translator.n_best(texts, config.search, [options.prefix] * len(texts), first_line)
+        return translator.n_best(texts, config.search, [options.prefix] * len(texts), places)
     split = [split_text(text, config.data.src_lang) for text in texts]
     sentences = [sentence for text in split for sentence in text.sentences]
     prefixes = [options.prefix * (number == 0) for text in split for number in range(len(text.sentences))]
-    found = iter(translator.n_best(sentences, config.search, prefixes, first_line))
+    places = [(line, i) for (line, _), text in zip(places, split, strict=True) for i in range(len(text.sentences))]
+    found = iter(translator.n_best(sentences, config.search, prefixes, places))
     return [[translator.in_one(text, [next(found)[0] for _ in text.sentences])] for text in split]
 
 
@@ -189,14 +188,9 @@ def use_ctranslate2(translator: Translator, options: argparse.Namespace) -> None
     translator.engine = CTranslate2Engine(options.run, translator, options.quantization or "float32")
 
 
-def align_texts(translator: Translator, source: str, translations: list[Translation]) -> Links:
-    """The words of the best translation with those of its source; none where there are more than positions."""
-    n_pieces = max(len(translations[0].pieces), 1 + len(translator.tokenizer.encode_src([source])[0]))
-    if n_pieces > translator.ensemble.n_target_positions:
-        return []
-    return align(
-        translator.model, translator.tokenizer, source, translations[0].text, translator.spaced, translator.tags
-    )
+def align_texts(translator: Translator, translations: list[Translation]) -> Links:
+    """The words of the best translation with those of its source."""
+    return align(translator.model, translator.tokenizer, translations[0].parts, translator.spaced, translator.tags)
 
 
 @dataclass(frozen=True)
@@ -215,7 +209,7 @@ class Form:
         if self.json:
             row: dict[str, Any] = {
                 "source": self.rows.text(line, number),
-                "translations": [asdict(t) for t in translations],
+                "translations": [translation.as_row() for translation in translations],
             }
             if links is not None:
                 row["alignment"] = links

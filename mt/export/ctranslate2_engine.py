@@ -60,10 +60,13 @@ class CTranslate2Engine:
             with replacing(folder) as temporary:
                 save_ctranslate2(model, translator.tokenizer, temporary, quantization, self.n_positions)
                 (temporary / "stamp").write_text(stamp)
-        self.engine = ctranslate2.Translator(
-            str(folder), device.type, device_index=device.index or 0, compute_type=quantization,
-            inter_threads=1, intra_threads=torch.get_num_threads(),
-        )  # fmt: skip
+        try:
+            self.engine = ctranslate2.Translator(
+                str(folder), device.type, device_index=device.index or 0, compute_type=quantization,
+                inter_threads=1, intra_threads=torch.get_num_threads(),
+            )  # fmt: skip
+        except RuntimeError as error:
+            raise UserError(f"{folder} is damaged ({error}): delete it, and it is made anew.") from None
 
     def search(
         self, sources: Sequence[Source], max_lens: Sequence[int], search: SearchConfig

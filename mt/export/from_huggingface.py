@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -52,12 +53,17 @@ def import_huggingface(
         UserError: it is no such model, or has something that ours has not, or does not say its languages.
     """
     import transformers
+    from safetensors import SafetensorError
 
+    if Path(origin).is_dir():
+        for name in ("source.spm", "target.spm", "vocab.json"):
+            if not (Path(origin) / name).is_file():
+                raise UserError(f"{origin} is no Marian model with its tokeniser: it has no {name}.")
     try:
         check_fits(transformers.AutoConfig.from_pretrained(origin), origin)
         loaded: Any = transformers.MarianMTModel.from_pretrained(origin, output_loading_info=True)
         tokenizer: Any = transformers.MarianTokenizer.from_pretrained(origin)
-    except (OSError, ValueError, TypeError, KeyError, RuntimeError) as error:
+    except (OSError, ValueError, TypeError, KeyError, RuntimeError, SafetensorError) as error:
         raise UserError(f"{origin} is no Marian model with its tokeniser: {str(error).splitlines()[0]}") from error
     theirs, loading = loaded
     if loading["missing_keys"]:

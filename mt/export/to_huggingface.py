@@ -37,7 +37,9 @@ def check_fits(config: ModelConfig) -> None:
         )
 
 
-def save_huggingface(model: Transformer, tokenizer: Tokenizer, folder: Path, n_positions: int) -> None:
+def save_huggingface(
+    model: Transformer, tokenizer: Tokenizer, folder: Path, n_positions: int, langs: tuple[str, str]
+) -> None:
     """Write model, tokeniser and generation settings into a new folder.
 
     Args:
@@ -63,7 +65,7 @@ def save_huggingface(model: Transformer, tokenizer: Tokenizer, folder: Path, n_p
         num_beams=5, max_length=n_positions,
     )  # fmt: skip
     theirs.save_pretrained(folder)
-    save_tokenizer(tokenizer, folder, n_positions)
+    save_tokenizer(tokenizer, folder, n_positions, langs)
 
 
 def build_config(model: Transformer, tokenizer: Tokenizer, n_positions: int) -> Any:
@@ -118,7 +120,7 @@ def positions(embedding: Embedding, count: int) -> Tensor:
     return sinusoids(count, embedding.tokens.embedding_dim)
 
 
-def save_tokenizer(tokenizer: Tokenizer, folder: Path, n_positions: int) -> None:
+def save_tokenizer(tokenizer: Tokenizer, folder: Path, n_positions: int, langs: tuple[str, str]) -> None:
     """Write the SentencePiece models and vocabularies as transformers' MarianTokenizer reads them."""
     sides = {"source": tokenizer.src, "target": tokenizer.tgt}
     for (side, processor), proto in zip(sides.items(), (tokenizer.protos * 2)[:2], strict=True):
@@ -131,6 +133,8 @@ def save_tokenizer(tokenizer: Tokenizer, folder: Path, n_positions: int) -> None
     marks = {"unk": tokenizer.unk_id, "bos": tokenizer.bos_id, "eos": tokenizer.eos_id, "pad": tokenizer.pad_id}
     settings = {
         "tokenizer_class": "MarianTokenizer",
+        "source_lang": langs[0],
+        "target_lang": langs[1],
         "separate_vocabs": not tokenizer.joint,
         "model_max_length": n_positions,
         "clean_up_tokenization_spaces": False,

@@ -57,7 +57,8 @@ def build_rules(
     if config.no_repeat_ngram:
         rules.append(NoRepeatedNgram(config.no_repeat_ngram))
     if config.forbidden:
-        written = [tokenizer.decode_tgt(tokenizer.encode_tgt([phrase])[0]) for phrase in config.forbidden]
+        forbidden = [part.strip() for phrase in config.forbidden for part in phrase.split("|")]
+        written = [tokenizer.decode_tgt(tokenizer.encode_tgt([phrase])[0]) for phrase in forbidden]
         phrases = [(" " * spaced + phrase).encode() for phrase in written]
         rules.append(Forbidden(phrases, tokenizer.tgt_texts))
     if config.min_len_ratio:

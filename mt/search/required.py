@@ -85,7 +85,7 @@ class Required:
         least, next_tokens = all_of_it, set()
         for group in missing:
             for phrase in group:
-                for n_begun in range(min(len(phrase.later) - 1, len(tokens)) + 1):
+                for n_begun in range(min(phrase.size - 1, len(tokens)) + 1):
                     form = phrase.tokens(len(tokens) - n_begun)
                     if n_begun < len(form) and tokens[len(tokens) - n_begun :] == tuple(form[:n_begun]):
                         next_tokens.add(form[n_begun])

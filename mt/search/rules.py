@@ -8,19 +8,17 @@ Shapes: B sentences still searched, N hypotheses of each, T tokens so far, V voc
 
 from __future__ import annotations
 
-import string
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
 from torch import Tensor
 
+from mt.sentences import is_word_character
+
 NEVER = float("-inf")
 UNWANTED = -100.0
 """the least score of what must come, whatever other rules say"""
-
-
-PUNCTUATION_AS_SPACE = bytes.maketrans(string.punctuation.encode(), b" " * len(string.punctuation))
 
 
 class Rule(Protocol):
@@ -114,9 +112,18 @@ class Forbidden:
         """As `Rule`."""
         for row, hypotheses in enumerate(tokens.tolist()):
             for column, hypothesis in enumerate(hypotheses):
-                # each piece has a byte at least
-                text = b" " + b"".join(self.pieces[token] for token in hypothesis[-self.longest - 1 :])
-                texts = (text, text.translate(PUNCTUATION_AS_SPACE))  # a word begins behind a bracket, too
+                # each piece has a byte at least, and a character four at most
+                text = b" " + b"".join(self.pieces[token] for token in hypothesis[-self.longest - 4 :])
                 for before, completing in self.completing.items():
-                    if texts[0].endswith(before) or texts[1].endswith(before):
+                    if stands_behind(text, before):
                         scores[row, column, completing] = NEVER
+
+
+def stands_behind(text: bytes, phrase: bytes) -> bool:
+    """Whether a text ends with (the beginning of) a phrase; for its first space any mark will do, as a bracket."""
+    if not phrase.startswith(b" "):
+        return text.endswith(phrase)
+    if not text.endswith(phrase[1:]):
+        return False
+    before = text[: len(text) - len(phrase) + 1][-4:].decode(errors="ignore")[-1:]
+    return not is_word_character(before or " ")
