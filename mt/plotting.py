@@ -11,9 +11,11 @@ from pathlib import Path
 
 import numpy as np
 from matplotlib import font_manager
+from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 from matplotlib.text import Text
+from numpy.typing import NDArray
 from torch import Tensor
 
 from mt.text_grid import cells
@@ -138,6 +140,13 @@ def draw_histogram(title: str, counts: Mapping[str, Sequence[tuple[float, int]]]
     if len(counts) > 1:
         axes.legend(fontsize=8)
     return figure
+
+
+def pixels(figure: Figure) -> NDArray[np.uint8]:
+    """A picture as (height, width, 3)."""
+    canvas = FigureCanvasAgg(figure)
+    canvas.draw()  # type: ignore[no-untyped-call]
+    return np.asarray(canvas.buffer_rgba())[..., :3]  # type: ignore[no-untyped-call]
 
 
 def set_font(labels: Iterable[Text]) -> None:

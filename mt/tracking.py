@@ -79,11 +79,14 @@ class Tracker:
 
     def attention(self, step: int, heads: Tensor, src_pieces: list[str], tgt_pieces: list[str]) -> None:
         """A sheet of what each head looked at while it wrote each target piece; heads (H, T, S)."""
-        from mt.plotting import draw_heads  # matplotlib takes a while to import, and the first step need not wait
+        from mt.plotting import (  # matplotlib takes a while to import, and the first step need not wait
+            draw_heads,
+            pixels,
+        )
 
         title = "last decoder layer: rows are about to be written"
-        figure = draw_heads(heads, src_pieces, tgt_pieces, title)
-        self.writer.add_figure("attention/last decoder layer, to the source", figure, step)
+        picture = pixels(draw_heads(heads, src_pieces, tgt_pieces, title))  # add_figure would import pyplot for it
+        self.writer.add_image("attention/last decoder layer, to the source", picture, step, dataformats="HWC")
 
     def embeddings(self, tables: Mapping[str, tuple[Tensor, Sequence[str]]]) -> None:
         """Vectors (V, D) and pieces under the names of their tables, for the projector; the first of each, which are

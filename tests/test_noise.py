@@ -60,6 +60,7 @@ def test_sources_change_marks_and_targets_stay(tokenizer, alpha):
     assert max(len(src) for src, _ in longest) <= len(ids) + 2
 
 
+@pytest.mark.slow
 def test_a_model_trained_with_noise_takes_noisy_text(mt, corpus, tmp_path):
     """The same steps with and without: the one with noise is better on text in capitals, which the other never saw."""
     lines = (corpus / "valid.aa").read_text(encoding="utf-8").splitlines()
