@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import shutil
 from collections.abc import Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
@@ -11,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from torch import Tensor
 
-from mt.storage import write_text
+from mt.storage import write_bytes, write_text
 
 if TYPE_CHECKING:
     from torch.utils.tensorboard import SummaryWriter
@@ -33,7 +32,7 @@ LAYOUT = {
 FIRST_COLUMNS = ("optim.name", "optim.lr", "model.dropout", "model.d_model", "training.label_smoothing")
 """Of the hyper-parameter table, which shows five unless asked for more: TensorBoard puts those first that are said
 to differ between runs."""
-MAX_EMBEDDINGS = 3000
+MAX_EMBEDDINGS = 5000
 """Pieces in the projector: the browser, and people, cannot take many more."""
 
 
@@ -92,12 +91,19 @@ class Tracker:
         """Vectors (V, D) and pieces under the names of their tables, for the projector; the first of each, which are
         the most frequent.
         """
-        folder = self.run / "tensorboard"
-        shutil.rmtree(folder / "00000", ignore_errors=True)  # of an earlier end of this run
-        (folder / "projector_config.pbtxt").unlink(missing_ok=True)
+        from google.protobuf.text_format import MessageToString
+        from tensorboard.plugins.projector.projector_config_pb2 import ProjectorConfig
+
+        folder, config = self.run / "tensorboard", ProjectorConfig()
         for name, (vectors, pieces) in tables.items():
-            shown = vectors[:MAX_EMBEDDINGS].detach().double().cpu().numpy().round(4)  # short: written faster
-            self.writer.add_embedding(shown, [one_word(piece) for piece in pieces[:MAX_EMBEDDINGS]], tag=name)
+            shown = vectors[:MAX_EMBEDDINGS].detach().float().cpu().numpy()
+            labels = [one_word(piece) for piece in pieces[:MAX_EMBEDDINGS]]
+            files = {"tensor_path": f"{name}.bytes", "metadata_path": f"{name}.tsv"}
+            # torch's add_embedding writes decimal numbers, which takes half a second
+            write_bytes(folder / files["tensor_path"], shown.tobytes())
+            write_text(folder / files["metadata_path"], "".join(f"{label}\n" for label in labels))
+            config.embeddings.add(tensor_name=name, tensor_shape=shown.shape, **files)
+        write_text(folder / "projector_config.pbtxt", MessageToString(config))
 
     def profile(self, step: int, table: str) -> None:
         """A table of the operations that took the most time, as it is."""

@@ -286,11 +286,11 @@ def track_results(
 def embedding_tables(translator: Translator) -> dict[str, tuple[Tensor, list[str]]]:
     """The vectors of pieces with the pieces, of both languages where they are not the same; no marks, no bytes."""
     model, tokenizer = translator.model, translator.tokenizer
-    sides = {"target pieces": (model.tgt_embedding, tokenizer.tgt)}
+    sides = {"target_pieces": (model.tgt_embedding, tokenizer.tgt)}
     if model.src_embedding.tokens is model.tgt_embedding.tokens:
-        sides = {"pieces": sides["target pieces"]}
+        sides = {"pieces": sides["target_pieces"]}
     else:
-        sides["source pieces"] = (model.src_embedding, tokenizer.src)
+        sides["source_pieces"] = (model.src_embedding, tokenizer.src)
     return {
         name: (
             embedding.tokens.weight[N_SPECIAL:],
