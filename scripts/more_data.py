@@ -23,8 +23,8 @@ from pathlib import Path
 DEMO = Path(__file__).parent.parent / "data" / "demo"
 DEMO_PAIRS = 3000
 DEMO_LIMITS = [
-    "training.max_steps=800",
-    "training.valid_every_steps=200",
+    "training.max_steps=2400",
+    "training.valid_every_steps=600",
     "training.early_stopping.patience=0",
     "model=tiny",
     "model.n_encoder_layers=2",

@@ -177,6 +177,8 @@ def test_comet_by_its_package(mt, run_folder, test_files, tmp_path, monkeypatch)
     [
         (["--metrics", "bleau"], "--metrics bleau: there are BLEU"),
         (["-l", "aa-bb"], "-l belongs to -t"),
+        (["--samples", "-5"], "--samples: -5 must be 0 or more"),
+        (["--worst", "-1"], "--worst: -1 must be 0 or more"),
         (["-t", "wmt14", "--test", "t=x"], "-t and --test: give one of them"),
         (["--by", "domain"], "valid.domain, a word a line"),
     ],

@@ -11,7 +11,7 @@ from pathlib import Path
 import datasets
 
 from mt.commands.search_options import add_direction, search_overrides
-from mt.commands.testing import add_test_sets, choose_tests, existing, training_words, translate
+from mt.commands.testing import add_test_sets, choose_tests, count, existing, training_words, translate
 from mt.config import Config
 from mt.config_file import load_config
 from mt.devices import keep_freed_memory
@@ -51,10 +51,14 @@ def build_parser() -> argparse.ArgumentParser:
         help="scores by the length of the reference, by how often words were in data.train, or by domain: the lines of "
         "PREFIX.domain, or the column `domain`",
     )
-    parser.add_argument("--worst", type=int, default=0, metavar="N", help="show the N translations of lowest chrF")
+    parser.add_argument("--worst", type=count, default=0, metavar="N", help="show the N translations of lowest chrF")
     parser.add_argument("--json", action="store_true", help="print one JSON object a test set")
     parser.add_argument(
-        "--samples", type=int, default=1000, metavar="N", help="of bootstrap resampling; 0: none; default: %(default)s"
+        "--samples",
+        type=count,
+        default=1000,
+        metavar="N",
+        help="of bootstrap resampling; 0: none; default: %(default)s",
     )
     parser.add_argument("--beam-size", metavar="N", help="hypotheses that are followed at once; 1 is greedy search")
     add_direction(parser)

@@ -14,7 +14,7 @@ from matplotlib.figure import Figure
 
 from mt.alignment import source_attention
 from mt.commands.search_options import add_direction, search_overrides
-from mt.commands.testing import add_test_sets, choose_tests, existing, training_words, translate
+from mt.commands.testing import add_test_sets, choose_tests, count, existing, training_words, translate
 from mt.config import Config
 from mt.config_file import load_config
 from mt.devices import keep_freed_memory
@@ -74,7 +74,7 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument("run", type=Path, help="the folder of a run, as runs/demo")
     parser.add_argument("-o", "--output", type=Path, metavar="FILE", help="default: RUN/report.html")
     add_test_sets(parser)
-    parser.add_argument("--sentences", type=int, default=10, metavar="N", help="best and worst; default: %(default)s")
+    parser.add_argument("--sentences", type=count, default=10, metavar="N", help="best and worst; default: %(default)s")
     parser.add_argument("--beam-size", metavar="N", help="hypotheses that are followed at once; 1 is greedy search")
     add_direction(parser)
     parser.add_argument("--device", default="auto", help="cpu, cuda, cuda:1, mps; default: a GPU if there is one")

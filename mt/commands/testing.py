@@ -109,6 +109,14 @@ def translate(
     return outputs
 
 
+def count(text: str) -> int:
+    """A number of the command line, 0 or more."""
+    number = int(text)
+    if number < 0:
+        raise argparse.ArgumentTypeError(f"{text} must be 0 or more")
+    return number
+
+
 def split_test(test: str) -> tuple[str, str]:
     """`NAME=CORPUS` as its two parts."""
     name, equals, source = test.partition("=")
