@@ -114,12 +114,12 @@ class Scorer:
             (name, str(signatures[key]), results[key]) for name, key in zip(self.names, list(signatures), strict=True)
         ]
         return [
-            [tested_score(name, signature, row[number]) for name, signature, row in rows]
+            [tested_score(name, signature, row[number], row[0]) for name, signature, row in rows]
             for number in range(len(systems))
         ]
 
 
-def tested_score(name: str, signature: str, result: Any) -> Score:
-    """A result of sacreBLEU's test."""
-    p_value = None if result.p_value is None else float(result.p_value)
+def tested_score(name: str, signature: str, result: Any, first: Any) -> Score:
+    """A result of sacreBLEU's test against the first; where the scores are equal, it has nothing to say."""
+    p_value = None if result.p_value is None or result.score == first.score else float(result.p_value)
     return Score(name, float(result.score), signature, float(result.ci), p_value)

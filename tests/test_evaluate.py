@@ -172,6 +172,19 @@ def test_comet_by_its_package(mt, run_folder, test_files, tmp_path, monkeypatch)
     assert outcome == f"t  COMET {100 * share:.2f}  model:some/model\n"
 
 
+def test_runs_that_cannot_be_compared(mt, run_folder, test_files, tmp_path):
+    """Of another direction; and with the same translations, of which a test says nothing."""
+    other = tmp_path / "other"
+    shutil.copytree(run_folder, other)
+    result = json.loads(mt("evaluate", run_folder, other, "--test", f"t={test_files}", "--samples", 50, "--json").out)
+    assert [score["p_value"] for score in result["runs"][1]["scores"]] == [None] * 5
+    config = (other / "config.yaml").read_text(encoding="utf-8")
+    (other / "config.yaml").write_text(config.replace("tgt_lang: bb", "tgt_lang: cc"), encoding="utf-8")
+    outcome = mt("evaluate", run_folder, other, "--test", f"t={test_files}")
+    assert outcome.code == 2
+    assert "other translates aa to cc, the first run aa to bb" in outcome.err
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [

@@ -77,6 +77,8 @@ def main(arguments: list[str]) -> int:
     (datasets.enable_progress_bars if on_terminal() else datasets.disable_progress_bars)()
     metrics = chosen_metrics(options.metrics)
     config = load_config(existing(options.runs[0]) / "config.yaml", search_overrides(options))
+    for run in options.runs[1:]:
+        check_direction(run, config)
     tests = choose_tests(config, options)
     evaluation = build_evaluation(config, metrics, options)
     outputs = [translate(run, name, tests, metrics, options) for run, name in named_runs(options.runs)]
@@ -89,6 +91,14 @@ def main(arguments: list[str]) -> int:
             separate = len(outputs) > 1 or options.by or options.worst
             print(result.as_text(width), end="\n\n" if separate and test is not tests[-1] else "\n")
     return 0
+
+
+def check_direction(run: Path, first: Config) -> None:
+    """Raise `UserError` where a run is not for the languages of the first."""
+    data = load_config(existing(run) / "config.yaml").data
+    own, wanted = (f"{one.src_lang} to {one.tgt_lang}" for one in (data, first.data))
+    if own != wanted:
+        raise UserError(f"{run} translates {own}, the first run {wanted}: they cannot be compared.")
 
 
 def chosen_metrics(names: Sequence[str]) -> list[str]:
