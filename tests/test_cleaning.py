@@ -76,6 +76,7 @@ def test_a_test_set_that_is_left_out_is_not_spoken_of(train):
     assert "in the training data, too" not in train("data.clean.overlap=true")
 
 
+@pytest.mark.slow
 def test_other_languages_are_left_out(mt, tmp_path):
     pytest.importorskip("py3langid")
     german = "Der Mann fährt mit dem Fahrrad durch die alte Stadt."

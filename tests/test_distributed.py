@@ -157,6 +157,7 @@ def test_a_signal_to_one_process_stops_all_after_the_same_step(corpus, tmp_path)
     assert int(checkpoint.name[5:]) >= 5
 
 
+@pytest.mark.slow
 def test_processes_share_the_encoding(corpus, tmp_path, monkeypatch):
     """Each encodes some parts; what a disk lacks afterwards is made good; the parts are those of one process."""
     from mt.data import store

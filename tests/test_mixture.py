@@ -149,6 +149,7 @@ def test_a_tag_chooses_the_kind_of_text(corpora, tmp_path, mt):
     assert mt("translate", tmp_path / "run", "--tag", "plain", "--align", "ba de").out.count("-") == 2
 
 
+@pytest.mark.slow
 def test_a_language_tag_chooses_the_language(corpora, tmp_path, mt):
     train = f"data.train=[{{path: {corpora}/a}}, {{path: {corpora}/a, src_lang: bb, tgt_lang: aa}}]"
     outcome = mt(*of_several(corpora, f"run_dir={tmp_path}/run", train, "data.language_tags=true", *LEARN))
