@@ -1,0 +1,1 @@
+"""The process and the machine: files, messages, signals, seeds, devices, processes."""
