@@ -9,9 +9,9 @@ translator.translate(["我昨天买了三本书。"])
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from mt.search_config import SearchConfig
-    from mt.translation import Translation
-    from mt.translator import Translator
+    from mt.config.search import SearchConfig
+    from mt.translation.result import Translation
+    from mt.translation.translator import Translator
 
 __version__ = "0.1.0"
 __all__ = ["SearchConfig", "Translation", "Translator"]
@@ -23,5 +23,9 @@ def __getattr__(name: str) -> Any:
         raise AttributeError(f"module 'mt' has no attribute '{name}'")
     from importlib import import_module
 
-    module = {"SearchConfig": "search_config", "Translation": "translation", "Translator": "translator"}[name]
+    module = {
+        "SearchConfig": "config.search",
+        "Translation": "translation.result",
+        "Translator": "translation.translator",
+    }[name]
     return getattr(import_module(f"mt.{module}"), name)

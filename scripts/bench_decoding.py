@@ -22,7 +22,7 @@ from pathlib import Path
 import torch
 from decoding_engines import ENGINES, Models
 
-from mt.devices import bf16_is_faster
+from mt.runtime.devices import bf16_is_faster
 
 BEAMS = (1, 5)
 BASELINE = "CTranslate2 float32"
@@ -118,9 +118,9 @@ def seconds_to_first(name: str, models: Models) -> float:
 
 def table(results: dict[str, Result], lines: list[str], run: Path, references: list[str] | None) -> str:
     """The figures as Markdown; ratios are medians over the parts."""
-    from mt.config_file import load_config
-    from mt.metrics import Scorer
-    from mt.tokenizer import load_tokenizer
+    from mt.config.file import load_config
+    from mt.text.metrics import Scorer
+    from mt.text.tokenizer import load_tokenizer
 
     config = load_config(run / "config.yaml")
     tokenizer, scorer = load_tokenizer(run, config.tokenizer.joint), Scorer(config.data.tgt_lang)

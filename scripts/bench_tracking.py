@@ -8,8 +8,8 @@ import time
 from collections import Counter
 
 from mt import cli
-from mt.tracking import Tracker
-from mt.trainer import Trainer
+from mt.training.tracking import Tracker
+from mt.training.trainer import Trainer
 
 METHODS = ("scalars", "samples", "attention", "embeddings", "hyperparameters", "close")
 

@@ -51,10 +51,10 @@ def prepare_task(options: argparse.Namespace, folder: Path) -> Task:
     """Train the tokeniser and encode the text, once for all."""
     import datasets
 
-    from mt.choices import Precision
-    from mt.commands.preparation import prepare, set_up_run_folder
-    from mt.config import Config, TokenizerConfig, TrainingConfig
-    from mt.data_config import DataConfig
+    from mt.config.choices import Precision
+    from mt.config.data import DataConfig
+    from mt.config.schema import Config, TokenizerConfig, TrainingConfig
+    from mt.data.preparation import prepare, set_up_run_folder
 
     datasets.disable_progress_bars()
     for side, path in (("src", options.src), ("tgt", options.tgt)):
@@ -84,7 +84,7 @@ def work(name: str, n_threads: int, task: Task, connection: Connection) -> None:
     torch.set_num_threads(n_threads)
     torch.manual_seed(1)
     if name == "mt":  # as `mt train` does at its start; the others run as their users run them
-        from mt.devices import keep_freed_memory
+        from mt.runtime.devices import keep_freed_memory
 
         keep_freed_memory()
     loop = LOOPS[name][1](task)

@@ -30,8 +30,8 @@ def mt_engine(models: Models, patience: float | None = 1.0, bf16: bool = False) 
     import torch
 
     from mt import SearchConfig, Translator
-    from mt.choices import LengthNorm
-    from mt.devices import keep_freed_memory
+    from mt.config.choices import LengthNorm
+    from mt.runtime.devices import keep_freed_memory
 
     torch.set_num_threads(models.n_threads)
     keep_freed_memory()
@@ -60,7 +60,7 @@ def ctranslate2_engine(models: Models, compute_type: str) -> Translate:
     """CTranslate2's own batching by tokens."""
     import ctranslate2
 
-    from mt.tokenizer import load_tokenizer
+    from mt.text.tokenizer import load_tokenizer
 
     engine = ctranslate2.Translator(
         str(models.ctranslate2), "cpu", compute_type=compute_type, inter_threads=1, intra_threads=models.n_threads

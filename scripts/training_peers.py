@@ -89,7 +89,7 @@ class Mt:
 
     def __init__(self, task: Task) -> None:
         from mt.commands.train import set_up
-        from mt.config_file import load_config
+        from mt.config.file import load_config
 
         self.trainer = set_up(load_config(task.run / "config.yaml")).trainer
         self.n_steps = 0

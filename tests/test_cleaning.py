@@ -5,7 +5,7 @@ import re
 import pytest
 from conftest import overrides, toy_pairs, write_pairs
 
-from mt.tokenizer import load_tokenizer
+from mt.text.tokenizer import load_tokenizer
 
 PAIRS = [
     ("one two three four", "ONE TWO THREE FOUR"),

@@ -11,6 +11,7 @@ import yaml
 from conftest import DEMO, overrides, write_pairs
 from datasets import Dataset
 
+from mt.config.data import Stage
 from mt.data import store
 from mt.data.batch import build_batch
 from mt.data.corpus import Encoder
@@ -18,9 +19,8 @@ from mt.data.loader import BatchLoader
 from mt.data.mixture import Member, Mixture
 from mt.data.sampler import Epoch, plan_batches
 from mt.data.sources import ParallelText, SourceContext, load_pairs, open_text
-from mt.data_config import Stage
 from mt.errors import UserError
-from mt.tokenizer import SubwordSettings, train_tokenizer
+from mt.text.tokenizer import SubwordSettings, train_tokenizer
 
 PAIRS = [
     ("ein Haus", "a house"),

@@ -12,7 +12,7 @@ import pytest
 from conftest import ROOT, Outcome, overrides
 from safetensors.torch import load_file
 
-from mt.config import TrainingConfig
+from mt.config.schema import TrainingConfig
 from mt.errors import UserError
 
 COMMON = [

@@ -10,11 +10,11 @@ import pytest
 import torch
 from conftest import ROOT, toy_pairs
 
-from mt.alignment import align, pharaoh, sum_by, word_numbers
-from mt.markup import read_marks
-from mt.sentences import split_text
-from mt.text_grid import shaded
-from mt.transfer import put_back
+from mt.display.terminal import shaded
+from mt.text.markup import read_marks
+from mt.text.sentences import split_text
+from mt.translation.alignment import align, pharaoh, sum_by, word_numbers
+from mt.translation.tag_placement import put_back
 
 LINES = [source for source, _ in toy_pairs(6, 9)]
 

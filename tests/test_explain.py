@@ -9,8 +9,8 @@ from conftest import toy_pairs
 from torch.nn import functional as F
 
 from mt.evaluation.differences import differences
-from mt.explanation import PARTS, Place, explain
-from mt.translator import Translator
+from mt.translation.explanation import PARTS, Place, explain
+from mt.translation.translator import Translator
 
 
 @pytest.fixture(scope="module")

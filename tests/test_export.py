@@ -12,9 +12,9 @@ import torch
 from conftest import ROOT, overrides, toy_pairs
 
 from mt import SearchConfig, Translator
-from mt.choices import LengthNorm
+from mt.config.choices import LengthNorm
 from mt.data.batch import build_source
-from mt.scorer import token_log_probs
+from mt.translation.likelihood import token_log_probs
 
 ctranslate2 = pytest.importorskip("ctranslate2")
 transformers = pytest.importorskip("transformers")

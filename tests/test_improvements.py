@@ -9,13 +9,13 @@ import torch
 from conftest import overrides, toy_pairs, write_pairs
 from safetensors.torch import load_file
 
-from mt.averaging import MovingAverage
-from mt.config import ModelConfig
+from mt.config.schema import ModelConfig
 from mt.data.batch import build_batch
 from mt.model.lora import add_lora, merge_lora
 from mt.model.transformer import Transformer
-from mt.objective import Objective, symmetric_divergence
-from mt.tokenizer import load_tokenizer
+from mt.text.tokenizer import load_tokenizer
+from mt.training.averaging import MovingAverage
+from mt.training.objective import Objective, symmetric_divergence
 
 BATCH = build_batch([([5, 6, 7], [8, 9]), ([4], [5, 6, 7, 8])], pad_id=0, bos_id=1, eos_id=2)
 

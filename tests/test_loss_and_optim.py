@@ -5,8 +5,8 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from mt.loss import CHUNK_SIZE, smoothed_cross_entropy
-from mt.optim import build_optimizer, learning_rate_factor, shrink
+from mt.training.loss import CHUNK_SIZE, smoothed_cross_entropy
+from mt.training.optim import build_optimizer, learning_rate_factor, shrink
 
 
 @pytest.mark.parametrize("smoothing", [0.0, 0.1])

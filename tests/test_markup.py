@@ -6,8 +6,8 @@ import re
 import pytest
 import torch
 
-from mt.markup import MARK, read_marks, write_marks
-from mt.transfer import Transfer, best_run, spans, words_of
+from mt.text.markup import MARK, read_marks, write_marks
+from mt.translation.tag_placement import Transfer, best_run, spans, words_of
 
 LINES = {
     "Click <b>here</b>, please.": "Click here, please.",

@@ -4,7 +4,7 @@ import sys
 import pytest
 
 from mt.errors import UserError
-from mt.metrics import Scorer
+from mt.text.metrics import Scorer
 
 HYPOTHESES = ["The cat sat on the mat.", "He said: “hello, world”!", "", "1,000 dogs"]
 REFERENCES = ["The cat is on the mat.", "He said, “Hello, world!”", "Something.", "1,000 dogs"]

@@ -7,7 +7,7 @@ from conftest import overrides, write_pairs
 
 from mt.data.noise import Noise
 from mt.data.variation import Variation
-from mt.tokenizer import SubwordSettings, train_tokenizer
+from mt.text.tokenizer import SubwordSettings, train_tokenizer
 
 LINE = "The gray dogs, who bark, ran away!"
 

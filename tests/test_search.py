@@ -7,7 +7,7 @@ import math
 import pytest
 import torch
 
-from mt.choices import LengthNorm
+from mt.config.choices import LengthNorm
 from mt.search import beam
 from mt.search.beam import Beam, beam_search
 from mt.search.hypotheses import Hypothesis, Scoring, Sentence, Task, Vocabulary

@@ -13,7 +13,7 @@ import urllib.request
 import pytest
 from conftest import overrides
 
-from mt.tracking import FIRST_COLUMNS
+from mt.training.tracking import FIRST_COLUMNS
 
 ALL_SESSIONS = {"startIndex": 0, "sliceSize": 10, "allowedStatuses": ["STATUS_SUCCESS"], "colParams": []}
 
@@ -152,7 +152,7 @@ def test_pictures_have_chinese_glyphs(recwarn):
 
     import torch
 
-    from mt.plotting import draw_attention
+    from mt.display.plotting import draw_attention
 
     figure = draw_attention(torch.eye(3), ["我▁", "昨天", "</s>"], ["▁Yesterday", "naïve", "们"])
     figure.savefig(io.BytesIO(), format="png")

@@ -1,7 +1,7 @@
 import pytest
 
 from mt.errors import UserError
-from mt.tokenizer import BOS, EOS, PAD, UNK, SubwordSettings, Tokenizer, load_tokenizer, train_tokenizer
+from mt.text.tokenizer import BOS, EOS, PAD, UNK, SubwordSettings, Tokenizer, load_tokenizer, train_tokenizer
 
 SRC = [f"我有{n}本书，你有{n * 7}个苹果。" for n in range(300)]
 TGT = [f"I have {n} books, you have {n * 7} apples." for n in range(300)]

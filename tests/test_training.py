@@ -313,8 +313,8 @@ def test_what_is_dropped_is_said(corpus, tmp_path, mt):
 
 
 def test_validation_that_was_interrupted_is_done_again(corpus, tmp_path, mt, monkeypatch):
-    from mt.signals import Interrupted
-    from mt.validator import Validator
+    from mt.runtime.signals import Interrupted
+    from mt.training.validator import Validator
 
     arguments = overrides(corpus, f"run_dir={tmp_path}/run", "training.max_steps=4", "training.valid_every_steps=2")
     original = Validator.validate

@@ -3,8 +3,8 @@ import itertools
 import pytest
 import torch
 
-from mt.choices import Activation, Norm, Positions
-from mt.config import ModelConfig
+from mt.config.choices import Activation, Norm, Positions
+from mt.config.schema import ModelConfig
 from mt.data.batch import build_source
 from mt.model.dropout import Dropout
 from mt.model.layers import sinusoids

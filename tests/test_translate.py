@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 from conftest import ROOT, toy_pairs
 
-from mt.cutting import cut_long
-from mt.search_config import SearchConfig
-from mt.translator import load_run
+from mt.config.search import SearchConfig
+from mt.text.long_lines import cut_long
+from mt.translation.translator import load_run
 
 LINES = [source for source, _ in toy_pairs(120, 9)]
 
@@ -67,9 +67,9 @@ def test_scores_are_the_models_own(translator):
     import torch
 
     from mt.data.batch import build_batch
-    from mt.objective import Objective
-    from mt.search.configured import Source
     from mt.search.hypotheses import Scoring
+    from mt.training.objective import Objective
+    from mt.translation.search_setup import Source
 
     tokenizer = translator.tokenizer
     search = SearchConfig(beam_size=4, n_best=4, length_penalty=0.7)

@@ -10,9 +10,9 @@ import torch
 from conftest import overrides, toy_pairs
 from sacrebleu.metrics.chrf import CHRF
 
-from mt.mbr import expected_utilities
 from mt.search.rules import Forbidden
-from mt.terminology import Terminology
+from mt.text.terminology import Terminology
+from mt.translation.mbr import expected_utilities
 
 LINES = [source for source, _ in toy_pairs(12, 9)]
 

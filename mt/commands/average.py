@@ -7,13 +7,13 @@ import shutil
 from functools import partial
 from pathlib import Path
 
-from mt.averaging import average_weights, read_checkpoint
-from mt.checkpoint import BestModels, CheckpointStore, read_tensors, save_weights
-from mt.commands.run_folder import check_free
-from mt.config_file import load_config
+from mt.config.file import load_config
 from mt.errors import UserError
-from mt.logs import set_up_console
-from mt.tokenizer import model_paths
+from mt.runs.checkpoint import BestModels, CheckpointStore, read_tensors, save_weights
+from mt.runs.folder import check_free
+from mt.runtime.logs import set_up_console
+from mt.text.tokenizer import model_paths
+from mt.training.averaging import average_weights, read_checkpoint
 
 
 def build_parser() -> argparse.ArgumentParser:

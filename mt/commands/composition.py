@@ -17,8 +17,8 @@ from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
-from mt.config import Config
-from mt.config_file import check_key
+from mt.config.file import check_key
+from mt.config.schema import Config
 from mt.errors import UserError
 
 

@@ -6,12 +6,12 @@ from dataclasses import dataclass
 
 from markupsafe import Markup
 
-from mt.commands.preparation import Prepared
-from mt.config import Config
+from mt.config.data import training_sources
+from mt.config.schema import Config
+from mt.data.preparation import Prepared
 from mt.data.statistics import RATIO_BINS, CorpusStatistics, corpus_statistics
-from mt.data_config import training_sources
-from mt.pages.page import as_svg, render
-from mt.plotting import draw_histogram
+from mt.display.pages.page import as_svg, render
+from mt.display.plotting import draw_histogram
 
 
 @dataclass(frozen=True)

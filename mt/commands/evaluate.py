@@ -10,17 +10,17 @@ from pathlib import Path
 
 import datasets
 
-from mt.commands.search_options import add_direction, search_overrides
-from mt.commands.testing import add_test_sets, choose_tests, count, existing, training_words, translate
-from mt.config import Config
-from mt.config_file import load_config
-from mt.devices import keep_freed_memory
+from mt.commands.options import add_direction, search_overrides
+from mt.config.file import load_config
+from mt.config.schema import Config
 from mt.errors import UserError, suggest
 from mt.evaluation.comet import Comet
 from mt.evaluation.evaluation import Evaluation
-from mt.logs import set_up_console
-from mt.metrics import METRICS, Scorer
-from mt.progress import on_terminal
+from mt.evaluation.testing import add_test_sets, choose_tests, count, existing, training_words, translate
+from mt.runtime.devices import keep_freed_memory
+from mt.runtime.logs import set_up_console
+from mt.runtime.progress import on_terminal
+from mt.text.metrics import METRICS, Scorer
 
 CHOICES = (*METRICS, "perplexity", "COMET")
 BREAKDOWNS = ("length", "frequency", "domain")

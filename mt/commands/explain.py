@@ -9,15 +9,15 @@ from pathlib import Path
 
 from torch import Tensor
 
-from mt.choices import SearchMethod
-from mt.commands.search_options import add_direction, aim
-from mt.devices import keep_freed_memory
+from mt.commands.options import add_direction, aim
+from mt.config.choices import SearchMethod
+from mt.display.terminal import cells, padded, shaded, written
 from mt.errors import UserError
-from mt.explanation import PARTS, Explanation, Place, Steps, attentions_of, explain
-from mt.logs import set_up_console
-from mt.storage import write_text
-from mt.text_grid import cells, padded, shaded, written
-from mt.translator import Translator, load_run
+from mt.runtime.devices import keep_freed_memory
+from mt.runtime.files import write_text
+from mt.runtime.logs import set_up_console
+from mt.translation.explanation import PARTS, Explanation, Place, Steps, attentions_of, explain
+from mt.translation.translator import Translator, load_run
 
 TITLES = {
     "encoder": "encoder, self-attention",
@@ -168,7 +168,7 @@ def draw(explanation: Explanation, place: Place, path: Path) -> None:
     Raises:
         UserError: the file's ending is none of a picture.
     """
-    from mt.plotting import draw_heads
+    from mt.display.plotting import draw_heads
 
     steps = explanation.steps
     figure = draw_heads(
@@ -186,7 +186,7 @@ def draw(explanation: Explanation, place: Place, path: Path) -> None:
 
 def page(sentence: str, translation: str, explanation: Explanation, place: Place) -> str:
     """The page where one points at a piece."""
-    from mt.pages.page import render
+    from mt.display.pages.page import render
 
     steps = explanation.steps
     read = ["<s>", *explanation.tgt_pieces[:-1]]

@@ -5,12 +5,12 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from mt.commands.packages import quiet_transformers, require_package
-from mt.commands.run_folder import check_free
 from mt.errors import UserError
-from mt.logs import set_up_console
-from mt.storage import replacing
-from mt.translator import Translator, load_run
+from mt.interop.packages import quiet_transformers, require_package
+from mt.runs.folder import check_free
+from mt.runtime.files import replacing
+from mt.runtime.logs import set_up_console
+from mt.translation.translator import Translator, load_run
 
 PACKAGES = {"ctranslate2": "ctranslate2", "huggingface": "transformers"}
 QUANTIZATIONS = ("float32", "float16", "bfloat16", "int16", "int8", "int8_float32", "int8_float16", "int8_bfloat16")
@@ -58,10 +58,10 @@ def export(translator: Translator, engine: str, folder: Path, quantization: str,
     """Write the model for an engine into a new folder."""
     model, tokenizer = translator.model, translator.tokenizer
     if engine == "ctranslate2":
-        from mt.export.to_ctranslate2 import save_ctranslate2
+        from mt.interop.to_ctranslate2 import save_ctranslate2
 
         save_ctranslate2(model, tokenizer, folder, quantization, n_positions)
     else:
-        from mt.export.to_huggingface import save_huggingface
+        from mt.interop.to_huggingface import save_huggingface
 
         save_huggingface(model, tokenizer, folder, n_positions, translator.langs)

@@ -5,14 +5,14 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from mt.checkpoint import save_weights, weights_of
-from mt.commands.packages import quiet_transformers, require_package
-from mt.commands.run_folder import check_free
-from mt.commands.starting_point import SHAPE_KEYS
-from mt.config import Config
-from mt.config_file import save_config
-from mt.logs import set_up_console
-from mt.storage import replacing
+from mt.config.file import save_config
+from mt.config.schema import Config
+from mt.interop.packages import quiet_transformers, require_package
+from mt.runs.checkpoint import save_weights, weights_of
+from mt.runs.folder import check_free
+from mt.runtime.files import replacing
+from mt.runtime.logs import set_up_console
+from mt.training.starting_point import SHAPE_KEYS
 
 
 def build_parser() -> argparse.ArgumentParser:
@@ -36,7 +36,7 @@ def main(arguments: list[str]) -> int:
     check_free(options.run)
     require_package("transformers")
     quiet_transformers()
-    from mt.export.from_huggingface import import_huggingface
+    from mt.interop.from_huggingface import import_huggingface
 
     config, tokenizer, model = import_huggingface(options.model, options.src_lang, options.tgt_lang)
     config.run_dir = str(options.run)

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import argparse
 
-from mt.config import Config
+from mt.config.schema import Config
 from mt.errors import UserError
-from mt.translator import Translator
+from mt.translation.translator import Translator
 
 
 def search_overrides(options: argparse.Namespace) -> list[str]:

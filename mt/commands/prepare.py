@@ -9,14 +9,14 @@ import datasets
 
 from mt.cli import fail
 from mt.commands.composition import run_composed
-from mt.commands.preparation import Prepared, prepare, set_up_run_folder
-from mt.commands.run_folder import check_run_folder
-from mt.config import Config
-from mt.distributed import StoppedElsewhere, start_world
+from mt.config.schema import Config
+from mt.data.preparation import Prepared, prepare, set_up_run_folder
 from mt.errors import UserError
-from mt.logs import quiet, set_up_console
-from mt.progress import on_terminal
-from mt.storage import write_text
+from mt.runs.folder import check_run_folder
+from mt.runtime.distributed import StoppedElsewhere, start_world
+from mt.runtime.files import write_text
+from mt.runtime.logs import quiet, set_up_console
+from mt.runtime.progress import on_terminal
 
 log = logging.getLogger(__name__)
 REPORT = "--report"

@@ -12,26 +12,26 @@ import datasets
 from markupsafe import Markup
 from matplotlib.figure import Figure
 
-from mt.alignment import source_attention
-from mt.commands.search_options import add_direction, search_overrides
-from mt.commands.testing import add_test_sets, choose_tests, count, existing, training_words, translate
-from mt.config import Config
-from mt.config_file import load_config
-from mt.devices import keep_freed_memory
+from mt.commands.options import add_direction, search_overrides
+from mt.config.file import load_config
+from mt.config.schema import Config
+from mt.display.pages.page import as_svg, render
+from mt.display.plotting import Panel, draw_attention, draw_curves
 from mt.errors import UserError
 from mt.evaluation.differences import Span, differences
 from mt.evaluation.evaluation import Evaluation
 from mt.evaluation.results import Sentence, TestSetResult
 from mt.evaluation.test_sets import TestSet
-from mt.logs import set_up_console
-from mt.metrics import METRICS, Scorer
-from mt.pages.page import as_svg, render
-from mt.plotting import Panel, draw_attention, draw_curves
-from mt.progress import on_terminal
-from mt.pruning import read_metrics
-from mt.sentences import has_spaces
-from mt.storage import write_text
-from mt.translator import Translator, load_run
+from mt.evaluation.testing import add_test_sets, choose_tests, count, existing, training_words, translate
+from mt.runtime.devices import keep_freed_memory
+from mt.runtime.files import write_text
+from mt.runtime.logs import set_up_console
+from mt.runtime.progress import on_terminal
+from mt.text.metrics import METRICS, Scorer
+from mt.text.sentences import has_spaces
+from mt.training.pruning import read_metrics
+from mt.translation.alignment import source_attention
+from mt.translation.translator import Translator, load_run
 
 log = logging.getLogger(__name__)
 CURVES = {

@@ -10,16 +10,16 @@ from itertools import islice
 from math import exp
 from pathlib import Path
 
-from mt.commands.search_options import add_direction, aim
-from mt.config_file import load_config
+from mt.commands.options import add_direction, aim
+from mt.config.file import load_config
 from mt.data.sources import Pair, read_two_files
-from mt.devices import keep_freed_memory
 from mt.errors import UserError
-from mt.logs import set_up_console
-from mt.scorer import token_log_probs
-from mt.search.configured import build_scoring
-from mt.tokenizer import Pairs
-from mt.translator import load_run
+from mt.runtime.devices import keep_freed_memory
+from mt.runtime.logs import set_up_console
+from mt.text.tokenizer import Pairs
+from mt.translation.likelihood import token_log_probs
+from mt.translation.search_setup import build_scoring
+from mt.translation.translator import load_run
 
 log = logging.getLogger(__name__)
 PAIRS_AT_ONCE = 2000

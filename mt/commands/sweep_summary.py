@@ -9,7 +9,7 @@ from typing import Any
 from hydra.experimental.callback import Callback
 from omegaconf import DictConfig
 
-from mt.pruning import best_scores, read_metrics
+from mt.training.pruning import best_scores, read_metrics
 
 log = logging.getLogger(__name__)
 

@@ -11,35 +11,35 @@ import datasets
 import torch
 from torch import Tensor
 
-from mt.averaging import MovingAverage, average_weights
-from mt.checkpoint import read_tensors, save_weights, set_weights
-from mt.choices import Precision
 from mt.cli import fail
 from mt.commands.composition import run_composed
-from mt.commands.preparation import Prepared, prepare, set_up_run_folder
-from mt.commands.run_folder import check_run_folder, flatten
-from mt.commands.starting_point import build_starting_model, check_shape
-from mt.config import Config
+from mt.config.choices import Precision
+from mt.config.schema import Config
 from mt.data.loader import BatchLoader
 from mt.data.noise import Noise
+from mt.data.preparation import Prepared, prepare, set_up_run_folder
 from mt.data.variation import Variation
-from mt.devices import bf16_is_faster, choose_device, keep_freed_memory
-from mt.distributed import ALONE, StoppedElsewhere, World, distribute, start_world
 from mt.errors import UserError
-from mt.logs import log_file, quiet, set_up_console
-from mt.metrics import Scorer
+from mt.evaluation.scoring import TestResult, format_results, score_test_sets
 from mt.model.transformer import Transformer
-from mt.objective import Objective
-from mt.optim import build_optimizer, learning_rate_factor, shrink
-from mt.progress import on_terminal
-from mt.scoring import TestResult, format_results, score_test_sets
-from mt.signals import Interrupted
-from mt.tokenizer import N_SPECIAL
-from mt.tracking import Tracker
-from mt.trainer import Learner, Trainer, TrainingFailed
-from mt.translator import Translator, build_model, load_run
-from mt.update import Update
-from mt.validator import Validator
+from mt.runs.checkpoint import read_tensors, save_weights, set_weights
+from mt.runs.folder import check_run_folder, flatten
+from mt.runtime.devices import bf16_is_faster, choose_device, keep_freed_memory
+from mt.runtime.distributed import ALONE, StoppedElsewhere, World, distribute, start_world
+from mt.runtime.logs import log_file, quiet, set_up_console
+from mt.runtime.progress import on_terminal
+from mt.runtime.signals import Interrupted
+from mt.text.metrics import Scorer
+from mt.text.tokenizer import N_SPECIAL
+from mt.training.averaging import MovingAverage, average_weights
+from mt.training.objective import Objective
+from mt.training.optim import build_optimizer, learning_rate_factor, shrink
+from mt.training.starting_point import build_starting_model, check_shape
+from mt.training.tracking import Tracker
+from mt.training.trainer import Learner, Trainer, TrainingFailed
+from mt.training.update import Update
+from mt.training.validator import Validator
+from mt.translation.translator import Translator, build_model, load_run
 
 log = logging.getLogger(__name__)
 

@@ -44,7 +44,7 @@ class Activation(Enum):
 
 
 class OptimizerName(Enum):
-    """The optimizers of `mt.optim`."""
+    """The optimizers of `mt.training.optim`."""
 
     adamw = "adamw"
     adam = "adam"
@@ -53,7 +53,7 @@ class OptimizerName(Enum):
 
 
 class Schedule(Enum):
-    """The learning-rate schedules of `mt.optim`."""
+    """The learning-rate schedules of `mt.training.optim`."""
 
     inverse_sqrt = "inverse_sqrt"
     cosine = "cosine"

@@ -9,8 +9,8 @@ from typing import Any, Optional
 
 from omegaconf import MISSING
 
-from mt.checks import require, require_fraction, require_positive
-from mt.choices import Duplicates
+from mt.config.checks import require, require_fraction, require_positive
+from mt.config.choices import Duplicates
 from mt.errors import UserError, suggest
 
 

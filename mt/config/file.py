@@ -11,7 +11,7 @@ import yaml
 from omegaconf import OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
-from mt.config import Config
+from mt.config.schema import Config
 from mt.errors import UserError, suggest
 
 TEXTS = ("search.required", "search.forbidden")

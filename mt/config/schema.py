@@ -10,8 +10,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Optional
 
-from mt.checks import require, require_fraction, require_not_negative, require_positive
-from mt.choices import (
+from mt.config.checks import require, require_fraction, require_not_negative, require_positive
+from mt.config.choices import (
     Activation,
     ModelType,
     Norm,
@@ -23,8 +23,8 @@ from mt.choices import (
     StoppingMetric,
     Strategy,
 )
-from mt.data_config import DataConfig
-from mt.search_config import SearchConfig
+from mt.config.data import DataConfig
+from mt.config.search import SearchConfig
 
 
 @dataclass

@@ -3,8 +3,8 @@
 from dataclasses import dataclass, field
 from typing import Optional
 
-from mt.checks import require, require_not_negative, require_positive
-from mt.choices import LengthNorm, SearchMethod, Utility
+from mt.config.checks import require, require_not_negative, require_positive
+from mt.config.choices import LengthNorm, SearchMethod, Utility
 
 
 @dataclass

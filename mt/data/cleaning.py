@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from mt.data.sources import Pair
 from mt.errors import UserError
-from mt.sentences import plain_language
+from mt.text.sentences import plain_language
 
 Hashes = NDArray[np.uint64]
 NO_HASHES: Hashes = np.empty(0, np.uint64)

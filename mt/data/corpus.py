@@ -26,7 +26,7 @@ from mt.data.sampler import Indices, Lengths
 from mt.data.sources import ParallelText
 from mt.data.store import EncodedPairs, Share, encode_text
 from mt.errors import UserError
-from mt.tokenizer import Pairs, Tokenizer
+from mt.text.tokenizer import Pairs, Tokenizer
 
 
 @dataclass

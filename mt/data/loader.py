@@ -8,8 +8,8 @@ from dataclasses import replace
 from mt.data.batch import Batch, build_batch
 from mt.data.mixture import Mixture
 from mt.data.sampler import Epoch, Indices, Place, plan_batches
-from mt.random import derive_seed
-from mt.tokenizer import BOS, EOS, PAD, Pairs
+from mt.runtime.seeds import derive_seed
+from mt.text.tokenizer import BOS, EOS, PAD, Pairs
 
 Vary = Callable[[Pairs, int], Pairs]
 """Pairs of ids and a seed -> other ids for the same sentences"""

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from mt.config.data import Stage
 from mt.data.corpus import Corpus
 from mt.data.sampler import Indices, Lengths
-from mt.data_config import Stage
-from mt.tokenizer import Pairs
+from mt.text.tokenizer import Pairs
 
 
 @dataclass(frozen=True)

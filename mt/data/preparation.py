@@ -11,14 +11,7 @@ from pathlib import Path
 import numpy as np
 from datasets import Dataset
 
-from mt.config import Config
-from mt.config_file import save_config
-from mt.data.cleaning import NO_HASHES, Cleaning, Hashes, hash_of
-from mt.data.corpus import Encoder
-from mt.data.mixture import Member, Mixture, weights_by_temperature
-from mt.data.sources import ParallelText, load_pairs, open_text
-from mt.data.store import Share
-from mt.data_config import (
+from mt.config.data import (
     CleanConfig,
     DataConfig,
     Stage,
@@ -29,11 +22,18 @@ from mt.data_config import (
     training_sources,
     training_stages,
 )
-from mt.distributed import ALONE, World
+from mt.config.file import save_config
+from mt.config.schema import Config
+from mt.data.cleaning import NO_HASHES, Cleaning, Hashes, hash_of
+from mt.data.corpus import Encoder
+from mt.data.mixture import Member, Mixture, weights_by_temperature
+from mt.data.sources import ParallelText, load_pairs, open_text
+from mt.data.store import Share
 from mt.errors import UserError
-from mt.scoring import load_test_sets, source_context, training_context
-from mt.storage import remove_leftovers, replacing
-from mt.tokenizer import (
+from mt.evaluation.scoring import load_test_sets, source_context, training_context
+from mt.runtime.distributed import ALONE, World
+from mt.runtime.files import remove_leftovers, replacing
+from mt.text.tokenizer import (
     AUTOMATIC_VOCAB_SIZE,
     SubwordSettings,
     Tokenizer,

@@ -13,7 +13,7 @@ from mt.data.cleaning import KEPT, REASONS
 from mt.data.corpus import Corpus
 from mt.data.sampler import Lengths
 from mt.data.sources import Pair, ParallelText
-from mt.tokenizer import Tokenizer
+from mt.text.tokenizer import Tokenizer
 
 N_EXAMPLES = 5
 N_PIECES_SHOWN = 30

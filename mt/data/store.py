@@ -19,9 +19,9 @@ from tqdm import tqdm
 
 from mt.data.cleaning import Facts
 from mt.data.sources import Pair, ParallelText
-from mt.progress import on_terminal
-from mt.storage import replacing, write_text
-from mt.tokenizer import Pairs, Rows, Tokenizer
+from mt.runtime.files import replacing, write_text
+from mt.runtime.progress import on_terminal
+from mt.text.tokenizer import Pairs, Rows, Tokenizer
 
 PAIRS_A_PART = 1 << 16
 COMPLETE = "complete"

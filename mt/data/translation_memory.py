@@ -13,7 +13,7 @@ from typing import Any
 import fsspec
 
 from mt.errors import UserError
-from mt.sentences import plain_language
+from mt.text.sentences import plain_language
 
 TMX, XLIFF = (".tmx",), (".xlf", ".xliff")
 SUFFIXES = TMX + XLIFF

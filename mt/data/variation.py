@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from random import Random
 
 from mt.data.noise import Noise
-from mt.tokenizer import Pairs, Rows, Tokenizer
+from mt.text.tokenizer import Pairs, Rows, Tokenizer
 
 
 @dataclass(frozen=True)

@@ -18,7 +18,7 @@ from matplotlib.text import Text
 from numpy.typing import NDArray
 from torch import Tensor
 
-from mt.text_grid import cells
+from mt.display.terminal import cells
 
 MAX_LABELS = 60
 """More pieces than that have no room for their names."""

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from sacrebleu.metrics.bleu import BLEU
 
 from mt.evaluation.test_sets import TestSet
-from mt.metrics import Scorer, build_bleu
+from mt.text.metrics import Scorer, build_bleu
 
 LENGTHS = (1, 11, 21, 31, 41, 51)
 FREQUENCIES = (0, 1, 2, 5, 10, 100, 1000)

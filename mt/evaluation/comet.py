@@ -9,7 +9,7 @@ from typing import Any
 import torch
 
 from mt.errors import UserError
-from mt.metrics import Score
+from mt.text.metrics import Score
 
 
 class Comet:

@@ -12,10 +12,10 @@ from mt.evaluation.breakdown import Breakdown, by_domain, by_frequency, by_lengt
 from mt.evaluation.comet import Comet
 from mt.evaluation.results import RunResult, Sentence, TestSetResult
 from mt.evaluation.test_sets import TestSet
-from mt.metrics import Score, Scorer
-from mt.scorer import perplexity
-from mt.tokenizer import Pairs
-from mt.translator import Translator
+from mt.text.metrics import Score, Scorer
+from mt.text.tokenizer import Pairs
+from mt.translation.likelihood import perplexity
+from mt.translation.translator import Translator
 
 MAX_TOKENS = 4096
 

@@ -8,7 +8,7 @@ from typing import Any
 from tabulate import tabulate
 
 from mt.evaluation.breakdown import Breakdown
-from mt.metrics import Score
+from mt.text.metrics import Score
 
 
 @dataclass(frozen=True)

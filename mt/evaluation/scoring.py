@@ -10,12 +10,12 @@ from typing import Any
 import datasets
 from datasets import Dataset
 
+from mt.config.data import DataConfig, TrainingSource, source_list
+from mt.config.search import SearchConfig
 from mt.data.sources import SourceContext, load_pairs
-from mt.data_config import DataConfig, TrainingSource, source_list
-from mt.metrics import Score, Scorer
-from mt.search_config import SearchConfig
-from mt.storage import write_text
-from mt.translator import Translator
+from mt.runtime.files import write_text
+from mt.text.metrics import Score, Scorer
+from mt.translation.translator import Translator
 
 log = logging.getLogger(__name__)
 

@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from mt.config.data import DataConfig, source_list
 from mt.data.sources import COMPRESSIONS, SourceContext, load_table, plain_suffix, read_lines, resolved
-from mt.data_config import DataConfig, source_list
 from mt.errors import UserError, suggest
-from mt.scoring import load_test_set, source_context
+from mt.evaluation.scoring import load_test_set, source_context
 
 DOMAIN = "domain"
 """The column, or the ending of the file, with what kind of text each sentence is."""

@@ -10,17 +10,17 @@ from dataclasses import replace
 from itertools import islice
 from pathlib import Path
 
-from mt.commands.search_options import aim, search_overrides
-from mt.config import Config
+from mt.commands.options import aim, search_overrides
+from mt.config.data import training_sources
+from mt.config.schema import Config
 from mt.data.sources import open_text
-from mt.data_config import training_sources
 from mt.errors import UserError
 from mt.evaluation.breakdown import count_words
 from mt.evaluation.evaluation import Output, perplexity_of
+from mt.evaluation.scoring import training_context
 from mt.evaluation.test_sets import TestSet, configured_test_sets, named_test_sets
-from mt.scoring import training_context
-from mt.storage import write_text
-from mt.translator import load_run
+from mt.runtime.files import write_text
+from mt.translation.translator import load_run
 
 log = logging.getLogger(__name__)
 PAIRS_COUNTED = 1_000_000

@@ -9,15 +9,15 @@ from pathlib import Path
 import ctranslate2
 import torch
 
-from mt.choices import LengthNorm
+from mt.config.choices import LengthNorm
+from mt.config.search import SearchConfig
 from mt.errors import UserError
-from mt.export.to_ctranslate2 import save_ctranslate2
-from mt.scorer import token_log_probs
-from mt.search.configured import Source, build_scoring
+from mt.interop.to_ctranslate2 import save_ctranslate2
+from mt.runtime.files import replacing
 from mt.search.hypotheses import Hypothesis, Scoring
-from mt.search_config import SearchConfig
-from mt.storage import replacing
-from mt.translator import Translator
+from mt.translation.likelihood import token_log_probs
+from mt.translation.search_setup import Source, build_scoring
+from mt.translation.translator import Translator
 
 KNOWN = (
     "beam_size", "n_best", "patience", "length_norm", "length_penalty", "max_len_ratio", "max_len_offset", "mbr",

@@ -11,14 +11,14 @@ import torch
 from sentencepiece import sentencepiece_model_pb2
 from torch import Tensor
 
-from mt.choices import Activation, LengthNorm, Norm
-from mt.config import Config, ModelConfig, TokenizerConfig
-from mt.data_config import DataConfig
+from mt.config.choices import Activation, LengthNorm, Norm
+from mt.config.data import DataConfig
+from mt.config.schema import Config, ModelConfig, TokenizerConfig
+from mt.config.search import SearchConfig
 from mt.errors import UserError
-from mt.export.huggingface_names import names, sines_first
+from mt.interop.huggingface_names import names, sines_first
 from mt.model.transformer import Transformer
-from mt.search_config import SearchConfig
-from mt.tokenizer import Tokenizer
+from mt.text.tokenizer import Tokenizer
 
 ACTIVATIONS = {
     "relu": Activation.relu,

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from mt.choices import Norm
-from mt.config import ModelConfig
+from mt.config.choices import Norm
+from mt.config.schema import ModelConfig
 
 
 @dataclass(frozen=True)

@@ -16,11 +16,11 @@ from ctranslate2.specs.transformer_spec import (
 )
 from torch import Tensor, nn
 
-from mt.choices import Activation, Norm
+from mt.config.choices import Activation, Norm
 from mt.model.attention import MultiHeadAttention
 from mt.model.layers import Embedding, FeedForward, Residual, sinusoids
 from mt.model.transformer import DecoderLayer, EncoderLayer, Transformer
-from mt.tokenizer import Tokenizer
+from mt.text.tokenizer import Tokenizer
 
 ACTIVATIONS = {
     Activation.relu: common_spec.Activation.RELU,

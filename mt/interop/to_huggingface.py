@@ -14,13 +14,13 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from mt.choices import Activation, Norm, Positions
-from mt.config import ModelConfig
+from mt.config.choices import Activation, Norm, Positions
+from mt.config.schema import ModelConfig
 from mt.errors import UserError
-from mt.export.huggingface_names import names, sines_first
+from mt.interop.huggingface_names import names, sines_first
 from mt.model.layers import Embedding, sinusoids
 from mt.model.transformer import Transformer
-from mt.tokenizer import Tokenizer
+from mt.text.tokenizer import Tokenizer
 
 LOGIT_OF_NOTHING = -1e9
 """of ids that are there only because both sides must have equally many"""

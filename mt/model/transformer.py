@@ -12,8 +12,8 @@ import torch
 from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
-from mt.choices import Positions
-from mt.config import ModelConfig
+from mt.config.choices import Positions
+from mt.config.schema import ModelConfig
 from mt.model.attention import MultiHeadAttention
 from mt.model.cache import FIRST_POSITIONS, DecodingState, LayerCache
 from mt.model.layers import Embedding, FeedForward, Residual

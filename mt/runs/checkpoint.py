@@ -17,9 +17,9 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from mt.data.sampler import Place
-from mt.distributed import part_like, whole
 from mt.errors import UserError
-from mt.storage import remove, replacing, write_text
+from mt.runtime.distributed import part_like, whole
+from mt.runtime.files import remove, replacing, write_text
 
 
 @dataclass
@@ -39,7 +39,7 @@ class TrainState:
 
 
 def weights_of(model: nn.Module) -> dict[str, Tensor]:
-    """A copy of a model's parameters by name, a shared one once. All processes must ask, see `mt.distributed.whole`."""
+    """A copy of a model's parameters by name, a shared one once. All processes must ask, see `mt.runtime.distributed.whole`."""
     return {name: whole(p.detach()).contiguous().to("cpu", copy=True) for name, p in model.named_parameters()}
 
 

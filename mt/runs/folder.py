@@ -7,8 +7,8 @@ from typing import Any
 
 from omegaconf import OmegaConf
 
-from mt.config import Config
-from mt.config_file import load_config
+from mt.config.file import load_config
+from mt.config.schema import Config
 from mt.errors import UserError
 
 FREE_TO_CHANGE = (

@@ -13,7 +13,7 @@ from typing import Generic, Protocol, TypeVar
 import torch
 from torch import Tensor
 
-from mt.choices import LengthNorm
+from mt.config.choices import LengthNorm
 from mt.search.live import Live
 from mt.search.required import Required
 from mt.search.rules import Rule

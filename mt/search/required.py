@@ -16,7 +16,7 @@ from torch import Tensor
 
 from mt.search.live import largest
 from mt.search.rules import NEVER, UNWANTED
-from mt.sentences import is_word_character
+from mt.text.sentences import is_word_character
 
 MOST_WAYS = 16
 """to go on with a hypothesis that are looked at, where that makes enough"""

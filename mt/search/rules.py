@@ -14,7 +14,7 @@ from typing import Protocol
 
 from torch import Tensor
 
-from mt.sentences import is_word_character
+from mt.text.sentences import is_word_character
 
 NEVER = float("-inf")
 UNWANTED = -100.0

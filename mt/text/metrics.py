@@ -12,9 +12,9 @@ from sacrebleu.metrics.chrf import CHRF
 from sacrebleu.metrics.ter import TER
 from sacrebleu.significance import PairedTest
 
-from mt.choices import Utility
+from mt.config.choices import Utility
 from mt.errors import UserError
-from mt.sentences import plain_language
+from mt.text.sentences import plain_language
 
 TOKENIZERS = {"zh": "zh", "ja": "ja-mecab", "ko": "ko-mecab"}
 METRICS = ("BLEU", "chrF", "chrF++", "TER")

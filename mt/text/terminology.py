@@ -9,7 +9,7 @@ from pathlib import Path
 
 from mt.data.sources import read_lines
 from mt.errors import UserError
-from mt.sentences import is_word_character
+from mt.text.sentences import is_word_character
 
 
 def alternatives(text: str) -> tuple[str, ...]:

@@ -18,8 +18,8 @@ from pathlib import Path
 import sentencepiece
 
 from mt.errors import UserError
-from mt.sentences import is_word_character
-from mt.storage import replacing
+from mt.runtime.files import replacing
+from mt.text.sentences import is_word_character
 
 Rows = list[list[int]]
 Pairs = list[tuple[list[int], list[int]]]

@@ -9,10 +9,10 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
-from mt.checkpoint import read_tensors
-from mt.distributed import whole
 from mt.errors import UserError
 from mt.model.lora import merge_lora
+from mt.runs.checkpoint import read_tensors
+from mt.runtime.distributed import whole
 
 
 class MovingAverage:

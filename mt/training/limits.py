@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from mt.config import TrainingConfig
+from mt.config.schema import TrainingConfig
 
 
 @dataclass

@@ -1,6 +1,6 @@
 """What training minimises: the model and its loss as one module, from a batch to two sums.
 
-One module, so that it is what processes share (`mt.distributed`), whatever parts it has.
+One module, so that it is what processes share (`mt.runtime.distributed`), whatever parts it has.
 """
 
 from __future__ import annotations
@@ -10,8 +10,8 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from mt.data.batch import Batch
-from mt.loss import smoothed_cross_entropy
 from mt.model.transformer import Transformer
+from mt.training.loss import smoothed_cross_entropy
 
 
 class Objective(nn.Module):

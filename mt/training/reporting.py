@@ -9,7 +9,7 @@ from math import exp
 from torch import Tensor
 
 from mt.data.batch import Batch
-from mt.distributed import World
+from mt.runtime.distributed import World
 
 
 @dataclass

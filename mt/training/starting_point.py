@@ -7,15 +7,15 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from mt.checkpoint import read_tensors
-from mt.config import Config
-from mt.config_file import load_config
+from mt.config.file import load_config
+from mt.config.schema import Config
 from mt.errors import UserError
 from mt.model.lora import add_lora
 from mt.model.parts import freeze
 from mt.model.transformer import Transformer
-from mt.tokenizer import Tokenizer, load_tokenizer
-from mt.translator import build_model
+from mt.runs.checkpoint import read_tensors
+from mt.text.tokenizer import Tokenizer, load_tokenizer
+from mt.translation.translator import build_model
 
 SHAPE_KEYS = [
     "d_model", "n_heads", "d_ff", "n_encoder_layers", "n_decoder_layers", "norm", "positions", "activation",

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from torch import Tensor
 
-from mt.storage import write_bytes, write_text
+from mt.runtime.files import write_bytes, write_text
 
 if TYPE_CHECKING:
     from torch.utils.tensorboard import SummaryWriter
@@ -78,7 +78,7 @@ class Tracker:
 
     def attention(self, step: int, heads: Tensor, src_pieces: list[str], tgt_pieces: list[str]) -> None:
         """A sheet of what each head looked at while it wrote each target piece; heads (H, T, S)."""
-        from mt.plotting import (  # matplotlib takes a while to import, and the first step need not wait
+        from mt.display.plotting import (  # matplotlib takes a while to import, and the first step need not wait
             draw_heads,
             pixels,
         )

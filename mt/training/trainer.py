@@ -15,24 +15,24 @@ from typing import Protocol
 import torch
 from torch import Tensor, nn
 
-from mt.averaging import MovingAverage
-from mt.checkpoint import BestModels, CheckpointStore, TrainState, pack_optimizer, save_weights, weights_of
-from mt.config import TrainingConfig
+from mt.config.schema import TrainingConfig
 from mt.data.batch import Batch
 from mt.data.loader import BatchLoader
-from mt.distributed import World, gathered, without_sync
-from mt.limits import Limits
 from mt.model.lora import merge_lora
-from mt.objective import Objective
-from mt.profiling import profiled_steps
-from mt.progress import TrainingProgress, describe_seconds
-from mt.pruning import is_hopeless
-from mt.random import derive_seed
-from mt.reporting import Window, summarise
-from mt.signals import Interrupted, StopSignals
-from mt.tracking import Tracker
-from mt.update import Update
-from mt.validator import Validation
+from mt.runs.checkpoint import BestModels, CheckpointStore, TrainState, pack_optimizer, save_weights, weights_of
+from mt.runtime.distributed import World, gathered, without_sync
+from mt.runtime.progress import TrainingProgress, describe_seconds
+from mt.runtime.seeds import derive_seed
+from mt.runtime.signals import Interrupted, StopSignals
+from mt.training.averaging import MovingAverage
+from mt.training.limits import Limits
+from mt.training.objective import Objective
+from mt.training.profiling import profiled_steps
+from mt.training.pruning import is_hopeless
+from mt.training.reporting import Window, summarise
+from mt.training.tracking import Tracker
+from mt.training.update import Update
+from mt.training.validator import Validation
 
 log = logging.getLogger(__name__)
 

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
-from mt.distributed import whole
+from mt.runtime.distributed import whole
 
 
 @dataclass

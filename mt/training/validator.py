@@ -9,16 +9,16 @@ from typing import TypeVar
 
 import torch
 
-from mt.alignment import Attention, source_attention
-from mt.choices import SearchMethod
+from mt.config.choices import SearchMethod
+from mt.config.search import SearchConfig
 from mt.data.loader import sorted_batches
 from mt.data.mixture import Mixture
-from mt.distributed import ALONE, World
-from mt.metrics import Scorer
-from mt.objective import Objective
-from mt.search_config import SearchConfig
-from mt.signals import Interrupted
-from mt.translator import Translator
+from mt.runtime.distributed import ALONE, World
+from mt.runtime.signals import Interrupted
+from mt.text.metrics import Scorer
+from mt.training.objective import Objective
+from mt.translation.alignment import Attention, source_attention
+from mt.translation.translator import Translator
 
 T = TypeVar("T")
 N_LINES_AT_ONCE = 256

@@ -16,7 +16,7 @@ from torch import Tensor
 from mt.data.batch import build_batch
 from mt.model.attention import recorded_weights
 from mt.model.transformer import DecoderLayer, Transformer
-from mt.tokenizer import Tokenizer
+from mt.text.tokenizer import Tokenizer
 
 Parts = Sequence[tuple[list[int], list[int]]]
 """source and target ids, without marks, of what was translated at once"""

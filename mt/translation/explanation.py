@@ -15,11 +15,11 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from mt.alignment import Attention
 from mt.data.batch import build_batch
 from mt.model.attention import MultiHeadAttention, recorded_weights
 from mt.model.transformer import Transformer
-from mt.tokenizer import Tokenizer
+from mt.text.tokenizer import Tokenizer
+from mt.translation.alignment import Attention
 
 PARTS = ("encoder", "decoder", "source")
 """The encoder's self-attention, the decoder's, and the decoder's attention to the source."""

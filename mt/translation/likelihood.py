@@ -10,7 +10,7 @@ import torch
 from mt.data.batch import Batch, build_batch
 from mt.data.sampler import plan_batches
 from mt.model.transformer import Transformer
-from mt.tokenizer import Pairs, Tokenizer
+from mt.text.tokenizer import Pairs, Tokenizer
 
 ROWS_AT_ONCE = 1024
 

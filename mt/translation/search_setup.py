@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from mt.choices import SearchMethod
+from mt.config.choices import SearchMethod
+from mt.config.search import SearchConfig
 from mt.search.beam import Beam, beam_search
 from mt.search.hypotheses import Hypothesis, S, Scoring, Task
 from mt.search.required import MustContain, Phrase, Required
 from mt.search.rules import Forbidden, ForcedPrefix, MinLength, NoRepeatedNgram, RepetitionPenalty, Rule
 from mt.search.sampling import Sampling, sample
-from mt.search_config import SearchConfig
-from mt.tokenizer import Tokenizer
+from mt.text.tokenizer import Tokenizer
 
 
 @dataclass(frozen=True)

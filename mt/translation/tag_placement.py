@@ -10,12 +10,12 @@ from math import inf
 import torch
 from torch import Tensor
 
-from mt.alignment import Parts, attention_by_parts
-from mt.markup import CLOSES, Element, MarkedText, Span, write_marks
 from mt.model.transformer import Transformer
-from mt.sentences import is_word_character
-from mt.tokenizer import Tokenizer
-from mt.translation import Translation
+from mt.text.markup import CLOSES, Element, MarkedText, Span, write_marks
+from mt.text.sentences import is_word_character
+from mt.text.tokenizer import Tokenizer
+from mt.translation.alignment import Parts, attention_by_parts
+from mt.translation.result import Translation
 
 ENOUGH = 0.5
 """the share of its attention that makes a word belong to a tag"""

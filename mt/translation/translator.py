@@ -11,28 +11,28 @@ from typing import Protocol
 import numpy as np
 import torch
 
-from mt.checkpoint import load_weights
-from mt.choices import Utility
-from mt.config import Config
-from mt.config_file import load_config
-from mt.cutting import cut_long
+from mt.config.choices import Utility
+from mt.config.data import domain_tag, language_tag
+from mt.config.file import load_config
+from mt.config.schema import Config
+from mt.config.search import SearchConfig
 from mt.data.batch import build_source
 from mt.data.sampler import plan_batches
-from mt.data_config import domain_tag, language_tag
-from mt.devices import choose_device
 from mt.errors import UserError
-from mt.mbr import expected_utilities
 from mt.model.ensemble import Ensemble
 from mt.model.transformer import Transformer
-from mt.random import derive_seed
-from mt.search.configured import Source, build_required, build_rules, run_search
+from mt.runs.checkpoint import load_weights
+from mt.runtime.devices import choose_device
+from mt.runtime.seeds import derive_seed
 from mt.search.hypotheses import Hypothesis, Task, Vocabulary
 from mt.search.required import Required
-from mt.search_config import SearchConfig
-from mt.sentences import SplitText, has_spaces
-from mt.terminology import Terminology, alternatives, load_terminology
-from mt.tokenizer import Tokenizer, load_tokenizer
-from mt.translation import Translation, join_translations, one_line
+from mt.text.long_lines import cut_long
+from mt.text.sentences import SplitText, has_spaces
+from mt.text.terminology import Terminology, alternatives, load_terminology
+from mt.text.tokenizer import Tokenizer, load_tokenizer
+from mt.translation.mbr import expected_utilities
+from mt.translation.result import Translation, join_translations, one_line
+from mt.translation.search_setup import Source, build_required, build_rules, run_search
 
 log = logging.getLogger(__name__)
 CUT = "translation cut at search.max_len_ratio x source length + search.max_len_offset."
@@ -230,7 +230,7 @@ class Translator:
 
     def rerank(self, hypotheses: list[Hypothesis], utility: Utility) -> list[Hypothesis]:
         """Hypotheses by their expected utility, which becomes their score."""
-        from mt.metrics import build_similarity  # sacreBLEU takes its time, and few ask for this
+        from mt.text.metrics import build_similarity  # sacreBLEU takes its time, and few ask for this
 
         similarity = build_similarity(utility, self.langs[1])
         texts = [self.tokenizer.decode_tgt(hypothesis.tokens) for hypothesis in hypotheses]

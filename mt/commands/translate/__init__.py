@@ -1,1 +1,3 @@
-"""The command `mt translate`."""
+"""`mt translate`: the command, and what it reads and writes."""
+
+from mt.commands.translate.command import main as main

@@ -9,24 +9,24 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, TextIO
 
-from mt.alignment import Links, align, pharaoh
-from mt.choices import Precision
-from mt.commands.documents import Rows, rows_of
-from mt.commands.lines import read_groups
-from mt.commands.output import opened_output
-from mt.commands.packages import require_package
-from mt.commands.prompt import Prompt, is_asked_for, with_n_best
-from mt.commands.search_options import add_direction, aim, search_overrides
-from mt.config import Config
-from mt.devices import bf16_is_faster, keep_freed_memory
+from mt.commands.options import add_direction, aim, search_overrides
+from mt.commands.translate.documents import Rows, rows_of
+from mt.commands.translate.lines import read_groups
+from mt.commands.translate.output import opened_output
+from mt.commands.translate.prompt import Prompt, is_asked_for, with_n_best
+from mt.config.choices import Precision
+from mt.config.schema import Config
+from mt.config.search import SearchConfig
 from mt.errors import UserError
-from mt.logs import set_up_console
-from mt.markup import read_marks
-from mt.search_config import SearchConfig
-from mt.sentences import split_text
-from mt.transfer import put_back
-from mt.translation import Translation
-from mt.translator import Translator, load_run
+from mt.interop.packages import require_package
+from mt.runtime.devices import bf16_is_faster, keep_freed_memory
+from mt.runtime.logs import set_up_console
+from mt.text.markup import read_marks
+from mt.text.sentences import split_text
+from mt.translation.alignment import Links, align, pharaoh
+from mt.translation.result import Translation
+from mt.translation.tag_placement import put_back
+from mt.translation.translator import Translator, load_run
 
 log = logging.getLogger(__name__)
 WAYS = """ways of searching, each --set search.KEY=VALUE:
@@ -179,7 +179,7 @@ def describe_task(options: argparse.Namespace, search: SearchConfig) -> str:
 def use_ctranslate2(translator: Translator, options: argparse.Namespace) -> None:
     """Let CTranslate2 do the search."""
     require_package("ctranslate2")
-    from mt.export.ctranslate2_engine import CTranslate2Engine
+    from mt.interop.ctranslate2_engine import CTranslate2Engine
 
     if options.precision != "float32":
         raise UserError("--precision is for --engine torch: CTranslate2 has --quantization.")

@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from mt.data.sources import plain_suffix
+from mt.display.terminal import is_text
 from mt.errors import UserError
-from mt.text_grid import is_text
 
 
 class Rows(Protocol):

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator
 from tqdm import tqdm
 
 from mt.data.sources import decode_lines, read_lines
-from mt.progress import on_terminal
+from mt.runtime.progress import on_terminal
 
 LINES_AT_ONCE = 2000
 

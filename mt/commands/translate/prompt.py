@@ -6,12 +6,12 @@ import sys
 from dataclasses import replace
 from pathlib import Path
 
-from mt.alignment import Attention, source_attention
-from mt.choices import SearchMethod
+from mt.config.choices import SearchMethod
+from mt.config.search import SearchConfig
+from mt.display.terminal import is_text, shaded
 from mt.errors import UserError
-from mt.search_config import SearchConfig
-from mt.text_grid import is_text, shaded
-from mt.translator import Translator
+from mt.translation.alignment import Attention, source_attention
+from mt.translation.translator import Translator
 
 HELP = """A sentence is translated; below the translation stand the next best ones, with their scores. The arrow keys
 bring back what was written before.
@@ -69,7 +69,7 @@ class Prompt:
             seen = self.attention()
             return shaded(seen.weights.tolist(), seen.tgt_pieces, seen.src_pieces)
         if command == ":picture" and argument:
-            from mt.plotting import draw_attention
+            from mt.display.plotting import draw_attention
 
             seen = self.attention()
             try:

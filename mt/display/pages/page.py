@@ -15,7 +15,7 @@ from matplotlib.figure import Figure
 def environment() -> Environment:
     """Where templates are found; what is filled in cannot become markup."""
     return Environment(
-        loader=PackageLoader("mt.pages", "templates"),
+        loader=PackageLoader("mt.display.pages", "templates"),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,
