@@ -1,19 +1,30 @@
-"""The one exception a user can cause, and how close names are suggested for a misspelt one."""
+"""The exceptions that are reported in one message, without a traceback, and how."""
 
 from __future__ import annotations
 
 import difflib
+import sys
 from collections.abc import Iterable
 
 
 class UserError(Exception):
-    """Something the user can put right. Its text names the key, file or line and says what would be right.
+    """A mistake that the user can correct; the exit code is 2.
 
-    The command line prints the text without a traceback and ends with exit code 2.
+    The message names the key, file or line and says what would be right.
     """
 
 
+class WorkFailed(Exception):
+    """A failure that no input explains, such as a training that diverges; the exit code is 1."""
+
+
 def suggest(word: str, choices: Iterable[str]) -> str:
-    """`" Did you mean 'lr'?"` for the known name nearest to `word`, or an empty string."""
+    """Return `" Did you mean 'lr'?"` for the known name closest to `word`, or an empty string if none is close."""
     close = difflib.get_close_matches(word, list(choices), n=1)
     return f" Did you mean '{close[0]}'?" if close else ""
+
+
+def fail(message: str, code: int) -> int:
+    """Print an error message to standard error and return the exit code."""
+    print(f"mt: {message}", file=sys.stderr)
+    return code

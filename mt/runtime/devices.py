@@ -1,4 +1,4 @@
-"""Which device to compute on, and in which precision."""
+"""The device to compute on, and the precision that is faster there."""
 
 from __future__ import annotations
 
@@ -12,10 +12,13 @@ from mt.errors import UserError
 
 
 def choose_device(name: str = "auto", local_rank: int | None = None) -> torch.device:
-    """The named device; "auto" is the first GPU, else the CPU. Of several processes each takes the GPU of its rank.
+    """Return the named device; "auto" is the first GPU, or the CPU if there is none.
+
+    Args:
+        local_rank: the process among several on this machine; each takes the GPU of its rank.
 
     Raises:
-        UserError: there is no such device here.
+        UserError: this machine has no such device.
     """
     if name == "auto":
         name = "cuda" if torch.cuda.is_available() else "mps" if torch.backends.mps.is_available() else "cpu"
@@ -27,26 +30,26 @@ def choose_device(name: str = "auto", local_rank: int | None = None) -> torch.de
     except (RuntimeError, AssertionError, NotImplementedError) as error:
         here = [f"cuda:{i}" for i in range(torch.cuda.device_count())]
         here += ["mps"] if torch.backends.mps.is_available() else []
-        raise UserError(f"There is no device '{name}'; here are: {', '.join(['cpu', *here])}.") from error
+        raise UserError(f"There is no device '{name}'. Available: {', '.join(['cpu', *here])}.") from error
     return device
 
 
 def keep_freed_memory() -> None:
-    """Let the C library keep large blocks that were freed instead of giving them back to the system (glibc only).
+    """Make the C library keep large freed blocks instead of returning them to the system (glibc only).
 
-    A training step frees and takes tensors of the same sizes again and again. Taken from the system each time, every
-    page of them is first cleared and mapped, which costs more than the arithmetic done on them.
+    A training step frees and allocates tensors of the same sizes again and again. If they come from the system each
+    time, every page has to be cleared and mapped first, which costs more than the arithmetic on it.
     """
     if platform.libc_ver()[0] != "glibc":
         return
-    trim_threshold, mmap_max = -1, -4  # names of mallopt's parameters, from malloc.h
+    trim_threshold, mmap_max = -1, -4  # parameters of mallopt, from malloc.h
     libc = ctypes.CDLL(None)
     libc.mallopt(mmap_max, 0)
     libc.mallopt(trim_threshold, 2**31 - 1)
 
 
 def bf16_is_faster(device: torch.device) -> bool:
-    """Whether matrix products in bfloat16 take at most two thirds of float32's time: measured, where it is a CPU."""
+    """Return whether bfloat16 matrix products take at most two thirds of float32's time; measured on a CPU."""
     if device.type == "cuda":
         return bool(torch.cuda.is_bf16_supported(including_emulation=False))
     if device.type != "cpu":

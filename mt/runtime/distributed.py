@@ -1,6 +1,6 @@
-"""Several processes that train one model: who is who, sums over all, and the model's gradients or parts shared out.
+"""Several processes that train one model: ranks, sums over all processes, and how gradients or weights are shared.
 
-`torchrun` starts the processes and tells each its place in environment variables; without it there is one.
+`torchrun` starts the processes and describes each in environment variables. Without it, there is one process.
 """
 
 from __future__ import annotations
@@ -21,31 +21,31 @@ from torch.nn.parallel import DistributedDataParallel
 
 T = TypeVar("T")
 PATIENCE = timedelta(days=1)
-"""How long one waits for another: rank 0 may prepare a large corpus. `torchrun` ends all when one dies."""
+"""How long a process waits for another: rank 0 may prepare a large corpus. `torchrun` ends all when one dies."""
 
 
 class StoppedElsewhere(Exception):
-    """Another process has failed, and has said why."""
+    """Another process has failed and has reported why."""
 
 
 @dataclass(frozen=True)
 class World:
-    """The processes that train together, as one of them sees it. All of them call each method here, or none."""
+    """The processes that train together, seen from one of them. Every process must call each method, or none."""
 
     rank: int = 0
     size: int = 1
     local_rank: int = 0
-    """among the processes of this machine"""
+    """rank among the processes of this machine"""
     control: Any = None
-    """a gloo group for numbers that are on the CPU, so that no GPU is waited for"""
+    """a gloo group for numbers on the CPU, so that no process waits for a GPU"""
 
     @property
     def is_main(self) -> bool:
-        """Whether this is the process that writes and reports."""
+        """True in the process that writes and reports."""
         return self.rank == 0
 
     def sum(self, values: Sequence[float]) -> list[float]:
-        """Each of some numbers, summed over all processes."""
+        """Sum each of the numbers over all processes."""
         if self.size == 1:
             return list(values)
         total = torch.tensor(values, dtype=torch.float64)
@@ -53,7 +53,7 @@ class World:
         return total.tolist()
 
     def gather(self, value: T) -> list[T]:
-        """What each process has, by rank."""
+        """Return the value of each process, by rank."""
         if self.size == 1:
             return [value]
         values: list[Any] = [None] * self.size
@@ -61,18 +61,18 @@ class World:
         return values
 
     def wait(self) -> None:
-        """Until all are here."""
+        """Block until every process has reached this point."""
         if self.size > 1:
             dist.barrier(group=self.control)
 
     @contextmanager
     def main_first(self) -> Iterator[None]:
-        """Within this context rank 0 goes first, then the first of each other machine, then the others.
+        """Run the block in rank 0, then in the first process of each other machine, then in the rest.
 
-        What the first makes, the later ones find ready in the run folder and on their disk.
+        Later processes find what the earlier ones wrote to the run folder and to their disk.
 
         Raises:
-            StoppedElsewhere: a process has failed in its turn, or before it.
+            StoppedElsewhere: a process failed in its turn or before it.
         """
         turn = 0 if self.rank == 0 else 1 if self.local_rank == 0 else 2
         for _ in range(turn):
@@ -87,7 +87,7 @@ class World:
 
     @contextmanager
     def all_at_once(self) -> Iterator[None]:
-        """Within this context each does its share; none goes on before all have.
+        """Run the block in all processes together; none continues before all have finished it.
 
         Raises:
             StoppedElsewhere: another process has failed.
@@ -109,15 +109,15 @@ ALONE = World()
 
 @cache
 def start_world(use_gpu: bool) -> World:
-    """Join the other processes that `torchrun` has started; without it there are none."""
+    """Join the processes that `torchrun` has started; return a world of one process without it."""
     size = int(os.environ.get("WORLD_SIZE", "1"))
-    if size == 1 or not {"RANK", "LOCAL_RANK", "MASTER_ADDR"} <= os.environ.keys():  # a cluster's own variable, perhaps
+    if size == 1 or not {"RANK", "LOCAL_RANK", "MASTER_ADDR"} <= os.environ.keys():  # WORLD_SIZE of a cluster, perhaps
         return ALONE
     rank, local_rank = int(os.environ["RANK"]), int(os.environ["LOCAL_RANK"])
     if not dist.is_initialized():
         store, _, _ = next(dist.rendezvous("env://", timeout=PATIENCE))  # type: ignore[attr-defined]
         if os.environ.get("GROUP_WORLD_SIZE") == "1":
-            # On one machine torchrun's store outlives a restart (pytorch issue 135712): leave old addresses alone.
+            # On one machine torchrun's store outlives a restart (pytorch issue 135712): ignore its old addresses.
             store = dist.PrefixStore(os.environ.get("TORCHELASTIC_RESTART_COUNT", "0"), store)  # type: ignore[attr-defined]
         backend = "nccl" if use_gpu else "gloo"
         dist.init_process_group(backend, store=store, rank=rank, world_size=size, timeout=PATIENCE)
@@ -128,16 +128,19 @@ def start_world(use_gpu: bool) -> World:
 def distribute(
     module: nn.Module, layers: Sequence[nn.Module], strategy: str, world: World, drops_layers: bool = False
 ) -> nn.Module:
-    """Let the processes share the training of `module`: "ddp" has a whole copy in each, "fsdp" a part of each layer.
+    """Let the processes share the training of `module`.
 
-    With "fsdp" the parameters of `module` become parts of themselves in place. `drops_layers`: in some steps some
-    parameters have no part in the loss ("ddp" only).
+    Args:
+        layers: the units that "fsdp" splits.
+        strategy: "ddp" keeps a whole copy in each process; "fsdp" splits every layer and turns the parameters of
+            `module` into shards in place.
+        drops_layers: some parameters take no part in the loss of some steps ("ddp" only).
     """
     if world.size == 1:
         return module
     if strategy == "ddp":
         return DistributedDataParallel(module, gradient_as_bucket_view=True, find_unused_parameters=drops_layers)
-    from torch.distributed.fsdp import fully_shard  # here and below: takes longer to import than all of mt
+    from torch.distributed.fsdp import fully_shard  # imported here and below: slower to import than all of mt
 
     for layer in layers:
         fully_shard(layer)
@@ -145,8 +148,8 @@ def distribute(
     return module
 
 
-def sharded_parts(module: nn.Module) -> list[Any]:
-    """The parts of a module, itself first, that "fsdp" shares out; none without it."""
+def sharded_modules(module: nn.Module) -> list[Any]:
+    """Return the modules that "fsdp" has split, `module` itself first; an empty list without it."""
     if "torch.distributed.fsdp" not in sys.modules:
         return []
     from torch.distributed.fsdp import FSDPModule
@@ -155,9 +158,9 @@ def sharded_parts(module: nn.Module) -> list[Any]:
 
 
 def without_sync(module: nn.Module, active: bool) -> AbstractContextManager[None]:
-    """While `active`, gradients are only added up in each process; the backward pass after it shares them all."""
-    if parts := sharded_parts(module):
-        parts[0].set_requires_gradient_sync(not active)
+    """While `active`, only accumulate gradients in each process; the next backward pass shares the sum."""
+    if sharded := sharded_modules(module):
+        sharded[0].set_requires_gradient_sync(not active)
     elif active and isinstance(module, DistributedDataParallel):
         return module.no_sync()
     return nullcontext()
@@ -165,32 +168,32 @@ def without_sync(module: nn.Module, active: bool) -> AbstractContextManager[None
 
 @contextmanager
 def gathered(module: nn.Module) -> Iterator[None]:
-    """Within this context each process has the whole parameters of a module that it otherwise has a part of."""
-    parts = sharded_parts(module)
-    for part in parts:
+    """Give each process the whole parameters of a module, of which it otherwise holds a shard, within this context."""
+    sharded = sharded_modules(module)
+    for part in sharded:
         part.set_reshard_after_forward(False, recurse=False)
         part.unshard()
     try:
         yield
     finally:
-        for part in parts:
+        for part in sharded:
             part.set_reshard_after_forward(part is not module, recurse=False)  # as `fully_shard` leaves them
             part.reshard()
 
 
-def is_part(tensor: Tensor) -> bool:
-    """Whether other processes hold the rest of this tensor."""
+def is_shard(tensor: Tensor) -> bool:
+    """Return whether other processes hold the rest of this tensor."""
     return type(tensor) not in (Tensor, nn.Parameter)
 
 
 def whole(tensor: Tensor) -> Tensor:
-    """A tensor with the parts that the other processes hold; all of them must ask."""
-    return tensor.full_tensor() if is_part(tensor) else tensor  # type: ignore[attr-defined]
+    """Return a tensor together with the shards of the other processes, all of which must call this."""
+    return tensor.full_tensor() if is_shard(tensor) else tensor  # type: ignore[attr-defined]
 
 
-def part_like(tensor: Tensor, like: Tensor) -> Tensor:
-    """The part of a whole tensor that this process holds, shared out as `like` is."""
-    if not is_part(like) or tensor.shape != like.shape:
+def shard_like(tensor: Tensor, like: Tensor) -> Tensor:
+    """Return this process's shard of a whole tensor, split as `like` is."""
+    if not is_shard(like) or tensor.shape != like.shape:
         return tensor
     from torch.distributed.tensor import DTensor, distribute_tensor
 

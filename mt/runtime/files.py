@@ -1,4 +1,4 @@
-"""Files and folders that are written whole or not at all: a temporary name, fsync, rename."""
+"""Files: written whole or not at all, and read line by line, compressed or not."""
 
 from __future__ import annotations
 
@@ -7,13 +7,20 @@ import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import BinaryIO
+
+import fsspec
+
+from mt.errors import UserError
+
+COMPRESSIONS = (".gz", ".bz2", ".xz")
 
 
 @contextmanager
 def replacing(path: Path) -> Iterator[Path]:
-    """Give a temporary path to write a file or a folder at; when the block ends well, it becomes `path`.
+    """Yield a temporary path for a file or folder, and rename it to `path` when the block succeeds.
 
-    Where the block fails, `path` stays as it was and nothing else is left.
+    If the block fails, `path` is left as it was and the temporary is deleted.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
@@ -21,7 +28,7 @@ def replacing(path: Path) -> Iterator[Path]:
         yield temporary
         for file in [temporary, *temporary.rglob("*")] if temporary.is_dir() else [temporary]:
             sync(file)
-        if path.is_dir():  # rename cannot replace a folder that has something in it
+        if path.is_dir():  # rename cannot replace a folder that is not empty
             remove(path)
         temporary.rename(path)
         sync(path.parent)
@@ -30,7 +37,7 @@ def replacing(path: Path) -> Iterator[Path]:
 
 
 def sync(path: Path) -> None:
-    """Wait until the disk has the file's, or the folder's, content."""
+    """Wait until the content of a file or folder is on the disk."""
     descriptor = os.open(path, os.O_RDONLY)
     try:
         os.fsync(descriptor)
@@ -39,7 +46,7 @@ def sync(path: Path) -> None:
 
 
 def remove(path: Path) -> None:
-    """Delete a file or a folder with all in it, if it is there."""
+    """Delete a file, or a folder with everything in it, if it exists."""
     if path.is_dir():
         shutil.rmtree(path)
     else:
@@ -47,13 +54,13 @@ def remove(path: Path) -> None:
 
 
 def remove_leftovers(folder: Path) -> None:
-    """Delete what a killed process has left under temporary names."""
+    """Delete the temporary files that a killed process left behind."""
     for temporary in folder.rglob(".*.tmp"):
         remove(temporary)
 
 
 def write_text(path: Path, text: str) -> None:
-    """Write a text file whole or not at all."""
+    """Write a text file in UTF-8, whole or not at all."""
     write_bytes(path, text.encode())
 
 
@@ -61,3 +68,37 @@ def write_bytes(path: Path, content: bytes) -> None:
     """Write a file whole or not at all."""
     with replacing(path) as temporary:
         temporary.write_bytes(content)
+
+
+def plain_suffix(path: Path) -> str:
+    """Return a file's suffix without that of a compression: `.tsv` for `a.tsv.gz`."""
+    return path.with_suffix("").suffix if path.suffix in COMPRESSIONS else path.suffix
+
+
+def read_lines(path: Path) -> Iterator[str]:
+    """Yield the lines of a UTF-8 file without their ends; only a line feed ends a line.
+
+    Raises:
+        UserError: the compressed file is damaged, or a line is not UTF-8.
+    """
+    try:
+        with fsspec.open(str(path), "rb", compression="infer") as stream:
+            yield from decode_lines(stream, str(path))
+    except (EOFError, OSError) as error:  # a truncated or damaged compressed file
+        if isinstance(error, OSError) and error.errno is not None:
+            raise
+        raise UserError(f"{path} is damaged: {error}.") from error
+
+
+def decode_lines(stream: BinaryIO, name: str) -> Iterator[str]:
+    """Yield the lines of a binary stream as text.
+
+    Raises:
+        UserError: a line is not UTF-8; the message gives its number.
+    """
+    for number, line in enumerate(stream, start=1):
+        try:
+            text = line.decode("utf-8-sig" if number == 1 else "utf-8")
+        except UnicodeDecodeError as error:
+            raise UserError(f"{name}, line {number}: not UTF-8 ({error.reason} at byte {error.start + 1}).") from None
+        yield text.rstrip("\r\n")

@@ -12,10 +12,10 @@ from tqdm import tqdm
 
 
 class ConsoleHandler(logging.Handler):
-    """Prints to standard error, above a progress bar if there is one."""
+    """A handler that prints to standard error, above a progress bar if there is one."""
 
     def emit(self, record: logging.LogRecord) -> None:
-        """Print the message; a warning says that it is one."""
+        """Print the message; a warning starts with "Warning:"."""
         prefix = "Warning: " if record.levelno >= logging.WARNING else ""
         tqdm.write(prefix + self.format(record), file=sys.stderr)
 
@@ -28,14 +28,14 @@ def set_up_console() -> None:
     logger.handlers = [ConsoleHandler()]
 
 
-def quiet() -> None:
-    """Leave saying what goes on to another process; errors are still said."""
+def silence_messages() -> None:
+    """Log errors only: of several processes, one reports."""
     logging.getLogger("mt").setLevel(logging.ERROR)
 
 
 @contextmanager
 def log_file(path: Path) -> Iterator[None]:
-    """Within this context, messages go to the file too, with the time."""
+    """Also write messages to a file, with the time, while the context lasts."""
     logger = logging.getLogger("mt")
     handler = logging.FileHandler(path, encoding="utf-8")
     handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))

@@ -1,4 +1,4 @@
-"""Progress for people: a bar where standard error is a terminal, plain lines elsewhere."""
+"""Progress of a training: a bar if standard error is a terminal, plain lines otherwise."""
 
 from __future__ import annotations
 
@@ -13,17 +13,17 @@ log = logging.getLogger(__name__)
 
 
 def on_terminal() -> bool:
-    """Whether standard error is a terminal, and this process the one of several that reports."""
+    """Return whether standard error is a terminal and this process is the one that reports."""
     return sys.stderr.isatty() and os.environ.get("RANK", "0") == "0"
 
 
 def describe_seconds(seconds: float) -> str:
-    """As `1:02:03` or `02:03`."""
+    """Format a duration as `1:02:03` or `02:03`."""
     return str(tqdm.format_interval(seconds))
 
 
 class TrainingProgress:
-    """Step, loss, speed and time left."""
+    """Display of the step, the loss, the speed and the time left."""
 
     def __init__(self, step: int, max_steps: int | None) -> None:
         self.bar: tqdm[NoReturn] | None = None
@@ -37,20 +37,20 @@ class TrainingProgress:
             )
 
     def advance(self) -> None:
-        """One more step is done."""
-        if self.bar:
+        """Count one more step."""
+        if self.bar is not None:  # a bar without a total has no truth value
             self.bar.update()
 
     def report(self, step: int, loss: float, tokens_per_second: float, seconds_left: float | None) -> None:
         """Show the newest figures."""
         left = "unknown" if seconds_left is None else describe_seconds(seconds_left)
         text = f"loss {loss:.3f}, {tokens_per_second:,.0f} target tokens/s, {left} left"
-        if self.bar:
+        if self.bar is not None:
             self.bar.set_postfix_str(text)
         else:
             log.info("step %d: %s", step, text)
 
     def close(self) -> None:
-        """Leave the terminal as it was."""
-        if self.bar:
+        """Restore the terminal."""
+        if self.bar is not None:
             self.bar.close()

@@ -1,4 +1,4 @@
-"""Seeds for what is drawn at random: functions of where training is, so that no generator's state need be saved."""
+"""Seeds as functions of the position in training, so that no generator's state has to be saved."""
 
 from __future__ import annotations
 
@@ -6,6 +6,6 @@ import numpy as np
 
 
 def derive_seed(*numbers: int) -> int:
-    """A seed of 64 bits out of some numbers, not negative; neighbouring numbers give unlike seeds."""
+    """Return a non-negative 64-bit seed for some numbers; neighbouring numbers give unrelated seeds."""
     (state,) = np.random.SeedSequence(numbers).generate_state(1, np.uint64)
     return int(state)

@@ -1,4 +1,4 @@
-"""Ctrl-C and SIGTERM, noticed where stopping is safe."""
+"""Ctrl-C and SIGTERM, handled at points where stopping is safe."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ STOPPING = (signal.SIGINT, signal.SIGTERM)
 
 
 class Interrupted(Exception):
-    """Training was asked to stop. `exit_code` is the shell's: 130 or 143."""
+    """A request to stop. `exit_code` is the shell's: 130 or 143."""
 
     def __init__(self, signal_number: int) -> None:
         super().__init__(signal.Signals(signal_number).name)
@@ -19,13 +19,13 @@ class Interrupted(Exception):
         self.exit_code = 128 + signal_number
 
     def __reduce__(self) -> tuple[type[Interrupted], tuple[int]]:
-        return Interrupted, (self.signal_number,)  # so that another process can be told
+        return Interrupted, (self.signal_number,)  # so that it can be sent to another process
 
 
 class StopSignals:
-    """Within this context SIGINT and SIGTERM are only noted, however often they come: no save is cut short.
+    """A context in which SIGINT and SIGTERM are only recorded, however many arrive, so that no save is cut short.
 
-    What has come to this process is one thing; what all processes know has come to any of them is another.
+    `received` is the signal of this process. `agreed` is one that every process knows about.
     """
 
     def __init__(self) -> None:
@@ -35,7 +35,7 @@ class StopSignals:
 
     def __enter__(self) -> StopSignals:
         for number in STOPPING:
-            self._previous[number] = signal.signal(number, self._note)
+            self._previous[number] = signal.signal(number, self._record)
         return self
 
     def __exit__(
@@ -44,23 +44,23 @@ class StopSignals:
         for number, handler in self._previous.items():
             signal.signal(number, handler)
 
-    def _note(self, number: int, frame: FrameType | None) -> None:
+    def _record(self, number: int, frame: FrameType | None) -> None:
         self.received = number
 
     def counts(self) -> list[float]:
-        """For each signal 1 if it has come, to be summed over processes."""
+        """Return 1 for the received signal and 0 for the other, to be summed over the processes."""
         return [float(self.received == number) for number in STOPPING]
 
-    def share(self, counts: Sequence[float]) -> None:
-        """Know of a signal that has come to any process, as `counts` summed tell."""
+    def agree(self, counts: Sequence[float]) -> None:
+        """Take the sum of `counts` over all processes as the agreed signal."""
         self.agreed = next((number for number, count in zip(STOPPING, counts, strict=True) if count), None)
 
     def check(self) -> None:
-        """Raise `Interrupted` if a signal has come to this process."""
+        """Raise `Interrupted` if this process has received a signal."""
         if self.received is not None:
             raise Interrupted(self.received)
 
     def check_agreed(self) -> None:
-        """Raise `Interrupted` if all know of a signal: all of them raise it after the same step."""
+        """Raise `Interrupted` if the processes have agreed on a signal; all of them raise it after the same step."""
         if self.agreed is not None:
             raise Interrupted(self.agreed)
