@@ -1,1 +1,1 @@
-"""The typed configuration and its checks."""
+"""The typed configuration: its schema, its checks, and how it is read from a file."""

@@ -1,4 +1,4 @@
-"""Checks of configured values; each says the key and what would be right."""
+"""Checks of configured values. Every message names the key and says what would be right."""
 
 from __future__ import annotations
 
@@ -14,17 +14,17 @@ def require(condition: bool, message: str) -> None:
 
 
 def require_positive(section: str, config: object, *names: str) -> None:
-    """Raise `UserError` for the first of the named fields that is set and below or equal to zero."""
+    """Raise `UserError` for the first of the named fields that is set but not a finite number above 0."""
     for name in names:
         value = getattr(config, name)
         require(value is None or 0 < value < inf, f"{section}.{name}={value} must be a number above 0.")
 
 
 def require_not_negative(section: str, config: object, *names: str) -> None:
-    """Raise `UserError` for the first of the named fields that is negative or no finite number."""
+    """Raise `UserError` for the first of the named fields that is negative or not finite."""
     for name in names:
         value = getattr(config, name)
-        require(0 <= value < inf, f"{section}.{name}={value} must be a number, and not negative.")
+        require(0 <= value < inf, f"{section}.{name}={value} must be a number, 0 or above.")
 
 
 def require_fraction(section: str, config: object, *names: str) -> None:

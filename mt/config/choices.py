@@ -1,4 +1,4 @@
-"""The named choices that a configuration offers."""
+"""The named choices that the configuration offers."""
 
 from __future__ import annotations
 
@@ -6,14 +6,14 @@ from enum import Enum
 
 
 class ModelType(Enum):
-    """SentencePiece's ways of choosing pieces."""
+    """Algorithms by which SentencePiece chooses subword pieces."""
 
     unigram = "unigram"
     bpe = "bpe"
 
 
 class Duplicates(Enum):
-    """Which pairs of a corpus count as one."""
+    """Pairs of a corpus that count as duplicates of an earlier pair."""
 
     none = "none"
     exact = "exact"
@@ -28,7 +28,7 @@ class Norm(Enum):
 
 
 class Positions(Enum):
-    """How the order of tokens reaches the model."""
+    """How the model learns the order of tokens."""
 
     sinusoidal = "sinusoidal"
     learned = "learned"
@@ -62,7 +62,7 @@ class Schedule(Enum):
 
 
 class Precision(Enum):
-    """What matrix products are computed in; auto: whichever is faster here."""
+    """The number format of matrix products; auto chooses the faster one on this machine."""
 
     auto = "auto"
     float32 = "float32"
@@ -70,14 +70,14 @@ class Precision(Enum):
 
 
 class Strategy(Enum):
-    """How several processes share a model: a whole copy in each, or a part of every layer in each."""
+    """How several processes hold a model: a whole copy in each (ddp), or a shard of every layer in each (fsdp)."""
 
     ddp = "ddp"
     fsdp = "fsdp"
 
 
 class StoppingMetric(Enum):
-    """What validation decides by."""
+    """The validation figure by which models are compared."""
 
     loss = "loss"
     bleu = "bleu"
@@ -85,7 +85,7 @@ class StoppingMetric(Enum):
 
 
 class Part(Enum):
-    """Parts of a model that can be kept as they are."""
+    """Parts of a model that can be frozen."""
 
     encoder = "encoder"
     decoder = "decoder"
@@ -96,7 +96,7 @@ class Part(Enum):
 
 
 class LengthNorm(Enum):
-    """What the log-probabilities of translations are divided by before they are compared (`mt.search.hypotheses`)."""
+    """The divisor of log-probabilities when hypotheses of different lengths are compared (`mt.search.hypotheses`)."""
 
     gnmt = "gnmt"
     average = "average"
@@ -104,14 +104,14 @@ class LengthNorm(Enum):
 
 
 class SearchMethod(Enum):
-    """The ways of searching in `mt.search`."""
+    """The search algorithms of `mt.search`."""
 
     beam = "beam"
     sample = "sample"
 
 
 class Utility(Enum):
-    """What minimum Bayes risk decoding compares translations by."""
+    """The similarity that minimum Bayes risk decoding maximises."""
 
     chrf = "chrf"
     bleu = "bleu"

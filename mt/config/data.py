@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, fields
 from math import inf
 from typing import Any, Optional
 
@@ -11,25 +11,27 @@ from omegaconf import MISSING
 
 from mt.config.checks import require, require_fraction, require_positive
 from mt.config.choices import Duplicates
+from mt.config.facts import section, setting
 from mt.errors import UserError, suggest
 
 
 @dataclass
 class CleanConfig:
-    """Which pairs of the training data are left out, besides those with an empty side and those above max_len."""
+    """Pairs to drop from the training data, besides those with an empty side and those longer than max_len."""
 
     max_ratio: Optional[float] = None  # noqa: UP045
-    """The longer side has more than so many times the pieces of the shorter; 3 is usual."""
+    """Drop a pair if one side has more than this many times the pieces of the other; usually 3."""
     identical: bool = False
-    """Both sides are the same: a copy that nobody translated."""
+    """Drop a pair whose sides are the same: a copy that nobody translated."""
     control: bool = False
-    """Control characters, or U+FFFD."""
+    """Drop a pair that contains control characters or U+FFFD."""
     language: bool = False
-    """A side of 20 characters or more is in another language, as py3langid sees it: some thousand pairs a second."""
+    """Drop a pair if py3langid identifies another language in a side of 20 characters or more; a few thousand pairs are
+    checked each second."""
     duplicates: Duplicates = Duplicates.none
-    """exact: a pair that came before in the same corpus; near: also one that has the same letters."""
+    """exact: drop a pair that occurred before in the same corpus; near: also one that has the same letters."""
     overlap: bool = False
-    """The source is in a test set."""
+    """Drop a pair whose source is in a test set."""
 
     def __post_init__(self) -> None:
         require(
@@ -39,45 +41,50 @@ class CleanConfig:
 
 @dataclass
 class NoiseConfig:
-    """Noise on the source of the training data, other noise each time: the model learns to take such text."""
+    """Noise on the source of the training data, different in every epoch, to make the model robust."""
 
     typos: float = 0.0
-    """Probability that a word of three letters or more has a letter dropped, doubled or swapped with the next; 0.03."""
+    """Probability that a letter of a word of three or more is dropped, doubled or swapped; usually 0.03."""
     case: float = 0.0
-    """Probability that a sentence is all in small letters, or all in capitals; 0.05."""
+    """Probability that a sentence is set in lower case or in capitals; usually 0.05."""
     punctuation: float = 0.0
-    """Probability that a sentence loses its punctuation; 0.1."""
+    """Probability that a sentence loses its punctuation; usually 0.1."""
 
     def __post_init__(self) -> None:
         require_fraction("data.noise", self, "typos", "case", "punctuation")
 
+    @property
+    def is_active(self) -> bool:
+        """True if any kind of noise is on."""
+        return any((self.typos, self.case, self.punctuation))
+
 
 @dataclass
 class DataConfig:
-    """Where the parallel text is; `mt.data.sources` says what a source may look like."""
+    """The parallel text; `mt.data.sources` lists the forms of a source."""
 
     src_lang: str = MISSING
     tgt_lang: str = MISSING
     train: Any = MISSING
-    """A source, or a list of them; or a list of {path: SOURCE, weight: 1, tag: NAME, src_lang: …, tgt_lang: …}, each
-    pair of which comes `weight` times an epoch."""
+    """A source or a list of sources; or a list of {path: SOURCE, weight: 1, tag: NAME, src_lang: …, tgt_lang: …}. Each
+    pair of such an entry is used `weight` times in an epoch."""
     valid: Any = MISSING
-    test: Any = None
+    test: Any = setting(None, may_change=True)
     """A mapping from a test set's name to its source."""
     temperature: Optional[float] = None  # noqa: UP045
-    """The corpora of a list of mappings are drawn from by their size to the power of 1/temperature, times weight;
-    null, or 1: by their size; larger: small ones come more often."""
+    """Sample the corpora of a list of mappings by their size to the power of 1/temperature, times weight. null or 1: by
+    size; larger values use small corpora more often."""
     stages: Any = None
-    """A list of {until_step: N, weights: [1, 0]}, or with until_epoch: other weights, for the corpora in order, until
-    that step, or until so many epochs are over. With each stage a new epoch begins."""
+    """A list of {until_step: N, weights: [1, 0]}, or with until_epoch: other weights for the corpora, in order, until
+    that step or until that many epochs are over. A new stage starts a new epoch."""
     language_tags: bool = False
-    """Put a mark of the target language before each source: one model then translates into several."""
+    """Put a tag of the target language before each source: one model then translates into several languages."""
     max_len: int = 256
-    """Longest side of a pair in subword pieces, end mark not counted; longer pairs are left out of training."""
-    clean: CleanConfig = field(default_factory=CleanConfig)
-    noise: NoiseConfig = field(default_factory=NoiseConfig)
-    cache_dir: Optional[str] = None  # noqa: UP045
-    """Where encoded corpora are kept; null: with the other caches of Hugging Face datasets."""
+    """Longest side of a training pair in subword pieces, without the end mark; longer pairs are dropped."""
+    clean: CleanConfig = section(CleanConfig)
+    noise: NoiseConfig = section(NoiseConfig)
+    cache_dir: Optional[str] = setting(None, may_change=True)  # noqa: UP045
+    """Folder for encoded corpora; null: the cache of Hugging Face datasets."""
 
     def __post_init__(self) -> None:
         require_positive("data", self, "max_len", "temperature")
@@ -85,7 +92,10 @@ class DataConfig:
         if not isinstance(self.test, dict):
             raise UserError(f"data.test={self.test!r} must name its test sets: 'data.test={{NAME: CORPUS}}'.")
         for name, source in self.test.items():
-            require(bool(re.fullmatch(r"\w[\w.-]*", str(name))), f"data.test.{name}: '{name}' is no plain name.")
+            require(
+                bool(re.fullmatch(r"\w[\w.-]*", str(name))),
+                f"data.test.{name}: '{name}' must be a plain name of letters, digits, '.', '_' and '-'.",
+            )
             source_list(f"data.test.{name}", source)
         if self.valid != MISSING:
             source_list("data.valid", self.valid)
@@ -95,12 +105,12 @@ class DataConfig:
                 require(
                     len(stage.weights) == n_corpora,
                     f"data.stages: {len(stage.weights)} weights until {stage.end}, but data.train has "
-                    f"{n_corpora} corpora with weights.",
+                    f"{n_corpora} weighted corpora.",
                 )
 
     @property
     def tags(self) -> list[str]:
-        """The marks that stand before sources."""
+        """The tags that stand before the sources of the training data: of languages, then of domains."""
         sources = training_sources(self.train)
         languages = [language_tag(source.tgt_lang or self.tgt_lang) for source in sources if self.language_tags]
         return list(dict.fromkeys([*languages, *(domain_tag(source.tag) for source in sources if source.tag)]))
@@ -111,48 +121,49 @@ class TrainingSource:
     """An entry of `data.train`."""
 
     path: Any
-    """a source or a list of them"""
+    """a source or a list of sources"""
     weight: float = 1.0
-    """how often each pair comes in an epoch"""
+    """how often each pair is used in an epoch"""
     tag: str | None = None
+    """the domain, as a plain word"""
     src_lang: str | None = None
-    """null: data.src_lang"""
+    """None: data.src_lang"""
     tgt_lang: str | None = None
 
 
 @dataclass(frozen=True)
 class Stage:
-    """Weights of the corpora, and how long they hold; one that says no end holds for good."""
+    """Weights of the corpora, and how long they hold; a stage without an end never ends."""
 
     weights: list[float]
     until_step: int | None = None
     until_epoch: int | None = None
 
     def holds(self, step: int, epoch: int) -> bool:
-        """Whether it does for the update after `step`, when so many epochs are over."""
+        """Return whether the stage covers the update after `step`, with `epoch` epochs completed."""
         return step < (self.until_step or inf) and epoch < (self.until_epoch or inf)
 
     @property
     def end(self) -> str:
-        """Its end, for messages."""
+        """Its end in words, for messages."""
         return f"step {self.until_step}" if self.until_step else f"epoch {self.until_epoch}"
 
 
 def language_tag(lang: str) -> str:
-    """The mark of a target language."""
+    """Return the tag of a target language."""
     return f"<2{lang}>"
 
 
 def domain_tag(name: str) -> str:
-    """The mark of a corpus."""
+    """Return the tag of a domain."""
     return f"<{name}>"
 
 
 def source_list(key: str, value: Any) -> list[str]:
-    """A source or a list of sources as a list.
+    """Return a source or a list of sources as a list.
 
     Raises:
-        UserError: `value` is neither; `key` is named.
+        UserError: `value` is neither; the message names `key`.
     """
     sources = [value] if isinstance(value, str) else value
     if (
@@ -165,7 +176,7 @@ def source_list(key: str, value: Any) -> list[str]:
 
 
 def training_sources(value: Any) -> list[TrainingSource]:
-    """`data.train`: plain sources are one entry, all together.
+    """Return the entries of `data.train`; plain sources together are one entry.
 
     Raises:
         UserError: an entry is malformed.
@@ -176,7 +187,11 @@ def training_sources(value: Any) -> list[TrainingSource]:
 
 
 def read_source(key: str, entry: Any) -> TrainingSource:
-    """One entry of `data.train`."""
+    """Check one entry of `data.train` and return it.
+
+    Raises:
+        UserError: the entry is malformed; the message names `key`.
+    """
     if not isinstance(entry, dict):
         return TrainingSource(source_list(key, entry))
     known = [known.name for known in fields(TrainingSource)]
@@ -193,10 +208,10 @@ def read_source(key: str, entry: Any) -> TrainingSource:
 
 
 def training_stages(value: Any) -> list[Stage]:
-    """`data.stages`, in order.
+    """Return the stages of `data.stages`, in order.
 
     Raises:
-        UserError: an entry is malformed, or they are not in order.
+        UserError: an entry is malformed, or the ends do not ascend.
     """
     entries = [] if value is None else value
     form = "{until_step: N, weights: [1, 0]}, or with until_epoch"
@@ -222,5 +237,5 @@ def training_stages(value: Any) -> list[Stage]:
 
 
 def is_weight(value: Any) -> bool:
-    """Whether a value can be a weight."""
+    """Return whether a value is a finite number, 0 or above."""
     return isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value < float("inf")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import fields, is_dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any, get_type_hints
 
@@ -11,32 +12,31 @@ import yaml
 from omegaconf import OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
+from mt.config.facts import keys_where
 from mt.config.schema import Config
+from mt.config.search import SearchConfig
 from mt.errors import UserError, suggest
-
-TEXTS = ("search.required", "search.forbidden")
-"""Lists of phrases."""
 
 
 def save_config(config: Config, path: Path) -> None:
-    """Write `config` as YAML."""
+    """Write a configuration as YAML."""
     path.write_text(OmegaConf.to_yaml(OmegaConf.structured(config)), encoding="utf-8")
 
 
 def load_config(path: Path, overrides: list[str] | None = None) -> Config:
-    """Read a configuration that `save_config` wrote, with `KEY=VALUE` overrides on top. No value is interpolated.
+    """Read a configuration that `save_config` wrote, and apply `KEY=VALUE` overrides. No value is interpolated.
 
     Raises:
-        UserError: the file is missing, damaged, or has keys or values that the schema does not know.
+        UserError: the file is missing or damaged, or has keys or values that the schema does not know.
     """
     try:
         text = path.read_text(encoding="utf-8")
         values = yaml.safe_load(text)
         if not isinstance(values, dict) or "${" in text:
-            raise UserError(f"{path} is no configuration that mt has written.")
+            raise UserError(f"{path} is not a configuration that mt has written.")
         merged = OmegaConf.merge(OmegaConf.structured(Config), values)
     except FileNotFoundError:
-        raise UserError(f"{path} is missing: {path.parent} is no run folder of `mt train`.") from None
+        raise UserError(f"{path} is missing: {path.parent} is not a run folder of `mt train`.") from None
     except (OmegaConfBaseException, yaml.YAMLError, UnicodeDecodeError) as error:
         raise UserError(f"{path}: {str(error).splitlines()[0]}") from error
     for override in overrides or []:
@@ -46,15 +46,30 @@ def load_config(path: Path, overrides: list[str] | None = None) -> Config:
     return config
 
 
+def flatten(config: Config) -> dict[str, Any]:
+    """Return every value of a configuration under its dotted key; enums by name."""
+    flat: dict[str, Any] = {}
+
+    def walk(prefix: str, value: Any) -> None:
+        if isinstance(value, dict) and value:
+            for key, inner in value.items():
+                walk(f"{prefix}.{key}" if prefix else str(key), inner)
+        else:
+            flat[prefix] = value
+
+    walk("", OmegaConf.to_container(OmegaConf.structured(config), enum_to_str=True))
+    return flat
+
+
 def apply_override(config: Any, override: str) -> None:
     """Set one `section.key=value` in an OmegaConf configuration.
 
     Raises:
-        UserError: the form, the key or the value is wrong; near names are suggested.
+        UserError: the form, the key or the value is wrong; similar names are suggested.
     """
     key, equals, value = override.partition("=")
     if not equals or "${" in value:
-        raise UserError(f"'{override}' is not of the form KEY=VALUE, as in search.beam_size=5.")
+        raise UserError(f"'{override}' is not of the form KEY=VALUE, such as search.beam_size=5.")
     check_key(key)
     try:
         OmegaConf.update(config, key, read_value(key, value))
@@ -62,21 +77,27 @@ def apply_override(config: Any, override: str) -> None:
         raise UserError(f"{key}: {str(error).splitlines()[0]}") from error
 
 
+@cache
+def text_keys() -> tuple[str, ...]:
+    """Return the keys whose value is a list of phrases."""
+    return keys_where("holds_text", SearchConfig, "search.", default=False)
+
+
 def read_value(key: str, value: str) -> Any:
-    """A value as YAML has it; in a list of texts, everything is one: `no` is a word there, and 10:30 a time of day."""
-    if key not in TEXTS:
+    """Parse a value as YAML; in a list of phrases everything is text, such as `no` and 10:30."""
+    if key not in text_keys():
         return yaml.safe_load(value)
-    texts = yaml.load(value, Loader=yaml.BaseLoader)
-    if not isinstance(texts, list):
+    phrases = yaml.load(value, Loader=yaml.BaseLoader)
+    if not isinstance(phrases, list):
         raise UserError(f"{key}={value} must be a list: {key}='[{value}]'.")
-    for text in texts:
-        if not isinstance(text, str):
-            raise UserError(f"{key}: {text} is no text; put the phrase in quotes.")
-    return texts
+    for phrase in phrases:
+        if not isinstance(phrase, str):
+            raise UserError(f"{key}: {phrase} is not text; put the phrase in quotes.")
+    return phrases
 
 
 def check_key(key: str) -> None:
-    """Raise `UserError` with the nearest names where the configuration has no such (dotted) key."""
+    """Raise `UserError` with the closest names if the configuration has no such (dotted) key."""
     section: Any = Config
     parts = re.sub(r"\[\d+\]", "", key).split(".")  # KEY[0] is an item of the list KEY
     for depth, part in enumerate(parts):
@@ -84,6 +105,6 @@ def check_key(key: str) -> None:
             return
         known = {f.name: get_type_hints(section)[f.name] for f in fields(section)}
         if part not in known:
-            place = ".".join(parts[:depth]) or "the configuration"
-            raise UserError(f"There is no key '{key}'.{suggest(part, known)} {place} has: {', '.join(sorted(known))}.")
+            parent = ".".join(parts[:depth]) or "the configuration"
+            raise UserError(f"There is no key '{key}'.{suggest(part, known)} {parent} has: {', '.join(sorted(known))}.")
         section = known[part]

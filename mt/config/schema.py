@@ -1,13 +1,13 @@
-"""The configuration: typed dataclasses, and the checks that go across their fields.
+"""The configuration: typed dataclasses, and the checks across their fields.
 
-Hydra composes YAML files and command-line overrides against these classes; `OmegaConf.to_object` then makes plain
-objects of them, which is all the rest of the code sees. A field here, its YAML key, the argument that takes it and the
-key in a saved model are one word.
+Hydra composes YAML files and command-line overrides against these classes. `OmegaConf.to_object` then turns the result
+into plain objects, which are all that the rest of the code sees. A field, its YAML key, the argument that takes it and
+the key in a saved model are one word. `mt.config.facts` explains the facts that fields state.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Optional
 
 from mt.config.checks import require, require_fraction, require_not_negative, require_positive
@@ -24,22 +24,23 @@ from mt.config.choices import (
     Strategy,
 )
 from mt.config.data import DataConfig
+from mt.config.facts import section, setting
 from mt.config.search import SearchConfig
 
 
 @dataclass
 class TokenizerConfig:
-    """How the tokeniser is trained."""
+    """How the subword tokenizer is trained."""
 
     model_type: ModelType = ModelType.unigram
     vocab_size: Optional[int] = None  # noqa: UP045
-    """Exactly this many pieces; null: as many as the corpus gives, up to 8,000."""
+    """Exact number of pieces; null: as many as the corpus gives, up to 8,000."""
     joint: bool = True
-    """One vocabulary for both languages, or one each."""
+    """Train one vocabulary for both languages, or one for each."""
     character_coverage: float = 0.9995
-    """Share of the text's characters that get a piece; the others are spelt in bytes."""
+    """Fraction of the text's characters that get a piece of their own; the others are spelled in bytes."""
     max_train_sentences: int = 500_000
-    """Lines the tokeniser is trained on, drawn at random from a larger corpus: a million take more than 1 GB."""
+    """Train on this many lines, drawn at random from a larger corpus; a million take more than 1 GB of memory."""
 
     def __post_init__(self) -> None:
         require_positive("tokenizer", self, "vocab_size", "max_train_sentences")
@@ -48,29 +49,29 @@ class TokenizerConfig:
 
 @dataclass
 class ModelConfig:
-    """The Transformer's sizes and variants."""
+    """Sizes and variants of the Transformer."""
 
-    d_model: int = 256
-    n_heads: int = 4
-    d_ff: int = 1024
-    n_encoder_layers: int = 4
-    n_decoder_layers: int = 4
-    dropout: float = 0.1
-    attention_dropout: Optional[float] = None  # noqa: UP045
-    """Of the shares of attention; null: as `dropout`."""
-    activation_dropout: Optional[float] = None  # noqa: UP045
-    """Of the feed-forward network's hidden features; null: as `dropout`."""
-    layer_drop: float = 0.0
-    """Probability that a layer is skipped in a training step (Fan et al., 2020)."""
-    norm: Norm = Norm.pre
-    positions: Positions = Positions.sinusoidal
-    activation: Activation = Activation.relu
-    tie_embeddings: bool = True
-    """One matrix for target embedding and output projection, and for the source too when the vocabulary is joint."""
-    output_bias: bool = False
-    """A bias for each target piece at the output, as models of Marian have."""
-    depth_scaled_init: bool = False
-    """Smaller initial weights the deeper a layer lies (Zhang et al., 2019): deep models then train steadily."""
+    d_model: int = setting(256, shapes_model=True)
+    n_heads: int = setting(4, shapes_model=True)
+    d_ff: int = setting(1024, shapes_model=True)
+    n_encoder_layers: int = setting(4, shapes_model=True)
+    n_decoder_layers: int = setting(4, shapes_model=True)
+    dropout: float = setting(0.1, shapes_model=False)
+    attention_dropout: Optional[float] = setting(None, shapes_model=False)  # noqa: UP045
+    """Dropout of attention weights; null: the value of `dropout`."""
+    activation_dropout: Optional[float] = setting(None, shapes_model=False)  # noqa: UP045
+    """Dropout of the feed-forward network's hidden features; null: the value of `dropout`."""
+    layer_drop: float = setting(0.0, shapes_model=False)
+    """Probability that a training step skips a layer (Fan et al., 2020)."""
+    norm: Norm = setting(Norm.pre, shapes_model=True)
+    positions: Positions = setting(Positions.sinusoidal, shapes_model=True)
+    activation: Activation = setting(Activation.relu, shapes_model=True)
+    tie_embeddings: bool = setting(True, shapes_model=True)
+    """Share one matrix between target embedding and output projection, and the source embedding if `joint`."""
+    output_bias: bool = setting(False, shapes_model=True)
+    """Add a bias for each target piece to the logits, as Marian does."""
+    depth_scaled_init: bool = setting(False, shapes_model=False)
+    """Initialise deeper layers with smaller weights (Zhang et al., 2019), which keeps deep models stable."""
 
     def __post_init__(self) -> None:
         require_positive("model", self, "d_model", "n_heads", "d_ff", "n_encoder_layers", "n_decoder_layers")
@@ -78,7 +79,7 @@ class ModelConfig:
         require(
             self.d_model % self.n_heads == 0,
             f"model.d_model={self.d_model} is not divisible by model.n_heads={self.n_heads}: "
-            "each head takes an equal share of the d_model features.",
+            "every head takes the same number of features.",
         )
         require(
             self.d_model % 2 == 0 or self.positions is Positions.learned,
@@ -88,17 +89,17 @@ class ModelConfig:
 
 @dataclass
 class OptimConfig:
-    """How weights change."""
+    """The optimizer, its learning rate and its regularisation."""
 
     name: OptimizerName = OptimizerName.adamw
     lr: float = 1e-3
-    """The highest learning rate, reached at the end of warm-up."""
+    """Highest learning rate, reached at the end of warm-up."""
     schedule: Schedule = Schedule.inverse_sqrt
     warmup_steps: int = 1000
     weight_decay: float = 0.0
-    """L2: decoupled in adamw, part of the gradient in the others."""
+    """L2 regularisation: decoupled in adamw, part of the gradient in the others."""
     l1: float = 0.0
-    """L1: weights are drawn towards zero by lr * l1 a step, and stay there."""
+    """L1 regularisation: every step moves weights towards zero by lr * l1, and no further."""
     grad_clip: float = 1.0
     """Largest Euclidean norm of the whole gradient; 0: no clipping."""
 
@@ -109,14 +110,14 @@ class OptimConfig:
 
 @dataclass
 class EarlyStoppingConfig:
-    """When training has stopped helping."""
+    """When to stop a training that no longer improves."""
 
-    metric: StoppingMetric = StoppingMetric.bleu
-    """What decides which model is the best, and when to stop."""
-    patience: int = 10
-    """Validations without a better value before training stops; 0: never."""
-    prune_after: int = 0
-    """In a sweep: from this validation on, a job that is worse than the median of the others stops; 0: never."""
+    metric: StoppingMetric = setting(StoppingMetric.bleu, may_change=False)
+    """Validation figure that decides which model is the best and when to stop."""
+    patience: int = setting(10, may_change=True)
+    """Stop after this many validations without an improvement; 0: never."""
+    prune_after: int = setting(0, may_change=True)
+    """In a sweep, from this validation on, stop a job that is worse than the median of the others; 0: never."""
 
     def __post_init__(self) -> None:
         require_not_negative("training.early_stopping", self, "patience", "prune_after")
@@ -124,12 +125,12 @@ class EarlyStoppingConfig:
 
 @dataclass
 class LoraConfig:
-    """Low-rank adaptation (Hu et al., 2021): only two thin matrices beside each linear map are trained."""
+    """Low-rank adaptation (Hu et al., 2021): train only two thin matrices beside each linear map."""
 
-    rank: int = 0
-    """Their inner size; 0: off."""
-    alpha: float = 16.0
-    """Their product is scaled by alpha / rank."""
+    rank: int = setting(0, tracked=True)
+    """Inner size of the two matrices; 0: off."""
+    alpha: float = setting(16.0, tracked=False)
+    """Scale their product by alpha / rank."""
 
     def __post_init__(self) -> None:
         require_not_negative("training.lora", self, "rank")
@@ -137,7 +138,7 @@ class LoraConfig:
 
     @property
     def scale(self) -> float:
-        """What the product of the two matrices is multiplied by."""
+        """Factor of the product of the two matrices."""
         return self.alpha / self.rank if self.rank else 0.0
 
 
@@ -145,109 +146,111 @@ class LoraConfig:
 class TrainingConfig:
     """Batches, limits, and what is reported and saved when."""
 
-    max_tokens: int = 4096
-    """A batch's budget: rows x the longest side in it, padding and end marks counted."""
-    accumulate: int = 1
-    """Batches whose gradients each process sums for one update."""
-    batches_per_step: Optional[int] = None  # noqa: UP045
-    """Batches for one update, all processes together: `accumulate` then follows from how many there are."""
-    strategy: Strategy = Strategy.ddp
-    max_steps: Optional[int] = 100_000  # noqa: UP045
-    max_epochs: Optional[int] = None  # noqa: UP045
-    max_minutes: Optional[float] = None  # noqa: UP045
-    """Minutes of training, all starts of it together."""
-    valid_every_steps: int = 1000
-    checkpoint_every_steps: int = 500
-    log_every_steps: int = 50
-    keep_checkpoints: int = 1
-    device: str = "auto"
-    precision: Precision = Precision.auto
-    label_smoothing: float = 0.1
-    ema_decay: float = 0.0
-    """Of the exponential moving average of the weights, which is then what is validated and kept; 0: none."""
-    early_stopping: EarlyStoppingConfig = field(default_factory=EarlyStoppingConfig)
-    average_best: int = 0
-    """At the end, the mean of this many of the best validated models is kept if it is better than each; 0: no."""
-    r_drop: float = 0.0
-    """Weight of R-Drop (Liang et al., 2021): two passes with different dropout should agree; 5 is usual, 0: off."""
-    subword_alpha: float = 0.0
-    """Text is cut into other, more pieces each time (Kudo, 2018): unigram's smoothing (smaller is wilder; 0.5), BPE's
-    dropout (0.1); 0: off. A batch may then be larger than `max_tokens`."""
-    init_from: Optional[str] = None  # noqa: UP045
-    """A run whose model and tokeniser training begins with."""
-    new_vocab: bool = False
-    """With `init_from`: a tokeniser for the new text; pieces that both have keep their embeddings."""
-    freeze: list[Part] = field(default_factory=list)
+    max_tokens: int = setting(4096, may_change=False, tracked=True)
+    """Budget of a batch: rows times the longest side, padding and end marks included."""
+    accumulate: int = setting(1, may_change=True, tracked=True)
+    """Batches whose gradients each process sums before an update."""
+    batches_per_step: Optional[int] = setting(None, may_change=True, tracked=True)  # noqa: UP045
+    """Batches of an update in all processes together; determines `accumulate` from the number of processes."""
+    strategy: Strategy = setting(Strategy.ddp, may_change=True, tracked=False)
+    max_steps: Optional[int] = setting(100_000, may_change=True, tracked=False)  # noqa: UP045
+    max_epochs: Optional[int] = setting(None, may_change=True, tracked=False)  # noqa: UP045
+    max_minutes: Optional[float] = setting(None, may_change=True, tracked=False)  # noqa: UP045
+    """Minutes of training, summed over all starts."""
+    valid_every_steps: int = setting(1000, may_change=True, tracked=False)
+    checkpoint_every_steps: int = setting(500, may_change=True, tracked=False)
+    log_every_steps: int = setting(50, may_change=True, tracked=False)
+    keep_checkpoints: int = setting(1, may_change=True, tracked=False)
+    device: str = setting("auto", may_change=True, tracked=False)
+    precision: Precision = setting(Precision.auto, may_change=False, tracked=False)
+    label_smoothing: float = setting(0.1, may_change=False, tracked=True)
+    ema_decay: float = setting(0.0, may_change=False, tracked=True)
+    """Decay of an exponential moving average of the weights, which is then validated and kept; 0: no average."""
+    early_stopping: EarlyStoppingConfig = section(EarlyStoppingConfig, tracked=False)
+    average_best: int = setting(0, may_change=True, tracked=True)
+    """At the end, average this many of the best models and keep the mean if it is better than each; 0: off."""
+    r_drop: float = setting(0.0, may_change=False, tracked=True)
+    """Weight of R-Drop (Liang et al., 2021), which makes two passes with different dropout agree; usually 5, 0: off."""
+    subword_alpha: float = setting(0.0, may_change=False, tracked=True)
+    """Segment the text differently in every step (Kudo, 2018): the smoothing of unigram (smaller is wilder, usually
+    0.5) or the dropout of BPE merges (usually 0.1); 0: off. A batch may then exceed `max_tokens`."""
+    init_from: Optional[str] = setting(None, may_change=False, tracked=True)  # noqa: UP045
+    """Run whose model and tokenizer training starts from."""
+    new_vocab: bool = setting(False, may_change=False, tracked=False)
+    """With `init_from`: train a tokenizer on the new text; pieces that both have keep their embeddings."""
+    freeze: list[Part] = setting([], may_change=False, tracked=True)
     """Parts that are not trained. `embeddings` are those of both sides with their positions, and the projection."""
-    lora: LoraConfig = field(default_factory=LoraConfig)
-    gradient_checkpointing: bool = False
-    """Compute each layer twice instead of keeping what the backward pass needs: less memory, more time."""
-    compile: bool = False
-    """Compile the model with torch.compile: worth its start-up on a GPU; on a CPU it has been slower."""
-    n_samples: int = 8
-    """Validation sentences whose translations are shown in TensorBoard."""
-    profile_steps: int = 0
-    """After ten steps, record so many in RUN/profile: a trace, and a table of what took the time; 0: none."""
+    lora: LoraConfig = section(LoraConfig, may_change=False)
+    gradient_checkpointing: bool = setting(False, may_change=True, tracked=False)
+    """Compute each layer twice instead of storing what the backward pass needs: less memory, more time."""
+    compile: bool = setting(False, may_change=True, tracked=False)
+    """Compile the model with torch.compile: worth its start-up time on a GPU, slower on a CPU."""
+    n_samples: int = setting(8, may_change=True, tracked=False)
+    """Validation sentences whose translations appear in TensorBoard."""
+    profile_steps: int = setting(0, may_change=True, tracked=False)
+    """After ten steps, record this many in RUN/profile: a trace, and a table of the slowest operations; 0: none."""
 
     def __post_init__(self) -> None:
         require_positive("training", self, "max_tokens", "accumulate", "max_steps", "max_epochs", "max_minutes")
         require_positive("training", self, "valid_every_steps", "checkpoint_every_steps", "log_every_steps")
         require_positive("training", self, "keep_checkpoints", "batches_per_step")
-        require(
-            self.batches_per_step is None or self.accumulate == 1,
-            "training.batches_per_step and training.accumulate say the same in two ways: set one of them.",
-        )
         require_fraction("training", self, "label_smoothing", "ema_decay")
-        require_not_negative("training", self, "average_best", "r_drop", "subword_alpha")
-        require(self.average_best != 1, "training.average_best=1: a mean needs 2 models or more; 0 is none.")
+        require_not_negative("training", self, "average_best", "r_drop", "subword_alpha", "n_samples", "profile_steps")
+        require(self.average_best != 1, "training.average_best=1: a mean needs 2 models or more; 0 turns it off.")
         require(self.subword_alpha <= 1, f"training.subword_alpha={self.subword_alpha} must be at most 1.")
         require(
-            self.init_from is not None or not self.new_vocab,
-            "training.new_vocab=true says what becomes of training.init_from's vocabulary: set that, too.",
+            self.batches_per_step is None or self.accumulate == 1,
+            "training.batches_per_step and training.accumulate set the same thing: give one of them.",
         )
-        require(
-            self.init_from is not None or not self.lora.rank,
-            "training.lora.rank adapts a model that is trained already: set training.init_from, too.",
-        )
-        require(
-            not self.new_vocab or not (self.lora.rank or Part.embeddings in self.freeze),
-            "training.new_vocab=true needs embeddings that are trained: no training.lora.rank, and no "
-            "training.freeze=[embeddings].",
-        )
-        require_not_negative("training", self, "n_samples", "profile_steps")
         require(
             any((self.max_steps, self.max_epochs, self.max_minutes, self.early_stopping.patience)),
             "Training would never end: set training.max_steps, max_epochs, max_minutes or early_stopping.patience.",
         )
+        self._check_start()
+
+    def _check_start(self) -> None:
+        require(
+            self.init_from is not None or not self.new_vocab,
+            "training.new_vocab=true replaces the vocabulary of training.init_from: set that, too.",
+        )
+        require(
+            self.init_from is not None or not self.lora.rank,
+            "training.lora.rank adapts a trained model: set training.init_from, too.",
+        )
+        require(
+            not self.new_vocab or not (self.lora.rank or Part.embeddings in self.freeze),
+            "training.new_vocab=true has to train the embeddings: remove training.lora.rank and "
+            "training.freeze=[embeddings].",
+        )
 
     def batches_per_process(self, n_processes: int) -> int:
-        """Batches that each of some processes sums for one update.
+        """Return how many batches each of `n_processes` sums for an update.
 
         Raises:
-            UserError: `batches_per_step` cannot be shared out evenly.
+            UserError: `batches_per_step` is not divisible by the number of processes.
         """
         if self.batches_per_step is None:
             return self.accumulate
         require(
             self.batches_per_step % n_processes == 0,
-            f"training.batches_per_step={self.batches_per_step} cannot be shared evenly by {n_processes} processes.",
+            f"training.batches_per_step={self.batches_per_step} is not divisible by {n_processes} processes.",
         )
         return self.batches_per_step // n_processes
 
 
 @dataclass
 class Config:
-    """Everything."""
+    """The whole configuration of a run."""
 
-    name: str = "${data.src_lang}-${data.tgt_lang}"
-    seed: int = 1
-    run_dir: str = "runs/${name}"
-    data: DataConfig = field(default_factory=DataConfig)
-    tokenizer: TokenizerConfig = field(default_factory=TokenizerConfig)
-    model: ModelConfig = field(default_factory=ModelConfig)
-    optim: OptimConfig = field(default_factory=OptimConfig)
-    training: TrainingConfig = field(default_factory=TrainingConfig)
-    search: SearchConfig = field(default_factory=SearchConfig)
+    name: str = setting("${data.src_lang}-${data.tgt_lang}", may_change=True, shapes_model=False, tracked=False)
+    seed: int = setting(1, may_change=False, shapes_model=False, tracked=True)
+    run_dir: str = setting("runs/${name}", may_change=True, shapes_model=False, tracked=False)
+    data: DataConfig = section(DataConfig, may_change=False, shapes_model=False, tracked=False)
+    tokenizer: TokenizerConfig = section(TokenizerConfig, may_change=False, shapes_model=False, tracked=True)
+    model: ModelConfig = section(ModelConfig, may_change=False, tracked=True)
+    optim: OptimConfig = section(OptimConfig, may_change=False, shapes_model=False, tracked=True)
+    training: TrainingConfig = section(TrainingConfig, shapes_model=False)
+    search: SearchConfig = section(SearchConfig, may_change=True, shapes_model=False, tracked=False)
 
     def __post_init__(self) -> None:
         require(0 <= self.seed < 2**63, f"seed={self.seed} must be a number from 0 to 2^63 - 1.")
@@ -266,9 +269,11 @@ class Config:
         )
         require(
             self.training.lora.rank < min(self.model.d_model, self.model.d_ff),
-            f"training.lora.rank={self.training.lora.rank} is no low rank for model.d_model={self.model.d_model}.",
+            f"training.lora.rank={self.training.lora.rank} must be below model.d_model={self.model.d_model} and "
+            f"model.d_ff={self.model.d_ff}.",
         )
         require(
             not self.model.layer_drop or self.training.strategy is not Strategy.fsdp,
-            "model.layer_drop does not go with training.strategy=fsdp, where all processes need every layer: take ddp.",
+            "model.layer_drop does not work with training.strategy=fsdp, which needs every layer in all processes: "
+            "use ddp.",
         )
