@@ -1,1 +1,1 @@
-"""Strings and subword pieces."""
+"""Strings and subword pieces; nothing here knows the model."""

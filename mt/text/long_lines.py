@@ -1,4 +1,4 @@
-"""Where to cut a line that is longer than what the model takes at once."""
+"""Cutting lines that are longer than the model takes at once."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ CLAUSE_ENDS = tuple(",;:，；：、")
 
 
 def cut_long(ids: list[int], max_len: int, to_piece: Callable[[int], str]) -> list[list[int]]:
-    """Ids in parts of at most `max_len`; no part for an empty line."""
+    """Cut ids into parts of at most `max_len`; an empty line has no parts."""
     parts = []
     while len(ids) > max_len:
         end = find_cut([to_piece(i) for i in ids[:max_len]])
@@ -19,10 +19,10 @@ def cut_long(ids: list[int], max_len: int, to_piece: Callable[[int], str]) -> li
 
 
 def find_cut(pieces: list[str]) -> int:
-    """Where to cut: after the last sentence, else the last clause, else before the last word, else at the end."""
+    """Return where to cut: after the last sentence or clause, or before the last word, or at the end."""
     for ends in (SENTENCE_ENDS, CLAUSE_ENDS):
-        places = [i + 1 for i, piece in enumerate(pieces) if piece.endswith(ends)]
-        if places and places[-1] > len(pieces) // 4:
-            return places[-1]
-    places = [i for i, piece in enumerate(pieces) if piece.startswith("▁") and i]
-    return places[-1] if places else len(pieces)
+        cuts = [i + 1 for i, piece in enumerate(pieces) if piece.endswith(ends)]
+        if cuts and cuts[-1] > len(pieces) // 4:
+            return cuts[-1]
+    cuts = [i for i, piece in enumerate(pieces) if piece.startswith("▁") and i]
+    return cuts[-1] if cuts else len(pieces)

@@ -1,7 +1,7 @@
-"""Tags and placeholders in a line of text: taken out, and written again.
+"""Inline markup, tags such as `<b>` and placeholders such as `{name}`: taken out of a line of text and put back.
 
-Tags are found by a pattern. Lines that are only almost XML are the rule here: expat stops at `a < b`, and html.parser
-does not say how a closing tag was written.
+Markup is found with a pattern. Lines that are only almost XML are the rule here: expat stops at `a < b`, and
+html.parser does not tell how a closing tag was written.
 """
 
 from __future__ import annotations
@@ -18,57 +18,53 @@ MARK = re.compile(
     rf"<(?P<close>/?)(?P<name>[A-Za-z][\w:.-]*)(?=[\s/>]){ATTRIBUTES}(?P<single>/?)>|<!--.{{0,1000}}?-->"
     r"|\$?\{\{?[^{}]*\}?\}|%(?:\d+\$|\([^()\s]*\)|\{[^{}\s]*\})?[sdif@](?!\w)"
 )
-"""a tag; a placeholder as {name}, {{name}}, ${name}, %s, %1$s, %(name)s"""
+"""a tag; or a placeholder such as {name}, {{name}}, ${name}, %s, %1$s, %(name)s"""
 ENTITY = re.compile(r"&(?:amp|lt|gt|quot|apos|#\d+|#x[\da-fA-F]+);")
 QUOTE = re.compile(r"&(?:quot|apos|#39|#x27);")
-DEEPEST = 100
+MAX_DEPTH = 100
 CLOSES = tuple(".,;:!?)]}、。，；：！？）")
 OPENS = tuple("([{（")
 Span = tuple[int, int]
-"""from and to"""
+"""start and end, in characters or words"""
 
 
 @dataclass
 class Element:
-    """A tag with what it encloses; or a placeholder, or a lone tag, which enclose nothing."""
+    """A pair of tags with the text between them; or a placeholder or a single tag, which encloses nothing."""
 
     opening: str
     source: Span
-    """what it encloses of the plain text, in characters"""
+    """the enclosed part of the plain source text, in characters"""
     closing: str = ""
     spaces: tuple[bool, bool] = (True, True)
-    """whether there is one before and after it"""
+    """whether the source has a space before and after it"""
     children: list[Element] = field(default_factory=list)
     target: Span = (0, 0)
-    """what it encloses of a translation, in characters"""
+    """the enclosed part of a translation, in characters"""
 
 
 @dataclass(frozen=True)
 class MarkedText:
-    """A text without its tags and placeholders, and these."""
+    """A text without its markup, and the markup."""
 
     plain: str
     root: Element
     escaped: bool
-    """whether it has `&amp;` for &"""
+    """whether the text has entities such as `&amp;` for &"""
     quotes: bool
-    """whether it has `&quot;` or the like for quotation marks"""
+    """whether quotation marks are entities such as `&quot;`"""
 
 
 def read_marks(text: str) -> MarkedText:
-    """Take tags and placeholders out; a tag whose other half is missing encloses nothing."""
+    """Separate a text from its markup; a tag whose other half is missing encloses nothing.
+
+    Raises:
+        UserError: tags are nested too deeply.
+    """
     marks = list(MARK.finditer(text))
     partners = find_partners(marks)
     closers = set(partners.values())
-    escaped = ENTITY.search(text) is not None
-    plain, places = "", list[int]()
-    for number, start in enumerate([0, *(mark.end() for mark in marks)]):
-        part = text[start : marks[number].start() if number < len(marks) else len(text)]
-        part = re.sub(r"\s+", " ", ENTITY.sub(lambda match: html.unescape(match[0]), part))
-        plain, part = without_mark(plain, part, marks[:number], partners)
-        places[-1:] = [len(plain)] * (number > 0)
-        plain += part
-        places.append(len(plain.rstrip()) if number in closers else len(plain))
+    plain, offsets = strip_marks(text, marks, partners)
     root = Element("", (0, len(plain)))
     path = [(root, len(marks))]
     for number, mark in enumerate(marks):
@@ -79,16 +75,31 @@ def read_marks(text: str) -> MarkedText:
             before, after = text[: mark.start()], text[marks[last].end() :]
             spaces = (not before or before[-1].isspace(), not after or after[0].isspace())
             closing = marks[last][0] if last > number else ""
-            element = Element(mark[0], (places[number], places[last]), closing, spaces)
+            element = Element(mark[0], (offsets[number], offsets[last]), closing, spaces)
             path[-1][0].children.append(element)
-            if len(path) > DEEPEST:
-                raise UserError(f"Tags are nested more than {DEEPEST} deep: {text[:60]}…")
+            if len(path) > MAX_DEPTH:
+                raise UserError(f"Tags are nested more than {MAX_DEPTH} deep: {text[:60]}…")
             path.append((element, last))
-    return MarkedText(plain.strip(), root, escaped, QUOTE.search(text) is not None)
+    return MarkedText(plain.strip(), root, ENTITY.search(text) is not None, QUOTE.search(text) is not None)
+
+
+def strip_marks(text: str, marks: Sequence[re.Match[str]], partners: dict[int, int]) -> tuple[str, list[int]]:
+    """Return the text without its marks, and the offset in it at which each mark stood."""
+    closers = set(partners.values())
+    plain, offsets = "", list[int]()
+    for number, start in enumerate([0, *(mark.end() for mark in marks)]):
+        part = text[start : marks[number].start() if number < len(marks) else len(text)]
+        part = re.sub(r"\s+", " ", ENTITY.sub(lambda match: html.unescape(match[0]), part))
+        plain, part = without_mark(plain, part, marks[:number], partners)
+        if number:
+            offsets[-1] = len(plain)
+        plain += part
+        offsets.append(len(plain.rstrip()) if number in closers else len(plain))
+    return plain, offsets
 
 
 def find_partners(marks: Sequence[re.Match[str]]) -> dict[int, int]:
-    """Opening and closing tags that belong together, by their numbers."""
+    """Return the closing tag of each opening tag that has one, both by number."""
     partners: dict[int, int] = {}
     path: list[int] = []
     for number, mark in enumerate(marks):
@@ -104,7 +115,7 @@ def find_partners(marks: Sequence[re.Match[str]]) -> dict[int, int]:
 
 
 def without_mark(left: str, right: str, marks: Sequence[re.Match[str]], partners: dict[int, int]) -> tuple[str, str]:
-    """Two parts of a text, with the spaces that they need without the last of `marks`, which stood between them."""
+    """Return the texts before and after the last of `marks` with the spaces they need once it is gone."""
     if not left or left.endswith(" "):
         right = right.lstrip()
     if not left or not right or not marks:
@@ -113,31 +124,35 @@ def without_mark(left: str, right: str, marks: Sequence[re.Match[str]], partners
     encloses = number in partners or number in partners.values()
     if left.endswith(" ") and right.startswith(CLOSES) and not encloses:
         return left[:-1], right
-    lone_tag = marks[-1]["name"] and not encloses
+    single_tag = marks[-1]["name"] and not encloses
     side_by_side = number in partners and number > 0 and marks[-2]["close"] and marks[-2].end() == marks[-1].start()
-    if (lone_tag or side_by_side) and right[0].isalnum() and not left.endswith((" ", *OPENS)):  # <br/>, or </p><p>
+    if (single_tag or side_by_side) and right[0].isalnum() and not left.endswith((" ", *OPENS)):  # <br/>, or </p><p>
         right = " " + right
     return left, right
 
 
 def write_marks(marked: MarkedText, translation: str, spaced: tuple[bool, bool]) -> str:
-    """The translation with the elements at their `target`; `spaced`: whether source and target language have spaces."""
+    """Return a translation with the elements of the source at their `target` spans.
 
-    def inside(element: Element, place: int, end: int) -> str:
+    Args:
+        spaced: whether source and target language have spaces between words.
+    """
+
+    def inside(element: Element, start: int, end: int) -> str:
         result = ""
         for child in sorted(element.children, key=lambda child: child.target):
-            first = max(place, child.target[0])
+            first = max(start, child.target[0])
             last = max(first, child.target[1])
-            result += translation_text(place, first)
-            written, place = child.opening + inside(child, first, last) + child.closing, last
+            result += translation_text(start, first)
+            written, start = child.opening + inside(child, first, last) + child.closing, last
             if spaced[1] and first == last:
-                rest = translation[place:end].lstrip()
-                place = end - len(rest)
+                rest = translation[start:end].lstrip()
+                start = end - len(rest)
                 before, after = gaps(child, result.rstrip(), rest, spaced[0])
                 written = before + written + after
                 result = result.rstrip()
             result += written
-        return result + translation_text(place, end)
+        return result + translation_text(start, end)
 
     def translation_text(start: int, end: int) -> str:
         part = translation[start:end]
@@ -147,14 +162,14 @@ def write_marks(marked: MarkedText, translation: str, spaced: tuple[bool, bool])
 
 
 def gaps(element: Element, left: str, right: str, src_spaced: bool) -> tuple[str, str]:
-    """The spaces around an element that encloses nothing: as in the source, if that has any.
+    """Return the spaces before and after an element that encloses nothing: those of the source, if it has any.
 
-    A placeholder touches no word. A tag touches both neighbours only where it did so in a language with spaces.
+    A placeholder never touches a word. A tag touches a word only if it did so in a source language with spaces.
     """
     touches = element.opening.startswith("<") and src_spaced
     before = element.spaces[0] or (not touches and left[-1:].isalnum())
     after = element.spaces[1] or (not touches and right[:1].isalnum())
     return (
-        " " * bool(left and before and not left.endswith(OPENS)),
-        " " * bool(right and after and not right.startswith(CLOSES)),
+        " " if left and before and not left.endswith(OPENS) else "",
+        " " if right and after and not right.startswith(CLOSES) else "",
     )

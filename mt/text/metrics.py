@@ -1,4 +1,4 @@
-"""BLEU, chrF and TER by sacreBLEU, on detokenised text, with the signature that makes a figure comparable."""
+"""BLEU, chrF and TER by sacreBLEU on detokenised text, with the signatures that make figures comparable."""
 
 from __future__ import annotations
 
@@ -14,60 +14,60 @@ from sacrebleu.significance import PairedTest
 
 from mt.config.choices import Utility
 from mt.errors import UserError
-from mt.text.sentences import plain_language
+from mt.text.languages import plain_language
 
 TOKENIZERS = {"zh": "zh", "ja": "ja-mecab", "ko": "ko-mecab"}
 METRICS = ("BLEU", "chrF", "chrF++", "TER")
-"""Those of sacreBLEU, as people call them."""
+"""The metrics of sacreBLEU, by their usual names."""
 
 
 @dataclass(frozen=True)
 class Score:
-    """One figure, and how it was computed."""
+    """A figure and how it was computed."""
 
     metric: str
     value: float
-    """0 to 100, but for TER, which may be more, and figures without a signature"""
+    """0 to 100, except for TER, which may be higher, and for figures without a signature"""
     signature: str = ""
     half_interval: float | None = None
     """half of the 95% interval of paired bootstrap resampling"""
     p_value: float | None = None
-    """of there being no difference to the first system"""
+    """probability of a difference this large to the first system if there were none"""
 
     def __str__(self) -> str:
         return f"{self.metric} {self.value:.2f}  {self.signature}".rstrip()
 
 
 def build_bleu(tgt_lang: str, effective_order: bool = False) -> BLEU:
-    """sacreBLEU's BLEU with the tokeniser for a language.
+    """Build sacreBLEU's BLEU with the tokenizer for a language.
 
     Raises:
-        UserError: it is not installed.
+        UserError: the tokenizer is not installed.
     """
     language = plain_language(tgt_lang)
     try:
         return BLEU(tokenize=TOKENIZERS.get(language, "13a"), effective_order=effective_order)
     except (ImportError, RuntimeError) as error:
         raise UserError(
-            f"data.tgt_lang={tgt_lang}: BLEU needs a tokeniser for it: pip install 'sacrebleu[{language}]'."
+            f"data.tgt_lang={tgt_lang}: BLEU needs a tokenizer for it: pip install 'sacrebleu[{language}]'."
         ) from error
 
 
 def build_metric(name: str, tgt_lang: str) -> Metric:
-    """One of `METRICS`.
+    """Build one of `METRICS` for a language.
 
-    TER counts words; where a language has no spaces between them, sacreBLEU's option for Asian text takes characters.
+    TER counts words. For languages without spaces, sacreBLEU's option for Asian text makes it count characters.
     """
     if name == "BLEU":
         return build_bleu(tgt_lang)
     if name == "TER":
-        spaceless = plain_language(tgt_lang) in ("zh", "ja")
-        return TER(normalized=spaceless, asian_support=spaceless)
+        unspaced = plain_language(tgt_lang) in ("zh", "ja")
+        return TER(normalized=unspaced, asian_support=unspaced)
     return CHRF(word_order={"chrF": 0, "chrF++": 2}[name])
 
 
 def build_similarity(utility: Utility, tgt_lang: str) -> Callable[[str, str], float]:
-    """A function that scores one sentence by another, 0 to 100."""
+    """Build a function that scores a hypothesis against a reference, one sentence each, from 0 to 100."""
     metric = CHRF() if utility is Utility.chrf else build_bleu(tgt_lang, effective_order=True)
 
     def similarity(hypothesis: str, reference: str) -> float:
@@ -77,22 +77,23 @@ def build_similarity(utility: Utility, tgt_lang: str) -> Callable[[str, str], fl
 
 
 class Scorer:
-    """Scores translations into one language; sacreBLEU's own tokeniser is chosen by it (13a where it has no other)."""
+    """Scorer of translations into one language, with the tokenizer of sacreBLEU for it (13a if it has no other)."""
 
     def __init__(self, tgt_lang: str, names: Sequence[str] = ("BLEU", "chrF")) -> None:
-        """
+        """Build the metrics.
+
         Raises:
-            UserError: the language needs a tokeniser that is not installed.
+            UserError: the language needs a tokenizer that is not installed.
         """
         self.tgt_lang, self.names = tgt_lang, tuple(names)
-        self.metrics = self.build()
+        self.metrics = self.build_metrics()
 
-    def build(self) -> dict[str, Metric]:
-        """Fresh metrics: sacreBLEU keeps what they are compared with in their signatures."""
+    def build_metrics(self) -> dict[str, Metric]:
+        """Build new metrics: sacreBLEU's signatures depend on what a metric was compared with."""
         return {name: build_metric(name, self.tgt_lang) for name in self.names}
 
     def score(self, hypotheses: Sequence[str], references: Sequence[Sequence[str]]) -> list[Score]:
-        """The scores of a text, as `sacrebleu` computes them.
+        """Score a text as the `sacrebleu` command does.
 
         Args:
             references: each a translation of all sentences.
@@ -106,8 +107,8 @@ class Scorer:
     def compare(
         self, systems: Sequence[Sequence[str]], references: Sequence[Sequence[str]], n_samples: int
     ) -> list[list[Score]]:
-        """The scores of each of several systems, with paired bootstrap resampling against the first (Koehn, 2004)."""
-        metrics = self.build()
+        """Score several systems, with paired bootstrap resampling against the first (Koehn, 2004)."""
+        metrics = self.build_metrics()
         named: list[tuple[str, Sequence[str]]] = [(str(number), texts) for number, texts in enumerate(systems)]
         signatures, results = PairedTest(named, metrics, references, "bs", n_samples)()
         rows = [
@@ -120,6 +121,6 @@ class Scorer:
 
 
 def tested_score(name: str, signature: str, result: Any, first: Any) -> Score:
-    """A result of sacreBLEU's test against the first; where the scores are equal, it has nothing to say."""
+    """Convert a result of sacreBLEU's test; equal scores have no p-value, though sacreBLEU prints one."""
     p_value = None if result.p_value is None or result.score == first.score else float(result.p_value)
     return Score(name, float(result.score), signature, float(result.ci), p_value)

@@ -1,4 +1,4 @@
-"""Terms and how they are to be translated."""
+"""Source terms and the target terms that must translate them."""
 
 from __future__ import annotations
 
@@ -7,65 +7,68 @@ from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from pathlib import Path
 
-from mt.data.sources import read_lines
 from mt.errors import UserError
-from mt.text.sentences import is_word_character
+from mt.runtime.files import read_lines
+from mt.text.characters import is_word_character
 
 
 def alternatives(text: str) -> tuple[str, ...]:
-    """`one|another` as a list, spaces around them left out; none where one of them says nothing."""
+    """Split `one|another` into phrases without surrounding spaces; return nothing if one of them is empty."""
     phrases = tuple(" ".join(phrase.split()) for phrase in text.split("|"))
     return phrases if all(phrases) else ()
 
 
 @dataclass(frozen=True)
 class Terminology:
-    """Source terms, in small letters, and for each the target terms of which one is to be written."""
+    """Source terms in lower case, and for each the target terms of which one must occur."""
 
     terms: Mapping[str, tuple[str, ...]]
 
     @cached_property
     def lengths(self) -> list[int]:
-        """Of the terms in characters, longest first."""
+        """Lengths of the terms in characters, longest first."""
         return sorted({len(term) for term in self.terms}, reverse=True)
 
-    def written(self, write: Callable[[str], str]) -> Terminology:
-        """The same with source terms as a vocabulary writes them."""
-        return Terminology({write(term): found for term, found in self.terms.items()})
+    def rewrite(self, write: Callable[[str], str]) -> Terminology:
+        """Return the terminology with every source term passed through `write`."""
+        return Terminology({write(term): targets for term, targets in self.terms.items()})
 
     def find(self, text: str, spaced: bool) -> list[tuple[str, ...]]:
-        """What is to be written for the terms in `text`; of terms that overlap, the first, and the longest there.
+        """Return the target terms for the source terms in `text`, ignoring case.
 
-        `spaced`: terms are whole words. Capital letters make no difference.
+        Of overlapping terms the first is taken, and of several that start at one character the longest.
+
+        Args:
+            spaced: the language has spaces between words, so that only whole words count.
         """
-        text, place = text.lower(), 0
+        text, start = text.lower(), 0
         found: dict[tuple[str, ...], None] = {}
-        while place < len(text):
-            if spaced and is_inside_word(text, place):
-                place += 1
+        while start < len(text):
+            if spaced and is_inside_word(text, start):
+                start += 1
                 continue
-            for end in (place + length for length in self.lengths):
-                term = text[place:end]
+            for end in (start + length for length in self.lengths):
+                term = text[start:end]
                 if term in self.terms and not (spaced and is_inside_word(text, end)):
                     found[self.terms[term]] = None
-                    place = end
+                    start = end
                     break
             else:
-                place += 1
+                start += 1
         return list(found)
 
 
-def is_inside_word(text: str, place: int) -> bool:
-    """Whether a word goes on from the character before `place` to the one there."""
-    return 0 < place < len(text) and is_word_character(text[place - 1]) and is_word_character(text[place])
+def is_inside_word(text: str, index: int) -> bool:
+    """Return whether the characters before and at `index` belong to one word."""
+    return 0 < index < len(text) and is_word_character(text[index - 1]) and is_word_character(text[index])
 
 
 @lru_cache(maxsize=1)
 def load_terminology(path: str) -> Terminology:
-    """Read a file of `source term <tab> target term|another target term` a line; empty lines say nothing.
+    """Read a file of `source term <tab> target term|another target term` lines; empty lines are skipped.
 
     Raises:
-        UserError: there is no such file, or a line has another form.
+        UserError: the file does not exist, or a line has another form.
     """
     if not Path(path).is_file():
         raise UserError(f"search.terminology: there is no file {path}.")

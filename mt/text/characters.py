@@ -1,0 +1,19 @@
+"""Properties of characters."""
+
+from __future__ import annotations
+
+import unicodedata
+
+
+def is_word_character(character: str) -> bool:
+    """Return whether a character belongs to a word: a letter, a digit, or a mark on one."""
+    return character.isalnum() or unicodedata.category(character or " ").startswith("M")
+
+
+def is_encodable(text: str) -> bool:
+    """Return whether a text can be written as UTF-8; half a surrogate pair, which JSON can spell, cannot."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True

@@ -1,0 +1,92 @@
+"""Training of the subword tokenizer with SentencePiece."""
+
+from __future__ import annotations
+
+import io
+import re
+from collections.abc import Callable, Iterable, Iterator, Sequence
+
+import sentencepiece
+
+from mt.config.schema import TokenizerConfig
+from mt.errors import UserError
+from mt.text.tokenizer import BOS, EOS, PAD, UNK, Tokenizer
+
+AUTOMATIC_VOCAB_SIZE = 8000
+LONGEST_LINE_BYTES = 100_000
+Lines = Callable[[], Iterable[str]]
+
+
+def train_tokenizer(src_lines: Lines, tgt_lines: Lines, config: TokenizerConfig, tags: Sequence[str] = ()) -> Tokenizer:
+    """Learn the subword pieces of the training text.
+
+    Args:
+        tags: pieces that no text is segmented into.
+
+    Raises:
+        UserError: the vocabulary size is beyond what the text allows; the message names the bound.
+    """
+    if not config.joint:
+        return Tokenizer(train_subwords(src_lines(), config, tags), train_subwords(tgt_lines(), config, tags))
+
+    def both() -> Iterator[str]:
+        yield from src_lines()
+        yield from tgt_lines()
+
+    return Tokenizer(train_subwords(both(), config, tags))
+
+
+def train_subwords(lines: Iterable[str], config: TokenizerConfig, tags: Sequence[str]) -> bytes:
+    """Train SentencePiece on `lines` and return the serialised model."""
+    model = io.BytesIO()
+    failures: list[UserError] = []
+
+    def read() -> Iterator[str]:
+        try:
+            yield from (line for line in lines if line.strip())
+        except UserError as error:  # SentencePiece would turn it into another error
+            failures.append(error)
+            raise
+
+    try:
+        sentencepiece.SentencePieceTrainer.train(
+            sentence_iterator=read(),
+            model_writer=model,
+            model_type=config.model_type.value,
+            vocab_size=config.vocab_size or AUTOMATIC_VOCAB_SIZE,
+            hard_vocab_limit=config.vocab_size is not None,
+            character_coverage=config.character_coverage,
+            input_sentence_size=config.max_train_sentences,
+            shuffle_input_sentence=True,
+            max_sentence_length=LONGEST_LINE_BYTES,  # by default, lines over 4,192 bytes are dropped silently
+            normalization_rule_name="identity",
+            byte_fallback=True,
+            pad_id=PAD,
+            unk_id=UNK,
+            bos_id=BOS,
+            eos_id=EOS,
+            control_symbols=list(tags),
+            minloglevel=2,
+        )
+    except RuntimeError as error:
+        raise (failures or [UserError(explain_failure(str(error), config))])[0] from error
+    return model.getvalue()
+
+
+def explain_failure(message: str, config: TokenizerConfig) -> str:
+    """Translate SentencePiece's error message into the terms of the configuration."""
+    key = f"tokenizer.vocab_size={config.vocab_size or AUTOMATIC_VOCAB_SIZE}"
+    too_large = re.search(r"set it to a value <= (\d+)", message)
+    if too_large or "Vocabulary size too high" in message or "Vocabulary size is too high" in message:
+        bound = f"at most {too_large[1]}" if too_large else "fewer"
+        return (
+            f"{key} is more than this corpus allows: it gives {bound} pieces. Set a lower number, "
+            "or tokenizer.vocab_size=null to use as many as there are."
+        )
+    too_small = re.search(r"smaller than required_chars. \d+ vs (\d+)", message)
+    if too_small:
+        return (
+            f"{key} is less than the {too_small[1]} characters and special pieces that the text needs: set a higher "
+            "number, or lower tokenizer.character_coverage."
+        )
+    return f"{key}: SentencePiece could not be trained on this text: {message.splitlines()[-1]}"
