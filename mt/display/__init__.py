@@ -1,1 +1,1 @@
-"""What people look at: terminal, pictures, pages."""
+"""What people look at: grids on a terminal, pictures, pages."""

@@ -1,4 +1,4 @@
-"""Pictures. matplotlib has no Chinese, Japanese or Korean glyphs; the package zhplot brings a font that does."""
+"""Pictures. matplotlib has no Chinese, Japanese or Korean glyphs; the package zhplot brings a font with them."""
 
 from __future__ import annotations
 
@@ -18,27 +18,27 @@ from matplotlib.text import Text
 from numpy.typing import NDArray
 from torch import Tensor
 
-from mt.display.terminal import cells
+from mt.display.terminal import width_of
 
 MAX_LABELS = 60
-"""More pieces than that have no room for their names."""
+"""Most rows or columns that have room for their names."""
 CELL = 0.17
-"""inches of a share of one head in a sheet of many"""
+"""inches of one weight in a sheet of many heads"""
 
 
 @dataclass(frozen=True)
 class Panel:
-    """Curves that share their axes."""
+    """Curves on the same axes."""
 
     title: str
     curves: Mapping[str, Sequence[tuple[float, float]]]
-    """step and value of each point"""
+    """step and value of each point, by the curve's name"""
     log: bool = False
 
 
 @cache
 def font_families() -> list[str]:
-    """The font to draw text in, and the one for glyphs that it lacks."""
+    """Return the font for text, and the one for glyphs that it lacks."""
     spec = find_spec("zhplot")  # found, not imported: importing it would change matplotlib's settings
     assert spec is not None
     assert spec.origin is not None
@@ -48,10 +48,10 @@ def font_families() -> list[str]:
 
 
 def draw_attention(weights: Tensor, src_pieces: list[str], tgt_pieces: list[str]) -> Figure:
-    """A grid of shares from 0 (white) to 1 (dark): a row a target piece, a column a source piece.
+    """Draw attention weights from 0 (white) to 1 (dark), with a row for each target piece.
 
     Args:
-        weights: (T, S).
+        weights: (T, S), target pieces by source pieces.
     """
     figure = Figure(figsize=(1.8 + 0.42 * len(src_pieces), 1.4 + 0.34 * len(tgt_pieces)), layout="constrained", dpi=110)
     axes = figure.subplots()
@@ -60,28 +60,28 @@ def draw_attention(weights: Tensor, src_pieces: list[str], tgt_pieces: list[str]
     axes.set_yticks(range(len(tgt_pieces)), tgt_pieces)
     axes.xaxis.tick_top()
     set_font((*axes.get_xticklabels(), *axes.get_yticklabels()))
-    axes.set_xlabel("source piece that is looked at")
-    axes.set_ylabel("target piece that is written")
-    figure.colorbar(image, ax=axes, label="share of attention", fraction=0.05)
+    axes.set_xlabel("source piece")
+    axes.set_ylabel("target piece about to be written")
+    figure.colorbar(image, ax=axes, label="attention weight", fraction=0.05)
     return figure
 
 
 def draw_heads(weights: Tensor, columns: Sequence[str], rows: Sequence[str], title: str) -> Figure:
-    """The shares of every head of a layer on one sheet.
+    """Draw the attention weights of every head of a layer on one sheet.
 
-    One pair of axes without ticks holds all: matplotlib's ticks would take most of the time of a picture.
+    All heads are in one pair of axes without ticks: matplotlib's ticks would take most of the drawing time.
 
     Args:
         weights: (H, T, S).
-        columns: the pieces that are looked at.
-        rows: the pieces that look.
+        columns: the key pieces.
+        rows: the query pieces.
     """
     n_heads, height, width = weights.shape
     across = ceil(sqrt(n_heads))
     down = ceil(n_heads / across)
-    left, top = 0.6 * max(map(cells, rows)) + 1, 0.5 * max(map(cells, columns)) + 3.5  # in cells of the grid
+    left, top = 0.6 * max(map(width_of, rows)) + 1, 0.5 * max(map(width_of, columns)) + 3.5  # in cells of the grid
     n_columns, n_rows = across * (width + 1), down * (height + 2)
-    right = max(n_columns - 0.5, 0.5 * len(title) - left)  # the title has room, too
+    right = max(n_columns - 0.5, 0.5 * len(title) - left)  # so that the title fits
     figure = Figure(figsize=((left + right) * CELL, (top + n_rows) * CELL), dpi=90)
     axes = figure.add_axes((0, 0, 1, 1))
     axes.set_axis_off()
@@ -92,11 +92,11 @@ def draw_heads(weights: Tensor, columns: Sequence[str], rows: Sequence[str], tit
         axes.add_patch(Rectangle((x - 0.5, y - 0.5), width, height, fill=False, edgecolor="#8a94a3", linewidth=0.6))
         axes.text(x + width / 2 - 0.5, y + height + 0.25, f"head {head + 1}", ha="center", va="center", size=9)
         if y == 0 and width <= MAX_LABELS:
-            for place, name in enumerate(columns):
-                axes.text(x + place, -0.8, name, rotation=60, ha="left", va="bottom", rotation_mode="anchor", size=8)
+            for index, name in enumerate(columns):
+                axes.text(x + index, -0.8, name, rotation=60, ha="left", va="bottom", rotation_mode="anchor", size=8)
         if x == 0 and height <= MAX_LABELS:
-            for place, name in enumerate(rows):
-                axes.text(-0.8, y + place, name, ha="right", va="center", size=8)
+            for index, name in enumerate(rows):
+                axes.text(-0.8, y + index, name, ha="right", va="center", size=8)
     axes.imshow(sheet, cmap="Blues", vmin=0, vmax=1, aspect="auto", interpolation="nearest")
     axes.text(-left + 0.5, -top + 0.5, title, ha="left", va="top", size=11)
     axes.set_xlim(-left, right)
@@ -106,7 +106,7 @@ def draw_heads(weights: Tensor, columns: Sequence[str], rows: Sequence[str], tit
 
 
 def draw_curves(panels: Sequence[Panel], across: int = 2) -> Figure:
-    """Curves over steps, some panels beside each other."""
+    """Draw curves over steps, with `across` panels in a row."""
     down = ceil(len(panels) / across)
     figure = Figure(figsize=(5.2 * across, 3 * down), layout="constrained", dpi=90)
     grid = figure.subplots(down, across, squeeze=False)
@@ -127,7 +127,12 @@ def draw_curves(panels: Sequence[Panel], across: int = 2) -> Figure:
 
 
 def draw_histogram(title: str, counts: Mapping[str, Sequence[tuple[float, int]]], unit: str) -> Figure:
-    """How many there are from each value on to the next, a line a series."""
+    """Draw histograms as lines.
+
+    Args:
+        counts: for each series, the lower bound and the count of each bar.
+        unit: what the lower bounds measure.
+    """
     figure = Figure(figsize=(5.2, 3), layout="constrained", dpi=90)
     axes = figure.subplots()
     for name, bars in counts.items():
@@ -135,7 +140,7 @@ def draw_histogram(title: str, counts: Mapping[str, Sequence[tuple[float, int]]]
         axes.step(starts, values, where="post", label=name)
     axes.set_title(title, size=10)
     axes.set_xlabel(unit, size=9)
-    axes.set_ylabel("how many", size=9)
+    axes.set_ylabel("count", size=9)
     axes.grid(alpha=0.3)
     if len(counts) > 1:
         axes.legend(fontsize=8)
@@ -143,14 +148,14 @@ def draw_histogram(title: str, counts: Mapping[str, Sequence[tuple[float, int]]]
 
 
 def pixels(figure: Figure) -> NDArray[np.uint8]:
-    """A picture as (height, width, 3)."""
+    """Return a picture as an array (height, width, 3)."""
     canvas = FigureCanvasAgg(figure)
     canvas.draw()  # type: ignore[no-untyped-call]
     return np.asarray(canvas.buffer_rgba())[..., :3]  # type: ignore[no-untyped-call]
 
 
 def set_font(labels: Iterable[Text]) -> None:
-    """Use the fonts that have every glyph; a dollar sign is one, and begins no formula."""
+    """Use fonts that have every glyph, and show a dollar sign instead of starting a formula."""
     for label in labels:
         label.set_fontfamily(font_families())
         label.set_parse_math(False)

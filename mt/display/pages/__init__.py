@@ -1,1 +1,1 @@
-"""Pages for a browser, each one file that needs no other."""
+"""HTML pages: templates and how they are filled in."""

@@ -1,4 +1,4 @@
-"""Templates filled in, and pictures as text within them."""
+"""HTML pages from templates, with pictures as SVG inside them."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from matplotlib.figure import Figure
 
 @cache
 def environment() -> Environment:
-    """Where templates are found; what is filled in cannot become markup."""
+    """Return the templates' environment, which escapes every value that is filled in."""
     return Environment(
         loader=PackageLoader("mt.display.pages", "templates"),
         autoescape=True,
@@ -24,12 +24,12 @@ def environment() -> Environment:
 
 
 def render(template: str, **values: Any) -> str:
-    """A page."""
+    """Fill in a template and return the page."""
     return environment().get_template(template).render(**values)
 
 
 def as_svg(figure: Figure) -> Markup:
-    """A picture as part of a page; letters are drawn, so that no font is missing where it is read."""
+    """Return a picture as part of a page, its letters drawn as shapes so that no font can be missing."""
     buffer = StringIO()
     figure.savefig(buffer, format="svg", metadata={"Date": None})
     text = buffer.getvalue()
