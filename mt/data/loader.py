@@ -1,4 +1,4 @@
-"""Training batches without end, in an order that can be taken up anywhere."""
+"""Training batches without end, in an order that can be resumed at any point."""
 
 from __future__ import annotations
 
@@ -7,16 +7,16 @@ from dataclasses import replace
 
 from mt.data.batch import Batch, build_batch
 from mt.data.mixture import Mixture
-from mt.data.sampler import Epoch, Indices, Place, plan_batches
+from mt.data.sampler import DataPosition, Epoch, Indices, plan_batches
 from mt.runtime.seeds import derive_seed
 from mt.text.tokenizer import BOS, EOS, PAD, Pairs
 
 Vary = Callable[[Pairs, int], Pairs]
-"""Pairs of ids and a seed -> other ids for the same sentences"""
+"""pairs of ids and a seed -> other ids for the same sentences"""
 
 
 class BatchLoader:
-    """Batches of one epoch after the other. `place` is its whole state: set it to go on from there."""
+    """Batches of one epoch after another. `position` is the whole state: set it to resume there."""
 
     def __init__(
         self,
@@ -27,9 +27,11 @@ class BatchLoader:
         n_ranks: int = 1,
         vary: Vary | None = None,
     ) -> None:
-        """Of each `n_ranks` batches in turn, this loader gives the one at `rank`; with 1, all.
+        """Load the batch at `rank` of every `n_ranks` batches.
 
-        `vary` changes the pairs of a batch, as subword regularisation and noise do.
+        Args:
+            max_tokens: budget of a batch, as in `plan_batches`.
+            vary: changes the pairs of a batch, as subword regularisation and noise do.
         """
         self.corpus = corpus
         self.max_tokens = max_tokens
@@ -37,71 +39,74 @@ class BatchLoader:
         self.rank = rank
         self.n_ranks = n_ranks
         self.vary = vary
-        self.place = Place()
+        self.position = DataPosition()
         self.step = 0
         self._epoch: tuple[tuple[int, int], Epoch] | None = None
-        self._plan: tuple[Place, list[Indices]] | None = None
+        self._plan: tuple[DataPosition, list[Indices]] | None = None
 
     def epoch(self) -> Epoch:
-        """The current one."""
-        corpus, number, stage = self.corpus, self.place.epoch, self.place.stage
+        """Return the current epoch."""
+        corpus, number, stage = self.corpus, self.position.epoch, self.position.stage
         if self._epoch is None or self._epoch[0] != (number, stage):
-            drawn = corpus.drawn(self.seed, number, stage)
+            drawn = corpus.draw(self.seed, number, stage)
             epoch = Epoch(corpus.src_lens, corpus.tgt_lens, self.max_tokens, drawn, self.seed, number)
             self._epoch = ((number, stage), epoch)
         return self._epoch[1]
 
     def plan(self) -> list[Indices]:
-        """The batches of the current pool."""
-        key = replace(self.place, cursor=0)
+        """Return the batches of the current pool."""
+        key = replace(self.position, cursor=0)
         if self._plan is None or self._plan[0] != key:
-            self._plan = (key, self.epoch().batches(self.place.pool))
+            self._plan = (key, self.epoch().batches(self.position.pool))
         return self._plan[1]
 
     def begin_step(self, step: int) -> None:
-        """The next batches are for the update after `step`: with a new stage, a new epoch begins."""
+        """Announce that the next batches are for the update after `step`; a new stage starts a new epoch."""
         self.step = step
-        stage = self.corpus.stage_at(step, self.place.epoch)
-        if stage != self.place.stage:
-            epoch = self.place.epoch + (self.place.pool + self.place.cursor > 0)
-            self.place = Place(epoch, stage=stage)
+        stage = self.corpus.stage_at(step, self.position.epoch)
+        if stage != self.position.stage:
+            started = self.position.pool + self.position.cursor > 0
+            epoch = self.position.epoch + 1 if started else self.position.epoch
+            self.position = DataPosition(epoch, stage=stage)
 
-    def next_epoch(self) -> Place:
-        """Where the next one begins."""
-        epoch = self.place.epoch + 1
-        return Place(epoch, stage=self.corpus.stage_at(self.step, epoch))
+    def next_epoch(self) -> DataPosition:
+        """Return the start of the next epoch."""
+        epoch = self.position.epoch + 1
+        return DataPosition(epoch, stage=self.corpus.stage_at(self.step, epoch))
 
     def next_batch(self) -> Batch:
-        """This rank's batch of the next `n_ranks`."""
+        """Return this rank's batch of the next `n_ranks`."""
         group = [self.next_indices() for _ in range(self.n_ranks)]
         pairs = self.corpus.pairs(group[self.rank])
         if self.vary:
-            place = self.place
-            pairs = self.vary(pairs, derive_seed(self.seed, place.epoch, place.cursor, self.rank, place.pool))
+            position = self.position
+            seed = derive_seed(self.seed, position.epoch, position.cursor, self.rank, position.pool)
+            pairs = self.vary(pairs, seed)
         return build_batch(pairs, PAD, BOS, EOS)
 
     def next_indices(self) -> Indices:
-        """The batch at the cursor, which moves on."""
-        place = self.place
-        if place.cursor >= len(self.plan()):
-            more = place.pool + 1 < self.epoch().n_pools
-            place = replace(place, pool=place.pool + 1, cursor=0) if more else self.next_epoch()
-        self.place = replace(place, cursor=place.cursor + 1)
-        indices: Indices = self.plan()[place.cursor]
+        """Return the batch at the cursor and advance it."""
+        position = self.position
+        if position.cursor >= len(self.plan()):
+            more = position.pool + 1 < self.epoch().n_pools
+            position = replace(position, pool=position.pool + 1, cursor=0) if more else self.next_epoch()
+        self.position = replace(position, cursor=position.cursor + 1)
+        indices: Indices = self.plan()[position.cursor]
         return indices
 
     @property
     def epochs(self) -> float:
-        """Epochs given so far, as a fraction."""
-        return self.place.epoch + (self.place.pool + self.place.cursor / len(self.plan())) / self.epoch().n_pools
+        """Epochs completed so far, as a fraction."""
+        position = self.position
+        return position.epoch + (position.pool + position.cursor / len(self.plan())) / self.epoch().n_pools
 
     @property
     def batches_per_epoch(self) -> int:
-        """About as many, going by the current pool."""
+        """Estimate of the batches of an epoch, from the current pool."""
         return len(self.plan()) * self.epoch().n_pools
 
 
 def sorted_batches(corpus: Mixture, max_tokens: int, rank: int = 0, n_ranks: int = 1) -> Iterator[Batch]:
-    """Every pair once, in batches of like length, of which each rank gets its share: for validation."""
+    """Yield every pair once, in batches of similar length, and each rank its share of these: for validation."""
     for indices in plan_batches(corpus.src_lens, corpus.tgt_lens, max_tokens)[rank::n_ranks]:
         yield build_batch(corpus.pairs(indices), PAD, BOS, EOS)

@@ -1,60 +1,48 @@
-"""Noise on source text, so that a model learns to take text as people type it (Belinkov and Bisk, 2018)."""
+"""Noise on source text, which makes a model robust to text as people type it (Belinkov and Bisk, 2018)."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from random import Random
 
+from mt.config.data import NoiseConfig
+
 MIN_LETTERS = 3
-"""A typo in a shorter word leaves nothing to know it by."""
+"""letters of a word that can have a typo; a shorter word would become unrecognisable"""
 
 
-@dataclass(frozen=True)
-class Noise:
-    """How much of it; the fields are those of the configuration's `data.noise`."""
-
-    typos: float = 0.0
-    """probability that a word of three letters or more has one"""
-    case: float = 0.0
-    """probability that a sentence is all in small letters, or, as probably, all in capitals"""
-    punctuation: float = 0.0
-    """probability that a sentence has no punctuation"""
-
-    def __bool__(self) -> bool:
-        return bool(self.typos or self.case or self.punctuation)
-
-    def apply(self, text: str, random: Random) -> str:
-        """Text as somebody may have typed it."""
-        if random.random() < self.punctuation:
-            text = " ".join("".join(c for c in text if c.isalnum() or c.isspace()).split()) or text
-        if random.random() < self.case:
-            text = text.lower() if random.random() < 0.5 else text.upper()
-        if self.typos:
-            text = " ".join(self.mistyped(word, random) for word in text.split(" "))
-        return text
-
-    def mistyped(self, word: str, random: Random) -> str:
-        """A word, with a typo or not."""
-        letters = [place for place, character in enumerate(word) if character.isalpha()]
-        if len(letters) < MIN_LETTERS or random.random() >= self.typos:
-            return word
-        return random.choice(TYPOS)(word, random.choice(letters[:-1]))
+def add_noise(text: str, noise: NoiseConfig, random: Random) -> str:
+    """Return a text as somebody may have typed it."""
+    if random.random() < noise.punctuation:
+        text = " ".join("".join(c for c in text if c.isalnum() or c.isspace()).split()) or text
+    if random.random() < noise.case:
+        text = text.lower() if random.random() < 0.5 else text.upper()
+    if noise.typos:
+        text = " ".join(mistype(word, noise.typos, random) for word in text.split(" "))
+    return text
 
 
-def swapped(word: str, place: int) -> str:
-    """With two characters in each other's place."""
-    return word[:place] + word[place + 1] + word[place] + word[place + 2 :]
+def mistype(word: str, probability: float, random: Random) -> str:
+    """Return a word, with a typo at this probability."""
+    letters = [index for index, character in enumerate(word) if character.isalpha()]
+    if len(letters) < MIN_LETTERS or random.random() >= probability:
+        return word
+    return random.choice(TYPOS)(word, random.choice(letters[:-1]))
 
 
-def dropped(word: str, place: int) -> str:
-    """Without a character."""
-    return word[:place] + word[place + 1 :]
+def swap(word: str, index: int) -> str:
+    """Exchange a character and the next one."""
+    return word[:index] + word[index + 1] + word[index] + word[index + 2 :]
 
 
-def doubled(word: str, place: int) -> str:
-    """With a character twice."""
-    return word[: place + 1] + word[place:]
+def drop(word: str, index: int) -> str:
+    """Delete a character."""
+    return word[:index] + word[index + 1 :]
 
 
-TYPOS: tuple[Callable[[str, int], str], ...] = (swapped, dropped, doubled)
+def double(word: str, index: int) -> str:
+    """Repeat a character."""
+    return word[: index + 1] + word[index:]
+
+
+TYPOS: tuple[Callable[[str, int], str], ...] = (swap, drop, double)

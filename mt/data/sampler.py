@@ -1,4 +1,4 @@
-"""Which pairs form a batch, and in which order: a function of lengths, budget, seed and epoch, and of nothing else."""
+"""Which pairs form a batch, and in which order: a function of lengths, budget, seed and epoch alone."""
 
 from __future__ import annotations
 
@@ -16,62 +16,62 @@ POOL_SIZE = 1 << 17
 
 
 @dataclass(frozen=True)
-class Place:
-    """Where in the order of all batches a loader is."""
+class DataPosition:
+    """A point in the order of all batches."""
 
     epoch: int = 0
     pool: int = 0
-    """of this epoch, see `Epoch`"""
+    """pool of this epoch, see `Epoch`"""
     cursor: int = 0
-    """batches of this pool that have been given, to any rank"""
+    """batches of this pool already used, by any rank"""
     stage: int = 0
-    """of the corpora's weights, see `mt.data.mixture`"""
+    """stage of the corpora's weights, see `mt.data.mixture`"""
 
 
 def plan_batches(src_lens: Lengths, tgt_lens: Lengths, max_tokens: int) -> list[Indices]:
-    """Cut some pairs into batches of like length within a token budget, short ones first.
+    """Divide pairs into batches of similar length within a token budget, short ones first.
 
     Args:
-        src_lens, tgt_lens: length of each side of each pair, end marks counted.
+        src_lens, tgt_lens: length of each side of each pair, end marks included.
         max_tokens: budget of a batch: rows times the longest side of any of its pairs.
 
     Returns:
-        Indices of pairs, an array a batch; every pair is in exactly one.
+        An array of indices for each batch; every pair is in exactly one.
 
     Raises:
-        ValueError: a pair alone is over the budget.
+        ValueError: a single pair exceeds the budget.
     """
     return cut_pool(np.arange(len(src_lens)), src_lens, tgt_lens, max_tokens)
 
 
 @dataclass(frozen=True)
 class Epoch:
-    """Pairs of a corpus in random order: pool by pool, of which each is planned when its turn comes."""
+    """Pairs of a corpus in random order, in pools that are planned one at a time."""
 
     src_lens: Lengths
-    """of each pair of the corpus, end marks counted"""
+    """lengths of all pairs of the corpus, end marks included"""
     tgt_lens: Lengths
     max_tokens: int
     """budget of a batch, as in `plan_batches`"""
     drawn: Indices
-    """the pairs of this epoch, in no order; one may come several times"""
+    """the pairs of this epoch in no particular order; a pair may occur several times"""
     seed: int
     number: int
-    """of the epoch; each has another order"""
+    """number of the epoch, which determines its order"""
 
     @cached_property
     def shuffled(self) -> tuple[Indices, np.random.Generator]:
-        """The pairs in their order, and the generator as it is then."""
+        """The pairs in their order, and the generator in the state after drawing it."""
         generator = np.random.default_rng([self.seed, self.number])
         return self.drawn[generator.permutation(len(self.drawn))], generator
 
     @property
     def n_pools(self) -> int:
-        """Pools of this epoch."""
+        """Number of pools of this epoch."""
         return -(-len(self.drawn) // POOL_SIZE)
 
     def batches(self, pool: int) -> list[Indices]:
-        """The batches of a pool, in random order."""
+        """Return the batches of a pool, in random order."""
         order, generator = self.shuffled
         pairs = order[pool * POOL_SIZE : (pool + 1) * POOL_SIZE]
         batches = cut_pool(pairs, self.src_lens, self.tgt_lens, self.max_tokens)
@@ -81,19 +81,19 @@ class Epoch:
 
 
 def cut_pool(pairs: Indices, src_lens: Lengths, tgt_lens: Lengths, max_tokens: int) -> list[Indices]:
-    """`plan_batches` of some pairs of a corpus."""
+    """Divide some pairs of a corpus into batches, as `plan_batches` does."""
     src_lens, tgt_lens = src_lens[pairs].astype(np.int64), tgt_lens[pairs].astype(np.int64)
     longest = np.maximum(src_lens, tgt_lens)
     if len(longest) and longest.max() > max_tokens:
         raise ValueError(f"a pair of {longest.max()} tokens is over the budget of {max_tokens}")
-    # Sorted by the longer side, which the budget counts, then from long targets to long sources, so that neither
-    # side has much padding; and back for the next length, so that a batch of two lengths has like ones, too.
+    # Sort by the longer side, which the budget counts, then from long targets to long sources, so that neither side
+    # has much padding. Every other length is sorted the other way round, so that a batch of two lengths fits, too.
     order = np.lexsort(((src_lens - tgt_lens) * (-1) ** longest, longest))
     return cut(pairs[order], longest[order], max_tokens)
 
 
 def cut(pairs: Indices, ascending: Indices, max_tokens: int) -> list[Indices]:
-    """Cut pairs of ascending lengths where one more would go over the budget."""
+    """Cut pairs of ascending lengths where one more would exceed the budget."""
     batches = []
     start = 0
     for i, length in enumerate(ascending):

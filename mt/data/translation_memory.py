@@ -1,6 +1,6 @@
-"""What translators have: translation memories (TMX) and bilingual documents (XLIFF 1 and 2), read by translate-toolkit.
+"""Translators' formats, read by translate-toolkit: translation memories (TMX) and bilingual documents (XLIFF 1 and 2).
 
-A file is read whole, as that library does. What stands for markup in a sentence is left out, the words within it stay.
+The library reads a file whole. Codes that stand for markup in a sentence are dropped; the words inside them stay.
 """
 
 from __future__ import annotations
@@ -13,23 +13,23 @@ from typing import Any
 import fsspec
 
 from mt.errors import UserError
-from mt.text.sentences import plain_language
+from mt.text.languages import plain_language
 
 TMX, XLIFF = (".tmx",), (".xlf", ".xliff")
 SUFFIXES = TMX + XLIFF
 CODES = ("bpt", "ept", "ph", "it", "ut")
-"""TMX's elements that hold codes of a document's format, not words"""
+"""elements of TMX that hold codes of a document's format instead of words"""
 
 
 def read_memory(path: Path, suffix: str, langs: tuple[str, str]) -> Iterator[tuple[str, str]]:
-    """The sentences that a file has in both languages.
+    """Yield the sentences that a file has in both languages.
 
     Args:
-        suffix: one of `SUFFIXES`; `path` may have that of a compression behind it.
-        langs: source and target; `en` finds en-US, too, where there is no plain en.
+        suffix: one of `SUFFIXES`; `path` may end with that of a compression.
+        langs: source and target; `en` also matches en-US if there is no plain en.
 
     Raises:
-        UserError: the file is damaged, or of other languages, or the library is not there.
+        UserError: the file is damaged or of other languages, or the library is not installed.
     """
     try:
         import lxml.etree as xml
@@ -45,7 +45,7 @@ def read_memory(path: Path, suffix: str, langs: tuple[str, str]) -> Iterator[tup
 
 
 def read_tmx(content: bytes, langs: tuple[str, str]) -> Iterator[tuple[str, str]]:
-    """The pairs of a translation memory."""
+    """Yield the pairs of a translation memory."""
     import lxml.etree as xml
     from translate.storage.lisa import getXMLlang
     from translate.storage.tmx import tmxfile
@@ -53,45 +53,49 @@ def read_tmx(content: bytes, langs: tuple[str, str]) -> Iterator[tuple[str, str]
     for unit in tmxfile.parsestring(content).units:
         xml.strip_tags(unit.xmlelement, "hi")
         xml.strip_elements(unit.xmlelement, *CODES, with_tail=False)
-        texts = {normalised(getXMLlang(node) or ""): unit.getNodeText(node) for node in unit.getlanguageNodes()}
-        sides = [text_in(texts, lang) for lang in langs]
+        texts = {normalise(getXMLlang(node) or ""): unit.getNodeText(node) for node in unit.getlanguageNodes()}
+        sides = [find_text(texts, lang) for lang in langs]
         if sides[0] is not None and sides[1] is not None:
             yield sides[0], sides[1]
 
 
 def read_xliff(content: bytes, langs: tuple[str, str], path: Path) -> Iterator[tuple[str, str]]:
-    """The translated pairs of a bilingual document, in the direction that is asked for."""
+    """Yield the translated pairs of a bilingual document, in the direction of `langs`.
+
+    Raises:
+        UserError: the document is of other languages.
+    """
     from translate.storage.xliff import Xliff1File
     from translate.storage.xliff2 import Xliff2File
 
     version_2 = re.search(rb"<xliff[^>]*\bversion\s*=\s*[\"']2", content) is not None
     document: Any = (Xliff2File if version_2 else Xliff1File).parsestring(content)
-    own = [plain_language(normalised(lang or "")) for lang in (document.sourcelanguage, document.targetlanguage)]
-    wanted = [plain_language(normalised(lang)) for lang in langs]
+    own = [plain_language(normalise(lang or "")) for lang in (document.sourcelanguage, document.targetlanguage)]
+    wanted = [plain_language(normalise(lang)) for lang in langs]
     if own not in (wanted, wanted[::-1]):
         raise UserError(
-            f"{path} is from {own[0] or '?'} to {own[1] or '?'}; data.src_lang={langs[0]} and data.tgt_lang={langs[1]} "
-            "are wanted."
+            f"{path} is from {own[0] or '?'} to {own[1] or '?'}, but data.src_lang={langs[0]} and "
+            f"data.tgt_lang={langs[1]} are wanted."
         )
     for unit in document.units:
         if unit.source and unit.target:
-            pair = (one_line(str(unit.source)), one_line(str(unit.target)))
+            pair = (collapse_spaces(str(unit.source)), collapse_spaces(str(unit.target)))
             yield pair if own == wanted else (pair[1], pair[0])
 
 
-def normalised(lang: str) -> str:
-    """A language code in small letters, with a hyphen."""
+def normalise(lang: str) -> str:
+    """Return a language code in lower case with hyphens."""
     return lang.lower().replace("_", "-")
 
 
-def text_in(texts: dict[str, str | None], lang: str) -> str | None:
-    """The text in a language, or in a variant of it."""
-    wanted = normalised(lang)
+def find_text(texts: dict[str, str | None], lang: str) -> str | None:
+    """Return the text in a language or in a variant of it; None if there is none."""
+    wanted = normalise(lang)
     variants = [text for own, text in texts.items() if plain_language(own) == plain_language(wanted)]
     text = texts.get(wanted) or next(filter(None, variants), None)
-    return None if text is None else one_line(text)
+    return None if text is None else collapse_spaces(text)
 
 
-def one_line(text: str) -> str:
-    """Text without line breaks."""
+def collapse_spaces(text: str) -> str:
+    """Replace all white space, line breaks included, by single spaces."""
     return " ".join(text.split())

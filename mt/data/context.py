@@ -1,0 +1,44 @@
+"""What reading a source needs to know besides its name."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from huggingface_hub.constants import HF_HOME
+
+from mt.config.data import DataConfig, TrainingSource
+
+HUB = "hub:"
+"""how the name of a data set of the Hugging Face hub begins"""
+
+
+@dataclass(frozen=True)
+class SourceContext:
+    """The languages and the split to read, and the configuration key to name in errors."""
+
+    key: str
+    """the configuration key that names the source, for error messages"""
+    split: str
+    """the split to read of a data set that has several: train, validation or test"""
+    src_lang: str
+    tgt_lang: str
+    cache_dir: Path
+
+    @property
+    def langs(self) -> tuple[str, str]:
+        """Source and target language."""
+        return self.src_lang, self.tgt_lang
+
+
+def source_context(data: DataConfig, key: str, split: str) -> SourceContext:
+    """Return the context of the sources under the configuration key `data.<key>`."""
+    cache_dir = data.cache_dir or Path(os.environ.get("HF_DATASETS_CACHE", f"{HF_HOME}/datasets")) / "mt"
+    return SourceContext(f"data.{key}", split, data.src_lang, data.tgt_lang, Path(cache_dir))
+
+
+def training_context(data: DataConfig, source: TrainingSource) -> SourceContext:
+    """Return the context of an entry of `data.train`."""
+    context = source_context(data, "train", "train")
+    return replace(context, src_lang=source.src_lang or data.src_lang, tgt_lang=source.tgt_lang or data.tgt_lang)
