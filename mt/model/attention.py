@@ -3,13 +3,13 @@
 For every position i with query q_i, and every position j with key k_j and value v_j:
 
     q_i = W_Q x_i      k_j = W_K y_j      v_j = W_V y_j
-    s_ij = q_i · k_j / √K          how much i wants from j
-    a_i  = softmax over j of s_i   as shares that sum to 1
-    o_i  = Σ_j a_ij v_j            what i gets
+    s_ij = q_i · k_j / √K          score: how well j matches what i looks for
+    a_i  = softmax over j of s_i   weights that sum to 1
+    o_i  = Σ_j a_ij v_j            output for i
 
-Self-attention is the case y = x. Several heads do this side by side, each on its own K = D / H features.
+Self-attention is the case y = x. Several heads do this in parallel, each on its own K = D / H features.
 
-Shapes: B batch, T queries, S keys, D model features, H heads, K features a head.
+Shapes: B batch, T queries, S keys, D model features, H heads, K features of a head.
 """
 
 from __future__ import annotations
@@ -27,15 +27,15 @@ from mt.model.dropout import Dropout
 
 
 def attention_weights(q: Tensor, k: Tensor, mask: Tensor | None = None) -> Tensor:
-    """The shares a_ij of "Attention Is All You Need", section 3.2.1.
+    """Return the weights a_ij of "Attention Is All You Need", section 3.2.1.
 
     Args:
         q: queries, (..., T, K).
         k: keys, (..., S, K).
-        mask: bool, broadcast to (..., T, S); True where a query may look. No row may be all False.
+        mask: bool, broadcast to (..., T, S); True where a query may attend. No row may be all False.
 
     Returns:
-        (..., T, S), each row summing to 1.
+        Weights (..., T, S), each row summing to 1.
     """
     scores = q @ k.transpose(-2, -1) / math.sqrt(q.size(-1))
     if mask is not None:
@@ -44,15 +44,15 @@ def attention_weights(q: Tensor, k: Tensor, mask: Tensor | None = None) -> Tenso
 
 
 def causal_mask(n_queries: int, n_keys: int, device: torch.device) -> Tensor:
-    """Position i may look at positions up to i: bool (T, S)."""
+    """Return the bool mask (T, S) that lets position i attend to positions up to i."""
     return torch.ones(n_queries, n_keys, dtype=torch.bool, device=device).tril()
 
 
 class MultiHeadAttention(nn.Module):
-    """H attentions side by side, their outputs joined and mixed by W_O ("Attention Is All You Need", 3.2.2).
+    """H parallel attentions whose outputs are concatenated and mixed by W_O ("Attention Is All You Need", 3.2.2).
 
-    Called with one argument of shape (B, T, D) it is self-attention: `MultiHeadAttention(512, 8)(x)` takes and gives
-    (32, 10, 512). Row b of a batch never sees another row.
+    Called with one argument of shape (B, T, D) it is self-attention: `MultiHeadAttention(512, 8)(x)` maps (32, 10, 512)
+    to (32, 10, 512). The rows of a batch do not influence each other.
     """
 
     def __init__(self, d_model: int, n_heads: int, dropout: float = 0.0) -> None:
@@ -69,23 +69,29 @@ class MultiHeadAttention(nn.Module):
     def forward(
         self, x: Tensor, context: Tensor | None = None, mask: Tensor | None = None, causal: bool = False
     ) -> Tensor:
-        """Let each position of `x` (B, T, D) look at `context` (B, S, D), or at `x` itself.
+        """Let each position of `x` attend to `context`, or to `x` itself.
 
-        `mask` is bool, broadcast to (B, H, T, S), True where a position may be looked at; `causal` lets position i
-        look at positions up to i only. Returns (B, T, D).
+        Args:
+            x: (B, T, D).
+            context: (B, S, D).
+            mask: bool, broadcast to (B, H, T, S); True where a position may attend.
+            causal: let position i attend to positions up to i only.
+
+        Returns:
+            Outputs (B, T, D).
         """
         return self.attend(x, *self.keys_values(x if context is None else context), mask, causal)
 
     def keys_values(self, context: Tensor) -> tuple[Tensor, Tensor]:
-        """The keys and values of `context` (B, S, D), each (B, H, S, K); a decoder keeps them between steps."""
+        """Return keys and values of `context` (B, S, D), each (B, H, S, K); a decoder keeps them between steps."""
         return self.split_heads(self.key(context)), self.split_heads(self.value(context))
 
     def attend(
         self, x: Tensor, keys: Tensor, values: Tensor, mask: Tensor | None = None, causal: bool = False
     ) -> Tensor:
-        """`forward` with ready keys and values."""
+        """Compute `forward` from precomputed keys and values."""
         queries = self.split_heads(self.query(x))
-        if x.device.type == "cpu" and self.training:  # with dropout, plain products of short sentences are faster
+        if x.device.type == "cpu" and self.training:  # with dropout, plain products are faster for short sentences
             mask = causal_mask(x.size(1), keys.size(2), x.device) if causal else mask
             heads = self.dropout(attention_weights(queries, keys, mask)) @ values
         else:
@@ -95,26 +101,26 @@ class MultiHeadAttention(nn.Module):
         return mixed
 
     def split_heads(self, x: Tensor) -> Tensor:
-        """(B, T, D) -> (B, H, T, K)."""
+        """Divide the features among the heads: (B, T, D) -> (B, H, T, K)."""
         return x.view(*x.shape[:-1], self.n_heads, -1).transpose(1, 2)
 
     def weights(
         self, x: Tensor, context: Tensor | None = None, mask: Tensor | None = None, causal: bool = False
     ) -> Tensor:
-        """The shares a_ij that `forward` uses for the same arguments, (B, H, T, S)."""
+        """Return the weights a_ij that `forward` uses for the same arguments, (B, H, T, S)."""
         context = x if context is None else context
         if causal:
             mask = causal_mask(x.size(1), context.size(1), x.device)
-        return self.shares(x, self.split_heads(self.key(context)), mask)
+        return self.weights_from_keys(x, self.split_heads(self.key(context)), mask)
 
-    def shares(self, x: Tensor, keys: Tensor, mask: Tensor | None = None) -> Tensor:
-        """`weights` with ready keys."""
+    def weights_from_keys(self, x: Tensor, keys: Tensor, mask: Tensor | None = None) -> Tensor:
+        """Compute `weights` from precomputed keys."""
         return attention_weights(self.split_heads(self.query(x)), keys, mask)
 
 
 @contextmanager
 def recorded_weights(attention: MultiHeadAttention) -> Iterator[list[Tensor]]:
-    """Within this context, each call of `attention` appends its weights (B, H, T, S) to the list that is given."""
+    """Yield a list to which each call of `attention` within this context appends its weights (B, H, T, S)."""
     records: list[Tensor] = []
 
     def record(module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any], _: Tensor) -> None:

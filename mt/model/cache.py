@@ -1,12 +1,11 @@
-"""What decoding one more position needs of the earlier ones, written once and never copied.
+"""The decoder's cache: keys and values of earlier positions, written once and never copied.
 
-Every position of every hypothesis has a slot for its keys and values. A hypothesis that goes on from another one takes
-nothing along: it notes whose slots hold its earlier positions, and attention is masked to those. All hypotheses of a
-sentence thus look at the same slots at once, which is one product instead of a row for each, and a beam that changes
-its order moves no memory.
+Every position of every hypothesis has a slot for its keys and values. A hypothesis that extends another one copies
+nothing: it records whose slots hold its earlier positions, and attention is masked to these. All hypotheses of a
+sentence thus attend to the same slots, in one product instead of a row for each, and reordering a beam moves no memory.
 
-Shapes: B sentences, N hypotheses a sentence in this step, M the most of them, S source and T target positions, H heads,
-K features a head. The slots of a sentence are T x M, position by position.
+Shapes: B sentences, N hypotheses of each in this step, M the most of them, S source and T target positions, H heads,
+K features of a head. A sentence has T x M slots, position by position.
 """
 
 from __future__ import annotations
@@ -17,6 +16,7 @@ import torch
 from torch import Tensor
 
 FIRST_POSITIONS = 16
+"""positions that a new cache has room for"""
 
 
 @dataclass
@@ -24,81 +24,84 @@ class LayerCache:
     """Keys and values of one decoder layer."""
 
     memory_keys: Tensor
-    """of the source, (B, H, S, K)"""
+    """keys of the source, (B, H, S, K)"""
     memory_values: Tensor
     keys: Tensor
-    """of the target so far, (B, H, slots, K), with slots to spare"""
+    """keys of the target so far, (B, H, slots, K), with slots to spare"""
     values: Tensor
 
     def put(self, keys: Tensor, values: Tensor, slots: slice) -> None:
-        """Write the newest position's, (B, H, N, K), to the first of its slots. What nobody looks at must be finite."""
+        """Write the newest position (B, H, N, K) to its slots; unused slots must be finite, so they are zeroed."""
         for cache, new in ((self.keys, keys), (self.values, values)):
             position = cache[:, :, slots]
             position[:, :, : new.size(2)] = new
             position[:, :, new.size(2) :] = 0
 
     def grow(self, n_slots: int) -> None:
-        """Have at least so many slots."""
+        """Make room for at least `n_slots` slots."""
         if n_slots > self.keys.size(2):
             self.keys, self.values = (torch.cat((x, torch.empty_like(x)), dim=2) for x in (self.keys, self.values))
 
-    def keep(self, rows: Tensor, places: Tensor) -> None:
-        """Go on with the sentences `rows`, of which only those that come to `places` are elsewhere now."""
+    def keep(self, rows: Tensor, moved: Tensor) -> None:
+        """Keep the sentences `rows`; only those that come to the rows `moved` change their row."""
         self.memory_keys, self.memory_values, self.keys, self.values = (
-            moved_up(cache, rows, places) for cache in (self.memory_keys, self.memory_values, self.keys, self.values)
+            keep_rows(cache, rows, moved) for cache in (self.memory_keys, self.memory_values, self.keys, self.values)
         )
 
 
-def moved_up(cache: Tensor, rows: Tensor, places: Tensor) -> Tensor:
-    """`cache[rows]`, where only the rows that change their place are copied; the old tensor is used up."""
-    cache[places] = cache[rows[places]]
+def keep_rows(cache: Tensor, rows: Tensor, moved: Tensor) -> Tensor:
+    """Return `cache[rows]`, overwriting the old tensor: only the rows that change are copied."""
+    cache[moved] = cache[rows[moved]]
     return cache[: len(rows)]
 
 
 class DecodingState:
     """The caches of all layers, and which slots belong to which hypothesis."""
 
-    def __init__(self, layers: list[LayerCache], src_mask: Tensor, n_hypotheses: int, watched: bool = False) -> None:
-        """Nothing decoded yet.
+    def __init__(
+        self, layers: list[LayerCache], src_mask: Tensor, n_hypotheses: int, records_attention: bool = False
+    ) -> None:
+        """Start with nothing decoded.
 
         Args:
             src_mask: (B, 1, 1, S), True at source pieces.
-            n_hypotheses: M, the most that a sentence can have.
-            watched: whether somebody asks for `attention`.
+            n_hypotheses: M, the most hypotheses of a sentence.
+            records_attention: whether `attention` will be called.
         """
         self.layers = layers
         self.src_mask = src_mask
         self.n_hypotheses = n_hypotheses
-        self.watched = watched
-        self.source_shares = torch.empty(0)
+        self.records_attention = records_attention
+        self.source_weights = torch.empty(0)
         self.ancestors = torch.empty(src_mask.size(0), 1, 0, dtype=torch.long, device=src_mask.device)
-        """whose slot holds each position of each hypothesis, (B, N, T)"""
+        """the hypothesis whose slot holds each position of each hypothesis, (B, N, T)"""
 
     @property
     def length(self) -> int:
-        """Positions so far."""
+        """Positions decoded so far."""
         return self.ancestors.size(2)
 
     def attention(self) -> Tensor:
-        """What the last layer looked at in the source in the last step, the mean over its heads, (B, N, S)."""
-        assert self.watched
-        return self.source_shares
+        """Return the last layer's attention to the source in the last step, averaged over its heads, (B, N, S)."""
+        assert self.records_attention
+        return self.source_weights
 
     def follow(self, parents: Tensor) -> None:
-        """Hypothesis n of sentence b goes on from hypothesis `parents[b, n]` of the last step."""
+        """Let hypothesis n of sentence b extend hypothesis `parents[b, n]` of the last step."""
         self.ancestors = self.ancestors.gather(1, parents.unsqueeze(2).expand(-1, -1, self.length))
 
     def keep(self, rows: Tensor) -> None:
-        """Go on with these sentences, in this order."""
+        """Keep these sentences, in this order."""
         self.ancestors, self.src_mask = self.ancestors[rows], self.src_mask[rows]
-        places = (rows != torch.arange(len(rows), device=rows.device)).nonzero().squeeze(1)
+        moved = (rows != torch.arange(len(rows), device=rows.device)).nonzero().squeeze(1)
         for layer in self.layers:
-            layer.keep(rows, places)
+            layer.keep(rows, moved)
 
     def extend(self, n_hypotheses: int) -> Tensor | None:
         """Make room for one more position of each of N hypotheses.
 
-        Returns who may look at which slot, (B, 1, N, T x M); None where all may look at all.
+        Returns:
+            The mask of slots that each hypothesis may attend to, (B, 1, N, T x M); None if all may attend to all.
         """
         own = torch.arange(n_hypotheses, device=self.ancestors.device).expand(len(self.ancestors), -1).unsqueeze(2)
         self.ancestors = torch.cat((self.ancestors.expand(-1, n_hypotheses, -1), own), dim=2)

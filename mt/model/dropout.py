@@ -1,4 +1,4 @@
-"""Dropout whose mask costs little on a CPU."""
+"""Dropout with a mask that is cheap to draw on a CPU."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from torch.nn import functional as F
 
 
 class Dropout(nn.Module):
-    """Set each value to zero with probability `p` while training, and scale the others so that the mean stays.
+    """Dropout: during training, zero each value with probability `p` and scale the others so that the mean stays.
 
     On a CPU, torch's own dropout draws a 64-bit random number for each value, which can take a fifth of a training
-    step. Here eight values share one, a byte each, so `p` is rounded to a multiple of 1/256; the scale fits the
-    rounded value.
+    step. Here eight values share one number, a byte each, so `p` is rounded to a multiple of 1/256 and the scale
+    matches the rounded value.
     """
 
     def __init__(self, p: float) -> None:
@@ -20,17 +20,17 @@ class Dropout(nn.Module):
         self.p = p
 
     def forward(self, x: Tensor) -> Tensor:
-        """Any shape -> the same shape."""
+        """Return a tensor of the same shape."""
         dropped = round(self.p * 256)
         if not self.training or dropped == 0:
             return x
         if x.device.type != "cpu":
             return F.dropout(x, self.p)
         random = torch.empty((x.numel() + 7) // 8, dtype=torch.int64).random_(-(2**63), None)
-        # 1 where a byte is at least `dropped`, else 0, without the comparison that torch does one by one.
+        # 1 where a byte is at least `dropped`, else 0, without a comparison, which torch does not vectorise.
         kept = random.view(torch.uint8)[: x.numel()].clamp(dropped - 1, dropped).sub_(dropped - 1)
         return x * kept.view(x.shape).to(x.dtype).mul_(256 / (256 - dropped))
 
     def extra_repr(self) -> str:
-        """What `print(model)` shows."""
+        """Return what `print(model)` shows of the layer."""
         return f"p={self.p}"

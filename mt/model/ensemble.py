@@ -18,41 +18,41 @@ from mt.model.transformer import Transformer
 
 @dataclass
 class EnsembleState:
-    """The decoding state of each model."""
+    """The decoding states of all models."""
 
     states: list[DecodingState]
 
     def follow(self, parents: Tensor) -> None:
-        """As `DecodingState.follow`."""
+        """Apply `DecodingState.follow` to every state."""
         for state in self.states:
             state.follow(parents)
 
     def keep(self, rows: Tensor) -> None:
-        """As `DecodingState.keep`."""
+        """Apply `DecodingState.keep` to every state."""
         for state in self.states:
             state.keep(rows)
 
     def attention(self) -> Tensor:
-        """The mean of the models', (B, N, S)."""
+        """Return the mean of the models' attention to the source, (B, N, S)."""
         return torch.stack([state.attention() for state in self.states]).mean(0)
 
 
 @dataclass(frozen=True)
 class Ensemble:
-    """Models of the same vocabularies; of any size and kind."""
+    """Models of any size and kind with the same vocabularies."""
 
     models: Sequence[Transformer]
 
-    def start(self, src: Tensor, src_mask: Tensor, n_hypotheses: int, watched: bool = False) -> EnsembleState:
-        """Encode source ids (B, S); the state before the first step."""
+    def start(self, src: Tensor, src_mask: Tensor, n_hypotheses: int, records_attention: bool = False) -> EnsembleState:
+        """Encode source ids (B, S) and return the state before the first step."""
         states = []
         for model in self.models:
             model.eval()
-            states.append(model.start(model.encode(src, src_mask), src_mask, n_hypotheses, watched))
+            states.append(model.start(model.encode(src, src_mask), src_mask, n_hypotheses, records_attention))
         return EnsembleState(states)
 
     def step(self, tokens: Tensor, state: EnsembleState) -> Tensor:
-        """Logits (B, N, V) of the mean of the models' probabilities for the token after `tokens` (B, N)."""
+        """Return logits (B, N, V) of the models' mean probabilities for the token after `tokens` (B, N)."""
         if len(self.models) == 1:
             return self.models[0].step(tokens, state.states[0])
         log_probs = [
@@ -63,5 +63,5 @@ class Ensemble:
 
     @property
     def n_target_positions(self) -> float:
-        """The most positions of a translation, start mark counted: infinite where no model has learned them."""
+        """Most positions of a translation, start mark included; infinite if no model has learned positions."""
         return min(model.n_target_positions for model in self.models)

@@ -1,4 +1,4 @@
-"""What surrounds attention in a Transformer: feed-forward network, residual connection, embedding with positions.
+"""The other parts of a Transformer layer: feed-forward network, residual connection, embedding with positions.
 
 Shapes: B batch, T positions, D model features.
 """
@@ -23,10 +23,10 @@ ACTIVATIONS: dict[str, Callable[[Tensor], Tensor]] = {
 
 
 class FeedForward(nn.Module):
-    """Two linear maps with a non-linearity between them, at each position alone (section 3.3 of the paper).
+    """Two linear maps with a non-linearity between them, applied at each position (section 3.3 of the paper).
 
-    `activation` is "relu", "gelu", "silu" or "swiglu" (Shazeer, "GLU Variants Improve Transformer", 2020: the hidden
-    features are gated by a third linear map; `d_ff` is then taken as it is given).
+    With the activation "swiglu" a third linear map gates the hidden features (Shazeer, "GLU Variants Improve
+    Transformer", 2020); `d_ff` is not reduced to make up for it.
     """
 
     def __init__(self, d_model: int, d_ff: int, activation: str = "relu", dropout: float = 0.0) -> None:
@@ -38,7 +38,7 @@ class FeedForward(nn.Module):
         self.dropout = Dropout(dropout)
 
     def forward(self, x: Tensor) -> Tensor:
-        """(B, T, D) -> (B, T, D)."""
+        """Map (B, T, D) to (B, T, D)."""
         hidden: Tensor = self.hidden(x)
         hidden = self.activation(hidden) if self.gate is None else hidden * self.activation(self.gate(x))
         result: Tensor = self.output(self.dropout(hidden))
@@ -46,9 +46,9 @@ class FeedForward(nn.Module):
 
 
 class Residual(nn.Module):
-    """x + sublayer(x) with dropout and layer normalisation before ("pre") or after ("post") the sublayer.
+    """A residual connection x + sublayer(x) with dropout, and layer normalisation before or after the sublayer.
 
-    Post is the paper's (section 5.4); pre trains more steadily (Xiong et al., 2020).
+    "post" is the paper's order (section 5.4); "pre" trains more stably (Xiong et al., 2020).
     """
 
     def __init__(self, d_model: int, norm: str = "pre", dropout: float = 0.0) -> None:
@@ -58,7 +58,7 @@ class Residual(nn.Module):
         self.dropout = Dropout(dropout)
 
     def forward(self, x: Tensor, sublayer: Callable[[Tensor], Tensor]) -> Tensor:
-        """(B, T, D) -> (B, T, D)."""
+        """Map (B, T, D) to (B, T, D)."""
         result: Tensor
         if self.pre_norm:
             result = x + self.dropout(sublayer(self.norm(x)))
@@ -68,14 +68,14 @@ class Residual(nn.Module):
 
 
 def sinusoids(n_positions: int, d_model: int) -> Tensor:
-    """The fixed positions of section 3.5: even features sin(t / 10000^(i/D)), odd ones the cosine. (T, D)."""
+    """Return the positions (T, D) of section 3.5: even features sin(t / 10000^(i/D)), odd ones the cosine."""
     rates = torch.exp(torch.arange(0, d_model, 2, dtype=torch.float64) * (-math.log(10000.0) / d_model))
     angles = torch.arange(n_positions, dtype=torch.float64).unsqueeze(1) * rates
     return torch.stack((angles.sin(), angles.cos()), dim=-1).flatten(1).float()
 
 
 class Embedding(nn.Module):
-    """Token ids to vectors: the token's row times √D, plus the position's, then dropout (sections 3.4 and 3.5)."""
+    """Embedding of tokens times √D, plus the embedding of positions, then dropout (sections 3.4 and 3.5)."""
 
     positions: Tensor
 
@@ -93,15 +93,15 @@ class Embedding(nn.Module):
         self.dropout = Dropout(dropout)
 
     def forward(self, ids: Tensor, start: int = 0) -> Tensor:
-        """Ids (B, T), the first of which stands at position `start` -> (B, T, D).
+        """Embed ids (B, T), the first of which is at position `start`, as vectors (B, T, D).
 
         Raises:
-            ValueError: learned positions end before the sequence does.
+            ValueError: the sequence is longer than the learned positions.
         """
         end = start + ids.size(1)
         if end > self.positions.size(0):
             if self.learned_positions:
-                raise ValueError(f"position {end} is beyond the {self.positions.size(0)} learned ones")
+                raise ValueError(f"position {end} exceeds the {self.positions.size(0)} learned ones")
             self.positions = sinusoids(2 * end, self.tokens.embedding_dim).to(self.positions)
         embedded: Tensor = self.dropout(self.tokens(ids) * self.scale + self.positions[start:end])
         return embedded

@@ -1,4 +1,4 @@
-"""Low-rank adaptation: a linear map that is kept, with a thin one beside it that is trained (Hu et al., 2021)."""
+"""Low-rank adaptation (Hu et al., 2021): a frozen linear map, and a trained low-rank map beside it."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from mt.model.layers import FeedForward
 
 
 class LowRankLinear(nn.Module):
-    """base(x) + alpha / rank * up(down(x)); `up` begins at zero, so that nothing changes at first."""
+    """The map base(x) + alpha / rank * up(down(x)); `up` starts at zero, so that nothing changes at first."""
 
     def __init__(self, base: nn.Linear, rank: int, alpha: float) -> None:
         super().__init__()
@@ -23,13 +23,13 @@ class LowRankLinear(nn.Module):
         nn.init.zeros_(self.up.weight)
 
     def forward(self, x: Tensor) -> Tensor:
-        """(..., in) -> (..., out)."""
+        """Map (..., in) to (..., out)."""
         result: Tensor = self.base(x) + self.scale * self.up(self.down(x))
         return result
 
 
 def add_lora(model: nn.Module, rank: int, alpha: float) -> None:
-    """Put a trained low-rank map beside each linear map of attention and feed-forward; train nothing else."""
+    """Add a low-rank map to each linear map of attention and feed-forward, and train nothing else."""
     model.requires_grad_(False)
     blocks = [block for block in model.modules() if isinstance(block, (MultiHeadAttention, FeedForward))]
     for block in blocks:
@@ -39,9 +39,9 @@ def add_lora(model: nn.Module, rank: int, alpha: float) -> None:
 
 
 def merge_lora(weights: dict[str, Tensor], scale: float) -> dict[str, Tensor]:
-    """A model's weights by name as those of the same model without low-rank maps: base + scale * up @ down.
+    """Merge low-rank maps into the weights of a model, by name: base + scale * up @ down.
 
-    Weights without any are given back as they are.
+    Weights without low-rank maps are returned unchanged.
     """
     owners = {name.removesuffix(".base.weight") for name in weights if name.endswith(".base.weight")}
     merged = {}

@@ -1,4 +1,4 @@
-"""The parts of a model by name, to keep some of them as they are while the rest is trained."""
+"""Parts of a model by name, so that some can be frozen while the rest is trained."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ PARTS = {
     "source_attention": (".source_attention.",),
     "feed_forward": (".feed_forward.",),
 }
-"""What the names of a part's parameters begin with, or, from a dot on, contain."""
+"""How the names of a part's parameters start; with a leading dot, what they contain."""
 
 
 def freeze(model: nn.Module, parts: Iterable[str]) -> None:
-    """Let no parameter of these parts be trained."""
-    marks = [mark for part in parts for mark in PARTS[part]]
+    """Exclude the parameters of these parts from training."""
+    patterns = [pattern for part in parts for pattern in PARTS[part]]
     for name, parameter in model.named_parameters():
-        if any(mark in name if mark.startswith(".") else name.startswith(mark) for mark in marks):
+        if any(text in name if text.startswith(".") else name.startswith(text) for text in patterns):
             parameter.requires_grad_(False)

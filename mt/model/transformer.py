@@ -1,7 +1,7 @@
 """The encoder-decoder Transformer of "Attention Is All You Need", bottom-up: layers, encoder, decoder, model.
 
-Shapes: B sentences, N hypotheses of each, S source and T target positions, D model features, H heads, K features a
-head, V vocabulary. Masks are bool, True = may be attended to.
+Shapes: B sentences, N hypotheses of each, S source and T target positions, D model features, V vocabulary. Masks are
+bool, True = may be attended to.
 """
 
 from __future__ import annotations
@@ -20,13 +20,13 @@ from mt.model.layers import Embedding, FeedForward, Residual
 
 
 def build_attention(config: ModelConfig) -> MultiHeadAttention:
-    """Attention of the configured size."""
+    """Build attention of the configured size."""
     dropout = config.dropout if config.attention_dropout is None else config.attention_dropout
     return MultiHeadAttention(config.d_model, config.n_heads, dropout)
 
 
 def build_feed_forward(config: ModelConfig) -> FeedForward:
-    """A feed-forward network of the configured size."""
+    """Build a feed-forward network of the configured size."""
     dropout = config.dropout if config.activation_dropout is None else config.activation_dropout
     return FeedForward(config.d_model, config.d_ff, config.activation.value, dropout)
 
@@ -41,7 +41,7 @@ class EncoderLayer(nn.Module):
         self.residuals = nn.ModuleList(Residual(config.d_model, config.norm.value, config.dropout) for _ in range(2))
 
     def forward(self, x: Tensor, src_mask: Tensor) -> Tensor:
-        """(B, S, D) -> (B, S, D)."""
+        """Map (B, S, D) to (B, S, D)."""
         x = self.residuals[0](x, lambda y: self.self_attention(y, mask=src_mask))
         x = self.residuals[1](x, self.feed_forward)
         return x
@@ -58,22 +58,22 @@ class DecoderLayer(nn.Module):
         self.residuals = nn.ModuleList(Residual(config.d_model, config.norm.value, config.dropout) for _ in range(3))
 
     def forward(self, x: Tensor, memory: Tensor, src_mask: Tensor) -> Tensor:
-        """All target positions at once, (B, T, D) -> (B, T, D). Padding stands at the end, so causal is enough."""
+        """Map all target positions, (B, T, D) to (B, T, D). Padding is at the end, so a causal mask suffices."""
         x = self.residuals[0](x, lambda y: self.self_attention(y, causal=True))
         x = self.residuals[1](x, lambda y: self.source_attention(y, memory, mask=src_mask))
         x = self.residuals[2](x, self.feed_forward)
         return x
 
     def start(self, memory: Tensor, n_hypotheses: int) -> LayerCache:
-        """An empty cache over `memory` (B, S, D), for up to `n_hypotheses` of each sentence."""
+        """Return an empty cache over `memory` (B, S, D), for up to `n_hypotheses` of each sentence."""
         keys, values = (part.contiguous() for part in self.source_attention.keys_values(memory))
         shape = (*keys.shape[:2], n_hypotheses * FIRST_POSITIONS, keys.size(3))
         return LayerCache(keys, values, keys.new_empty(shape), values.new_empty(shape))
 
     def step(self, x: Tensor, cache: LayerCache, state: DecodingState, mask: Tensor | None) -> Tensor:
-        """The newest position of all hypotheses alone, (B, N, D) -> (B, N, D); `cache` takes it in.
+        """Map the newest position of all hypotheses, (B, N, D) to (B, N, D), and add it to `cache`.
 
-        The hypotheses of a sentence are the query positions of one row; `mask` says which slots each may look at.
+        The hypotheses of a sentence are the query positions of one row; `mask` says which slots each may attend to.
         """
 
         def attend_to_target(y: Tensor) -> Tensor:
@@ -82,8 +82,9 @@ class DecoderLayer(nn.Module):
             return self.self_attention.attend(y, cache.keys[:, :, :end], cache.values[:, :, :end], mask)
 
         def attend_to_source(y: Tensor) -> Tensor:
-            if state.watched:  # of all layers, the last one's stay
-                state.source_shares = self.source_attention.shares(y, cache.memory_keys, state.src_mask).mean(1)
+            if state.records_attention:  # every layer overwrites this, so that the last one's remain
+                weights = self.source_attention.weights_from_keys(y, cache.memory_keys, state.src_mask)
+                state.source_weights = weights.mean(1)
             return self.source_attention.attend(y, cache.memory_keys, cache.memory_values, state.src_mask)
 
         x = self.residuals[0](x, attend_to_target)
@@ -93,12 +94,12 @@ class DecoderLayer(nn.Module):
 
 
 class Transformer(nn.Module):
-    """Source ids to memory (`encode`), memory and target ids to the next token's logits (`decode`)."""
+    """The model: `encode` turns source ids into memory, `decode` memory and target ids into features for logits."""
 
     def __init__(
         self, config: ModelConfig, src_vocab_size: int, tgt_vocab_size: int, joint: bool, n_positions: int = 512
     ) -> None:
-        """`joint`: both languages share a vocabulary, so that tied embeddings tie the source too."""
+        """Build the model with new weights; if the vocabulary is `joint`, tied embeddings include the source."""
         super().__init__()
         self.config = config
         learned = config.positions is Positions.learned
@@ -109,7 +110,7 @@ class Transformer(nn.Module):
         self.tgt_embedding = Embedding(tgt_tokens, n_positions, learned, config.dropout)
         self.encoder = nn.ModuleList(EncoderLayer(config) for _ in range(config.n_encoder_layers))
         self.decoder = nn.ModuleList(DecoderLayer(config) for _ in range(config.n_decoder_layers))
-        # With normalisation before each sublayer, nothing has normalised the sum that leaves the last layer.
+        # With pre-norm, nothing has normalised the output of the last layer.
         pre = config.norm.value == "pre"
         self.encoder_norm = nn.LayerNorm(config.d_model) if pre else nn.Identity()
         self.decoder_norm = nn.LayerNorm(config.d_model) if pre else nn.Identity()
@@ -120,10 +121,10 @@ class Transformer(nn.Module):
             self.projection.weight = tgt_tokens.weight
 
     def initialise(self) -> None:
-        """Glorot for the linear maps; embeddings so that, times √D, they have unit variance.
+        """Initialise linear maps as Glorot, and embeddings so that, times √D, they have unit variance.
 
-        Embeddings that are tied to the projection then give logits of unit variance, too. With `depth_scaled_init` the
-        l-th layer's maps are smaller by √l (Zhang, Titov and Sennrich, 2019, equation 4).
+        Embeddings tied to the projection then give logits of unit variance, too. With `depth_scaled_init` the maps of
+        layer l are smaller by √l (Zhang, Titov and Sennrich, 2019, equation 4).
         """
         for module in self.modules():
             if isinstance(module, nn.Linear):
@@ -139,12 +140,12 @@ class Transformer(nn.Module):
                         nn.init.xavier_uniform_(module.weight, gain=1 / math.sqrt(depth))
 
     def forward(self, src: Tensor, src_mask: Tensor, tgt_in: Tensor) -> Tensor:
-        """Logits (B, T, V) for the token after each of `tgt_in` (B, T), given `src` (B, S) with its `src_mask`."""
+        """Return logits (B, T, V) for the token after each of `tgt_in` (B, T), given `src` and `src_mask` (B, S)."""
         logits: Tensor = self.projection(self.decode(tgt_in, self.encode(src, src_mask), src_mask))
         return logits
 
     def encode(self, src: Tensor, src_mask: Tensor) -> Tensor:
-        """Source ids (B, S) -> memory (B, S, D)."""
+        """Encode source ids (B, S) as memory (B, S, D)."""
         x = self.src_embedding(src)
         mask = src_mask[:, None, None, :]  # (B, S) -> (B, 1, 1, S): the same for all heads and queries
         for layer in self.layers_of_step(self.encoder):
@@ -153,7 +154,7 @@ class Transformer(nn.Module):
         return memory
 
     def decode(self, tgt_in: Tensor, memory: Tensor, src_mask: Tensor) -> Tensor:
-        """All positions at once, for training and scoring: what the projection reads, (B, T, D)."""
+        """Decode all positions at once, for training and scoring; return the projection's input (B, T, D)."""
         x = self.tgt_embedding(tgt_in)
         mask = src_mask[:, None, None, :]
         for layer in self.layers_of_step(self.decoder):
@@ -162,12 +163,12 @@ class Transformer(nn.Module):
         return features
 
     def layers_of_step(self, layers: nn.ModuleList) -> list[nn.Module]:
-        """All layers; while training, those that `layer_drop` leaves."""
+        """Return all layers, or during training those that `layer_drop` does not skip."""
         drop = self.config.layer_drop if self.training else 0.0
         return [layer for layer in layers if not drop or float(torch.rand(())) >= drop]
 
     def run(self, layer: nn.Module, *arguments: Tensor) -> Tensor:
-        """A layer's output, with what its backward pass needs, or without if that is to be computed again."""
+        """Run a layer; with gradient checkpointing, its backward pass computes activations again."""
         result: Tensor
         if self.training and self.gradient_checkpointing:
             result = checkpoint(layer, *arguments, use_reentrant=False)
@@ -175,13 +176,15 @@ class Transformer(nn.Module):
             result = layer(*arguments)
         return result
 
-    def start(self, memory: Tensor, src_mask: Tensor, n_hypotheses: int = 1, watched: bool = False) -> DecodingState:
-        """The state before the first step, for up to `n_hypotheses` of each sentence; `watched`: with `attention`."""
+    def start(
+        self, memory: Tensor, src_mask: Tensor, n_hypotheses: int = 1, records_attention: bool = False
+    ) -> DecodingState:
+        """Return the state before the first step, for up to `n_hypotheses` of each sentence."""
         layers = [layer.start(memory, n_hypotheses) for layer in self.decoder]  # type: ignore[operator]
-        return DecodingState(layers, src_mask[:, None, None, :], n_hypotheses, watched)
+        return DecodingState(layers, src_mask[:, None, None, :], n_hypotheses, records_attention)
 
     def step(self, tokens: Tensor, state: DecodingState) -> Tensor:
-        """Logits (B, N, V) for the token after `tokens` (B, N), the newest of each hypothesis; `state` grows."""
+        """Return logits (B, N, V) for the token after `tokens` (B, N), the newest of each hypothesis."""
         x = self.tgt_embedding(tokens.reshape(-1, 1), start=state.length).view(*tokens.shape, -1)  # (B, N, D)
         mask = state.extend(tokens.size(1))
         for layer, cache in zip(self.decoder, state.layers, strict=True):
@@ -191,9 +194,9 @@ class Transformer(nn.Module):
 
     @property
     def n_target_positions(self) -> float:
-        """The most positions of a translation, start mark counted: infinite unless they are learned."""
+        """Most positions of a translation, start mark included; infinite unless they are learned."""
         return len(self.tgt_embedding.positions) if self.tgt_embedding.learned_positions else math.inf
 
     def n_parameters(self, trained: bool = False) -> int:
-        """How many numbers the model has, or those that are `trained`; a shared matrix counts once."""
+        """Count the parameters, or only the trained ones; a shared matrix counts once."""
         return sum(p.numel() for p in self.parameters() if p.requires_grad or not trained)
