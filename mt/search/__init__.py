@@ -1,1 +1,1 @@
-"""Ways of searching for a translation: they know neither the tokeniser nor the model."""
+"""Search for translations over a step function; nothing here knows the tokenizer or the model."""

@@ -1,4 +1,4 @@
-"""Sampling: each token is drawn from the model's distribution, or from the more probable part of it.
+"""Sampling: every token is drawn from the model's distribution, or from its most probable part.
 
 Shapes: B sentences still searched, N samples of each, V vocabulary.
 """
@@ -11,19 +11,20 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor
 
-from mt.search.hypotheses import Hypothesis, S, Scoring, Sentence, Task
+from mt.search.hypotheses import Hypothesis, Scoring, Sentence
 from mt.search.live import Candidates, Live, close_gaps
+from mt.search.task import S, Task
 
 
 @dataclass(frozen=True)
 class Sampling:
-    """How to draw."""
+    """The distribution to draw from, and how many samples."""
 
     n_samples: int = 1
     n_best: int = 1
-    """samples wanted, those of the best scores"""
+    """samples to return, those with the best scores"""
     temperature: float = 1.0
-    """log-probabilities are divided by it: below 1, what is probable becomes more so"""
+    """divisor of the log-probabilities: below 1, probable tokens become more probable"""
     top_k: int = 0
     """draw from the K most probable tokens (Fan, Lewis and Dauphin, 2018); 0: from all"""
     top_p: float = 1.0
@@ -32,21 +33,20 @@ class Sampling:
 
 
 def sample(task: Task[S], sampling: Sampling, seeds: Sequence[int]) -> list[list[Hypothesis]]:
-    """The `sampling.n_best` best of `sampling.n_samples` translations of each sentence, best first.
+    """Return the `sampling.n_best` best of `sampling.n_samples` samples of each sentence, best first.
 
-    The same sample is never given twice. What is drawn for a sentence depends on its one of `seeds` and on nothing
-    else of the batch.
+    Equal samples are returned once. The samples of a sentence depend on its seed and on nothing else of the batch.
     """
     sentences = [Sentence(max_len, sampling.n_best, sampling.scoring) for max_len in task.max_lens]
-    luck = [draw(seed, max_len + 1, sampling.n_samples) for seed, max_len in zip(seeds, task.max_lens, strict=True)]
+    draws = [draw(seed, max_len + 1, sampling.n_samples) for seed, max_len in zip(seeds, task.max_lens, strict=True)]
     active = list(range(len(sentences)))
     live = Live.first(len(active), sampling.n_samples, task.device)
     newest = torch.full(live.totals.shape, task.vocabulary.bos_id, device=task.device)
     ended = torch.zeros_like(newest, dtype=torch.bool)
     while active:
         scores, log_probs = task.score_next(newest, live, active, coverage=sampling.scoring.coverage > 0)
-        luck_now = torch.stack([luck[index][live.length] for index in active]).to(scores.device)
-        newest = pick(scores, sampling, luck_now)
+        uniform = torch.stack([draws[index][live.length] for index in active]).to(scores.device)
+        newest = pick(scores, sampling, uniform)
         chosen = Candidates(
             live.totals + scores.gather(2, newest.unsqueeze(2)).squeeze(2),
             torch.arange(sampling.n_samples, device=newest.device).expand_as(newest),
@@ -57,7 +57,7 @@ def sample(task: Task[S], sampling: Sampling, seeds: Sequence[int]) -> list[list
         limits = torch.tensor([[task.max_lens[index]] for index in active], device=newest.device)
         ends = newest == task.vocabulary.eos_id
         for row, column in ((ends | (length == limits)) & ~ended).nonzero().tolist():
-            finish(sentences[active[row]], live, row, column, complete=bool(ends[row, column]))
+            collect(sentences[active[row]], live, row, column, complete=bool(ends[row, column]))
         ended = ended | ends | (length == limits)
         task.state.follow(chosen.parents)
         rows = (~ended.all(1)).nonzero().squeeze(1).tolist()
@@ -71,26 +71,31 @@ def sample(task: Task[S], sampling: Sampling, seeds: Sequence[int]) -> list[list
 
 
 def draw(seed: int, length: int, n_samples: int) -> Tensor:
-    """Numbers from 0 to 1, (length, samples)."""
+    """Return uniform random numbers (length, n_samples) from 0 to 1."""
     return torch.rand(length, n_samples, generator=torch.Generator().manual_seed(seed))
 
 
-def pick(scores: Tensor, sampling: Sampling, luck: Tensor) -> Tensor:
-    """Tokens (B, N): where the running sum of the sorted probabilities of `scores` (B, N, V) passes `luck` (B, N)."""
+def pick(scores: Tensor, sampling: Sampling, uniform: Tensor) -> Tensor:
+    """Draw tokens (B, N) from the distribution of `scores` (B, N, V).
+
+    Args:
+        uniform: random numbers (B, N); a token is taken where the cumulative sum of the sorted probabilities exceeds
+        it.
+    """
     probabilities, tokens = (scores / sampling.temperature).softmax(-1).sort(dim=-1, descending=True)
     if sampling.top_k:
         probabilities[..., sampling.top_k :] = 0
     sums = probabilities.cumsum(-1)
     if sampling.top_p < 1:
-        probabilities[sums - probabilities >= sampling.top_p * sums[..., -1:]] = 0  # those before are enough
+        probabilities[sums - probabilities >= sampling.top_p * sums[..., -1:]] = 0  # the tokens before suffice
         sums = probabilities.cumsum(-1)
-    places = (sums <= luck.unsqueeze(-1) * sums[..., -1:]).sum(-1, keepdim=True)
+    ranks = (sums <= uniform.unsqueeze(-1) * sums[..., -1:]).sum(-1, keepdim=True)
     last = (probabilities > 0).sum(-1, keepdim=True) - 1
-    return tokens.gather(-1, torch.minimum(places, last)).squeeze(-1)
+    return tokens.gather(-1, torch.minimum(ranks, last)).squeeze(-1)
 
 
-def finish(sentence: Sentence, live: Live, row: int, column: int, complete: bool) -> None:
-    """Give its sentence a sample; one that did not come to an end, without its last token."""
+def collect(sentence: Sentence, live: Live, row: int, column: int, complete: bool) -> None:
+    """Give a sentence a sample; one that did not end loses its last token, which is beyond the limit."""
     tokens, log_probs = live.tokens[row, column].tolist(), live.log_probs[row, column].tolist()
     total = float(live.totals[row, column]) - (0.0 if complete else log_probs[-1])
     sentence.add(
