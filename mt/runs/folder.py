@@ -1,88 +1,78 @@
-"""Whether a run folder belongs to the configuration at hand."""
+"""Run folders: whether one belongs to the configuration at hand, and what a new one starts with."""
 
 from __future__ import annotations
 
+from functools import cache
 from pathlib import Path
-from typing import Any
 
-from omegaconf import OmegaConf
-
-from mt.config.file import load_config
+from mt.config.facts import keys_where
+from mt.config.file import flatten, load_config, save_config
 from mt.config.schema import Config
 from mt.errors import UserError
-
-FREE_TO_CHANGE = (
-    "name",
-    "run_dir",
-    "search.",
-    "data.test",
-    "data.cache_dir",
-    "training.max_steps",
-    "training.max_epochs",
-    "training.max_minutes",
-    "training.early_stopping.patience",
-    "training.early_stopping.prune_after",
-    "training.valid_every_steps",
-    "training.checkpoint_every_steps",
-    "training.log_every_steps",
-    "training.keep_checkpoints",
-    "training.n_samples",
-    "training.profile_steps",
-    "training.device",
-    "training.accumulate",
-    "training.batches_per_step",
-    "training.strategy",
-    "training.compile",
-    "training.gradient_checkpointing",
-    "training.average_best",
-)
-"""Keys that may differ when training goes on: limits, reports, and who does how much of a step."""
+from mt.runs.layout import RunLayout
+from mt.runtime.files import remove_leftovers, replacing
+from mt.text.tokenizer import Tokenizer, load_tokenizer
 
 
-def flatten(config: Config) -> dict[str, Any]:
-    """Every value of a configuration under its dotted key."""
-    flat: dict[str, Any] = {}
+@cache
+def changeable_keys() -> tuple[str, ...]:
+    """Return the keys that may differ when a training resumes."""
+    return keys_where("may_change", Config)
 
-    def walk(prefix: str, value: Any) -> None:
-        if isinstance(value, dict) and value:
-            for key, inner in value.items():
-                walk(f"{prefix}.{key}" if prefix else str(key), inner)
-        else:
-            flat[prefix] = value
 
-    walk("", OmegaConf.to_container(OmegaConf.structured(config), enum_to_str=True))
-    return flat
+def may_change(key: str) -> bool:
+    """Return whether a key, or one inside its mapping, may differ when a training resumes."""
+    return any(key == known or key.startswith(f"{known}.") for known in changeable_keys())
 
 
 def check_free(folder: Path) -> None:
-    """Raise `UserError` if there is something in a folder that is to be written, or a file in its place."""
+    """Raise `UserError` if a folder that is to be written has content, or is a file."""
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
-        raise UserError(f"{folder} is there already: give the name of a folder that is not.")
+        raise UserError(f"{folder} exists already: give the name of a folder that does not.")
 
 
-def check_run_folder(run: Path, config: Config) -> None:
-    """Do nothing if the folder is free or its run was started with this configuration.
+def check_run_folder(run: RunLayout, config: Config) -> None:
+    """Check that the folder is free, or that its run was started with this configuration.
 
     Raises:
-        UserError: it holds another run; the keys that differ are named.
+        UserError: it holds another run; the message names the keys that differ.
     """
-    if not run.exists():
+    folder = run.folder
+    if not folder.exists():
         return
-    if not run.is_dir():
-        raise UserError(f"run_dir={run} is a file: give another name=… or run_dir=….")
-    if not (run / "config.yaml").exists():
-        if any(run.iterdir()):
-            raise UserError(f"run_dir={run} is a folder with other things in it: give another name=… or run_dir=….")
+    if not folder.is_dir():
+        raise UserError(f"run_dir={folder} is a file: give another name=… or run_dir=….")
+    if not run.config.exists():
+        if any(folder.iterdir()):
+            raise UserError(f"run_dir={folder} is a folder with other things in it: give another name=… or run_dir=….")
         return
-    old, new = flatten(load_config(run / "config.yaml")), flatten(config)
-    differing = [
-        key
-        for key in sorted(old.keys() | new.keys())
-        if old.get(key) != new.get(key) and not key.startswith(FREE_TO_CHANGE)
-    ]
+    old, new = flatten(load_config(run.config)), flatten(config)
+    differing = [key for key in sorted(old.keys() | new.keys()) if old.get(key) != new.get(key) and not may_change(key)]
     if differing:
         table = "\n".join(f"  {key}: {old.get(key)} there, {new.get(key)} now" for key in differing)
         raise UserError(
-            f"{run} holds a run with another configuration:\n{table}\n"
-            f"To go on with it, give its values; to train anew, give another name=… or delete {run}."
+            f"{folder} holds a run with another configuration:\n{table}\n"
+            f"To resume it, use its values. To train again, give another name=… or delete {folder}."
         )
+
+
+def existing_tokenizer(run: RunLayout, config: Config) -> Tokenizer | None:
+    """Return the run's own tokenizer, or that of the run to start from; None if a new one is to be trained.
+
+    Raises:
+        UserError: its file is damaged, or is missing beside a checkpoint, whose weights no other tokenizer fits.
+    """
+    joint, start = config.tokenizer.joint, config.training.init_from
+    if run.has_checkpoint() or all(path.exists() for path in run.tokenizer(joint)):
+        return load_tokenizer(run.tokenizer(joint))
+    if start is not None and not config.training.new_vocab:
+        return load_tokenizer(RunLayout(Path(start)).tokenizer(joint))
+    return None
+
+
+def start_run_folder(run: RunLayout, config: Config, tokenizer: Tokenizer) -> None:
+    """Write the configuration, with limits that have changed, and the tokenizer."""
+    with replacing(run.config) as temporary:  # first, as it marks the folder as this run's
+        save_config(config, temporary)
+    tokenizer.save(run.tokenizer(tokenizer.joint))
+    remove_leftovers(run.folder)

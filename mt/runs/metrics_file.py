@@ -1,0 +1,50 @@
+"""`metrics.jsonl`: the curves of a training as rows of JSON, each with its step."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from mt.runtime.files import write_text
+
+Row = dict[str, float]
+
+
+@dataclass(frozen=True)
+class MetricsFile:
+    """The metrics of a run, appended to while it trains."""
+
+    path: Path
+
+    def append(self, step: int, values: Mapping[str, float]) -> None:
+        """Add a row."""
+        with open(self.path, "a", encoding="utf-8") as file:
+            file.write(json.dumps({"step": step, **values}) + "\n")
+
+    def rows(self) -> list[Row]:
+        """Return all complete rows; an empty list if there is no file."""
+        return [row for _, row in self._complete_lines()]
+
+    def drop_after(self, step: int) -> None:
+        """Delete incomplete rows and those of later steps, which a resumed training writes again."""
+        if self.path.exists():
+            kept = [line for line, row in self._complete_lines() if row["step"] <= step]
+            write_text(self.path, "".join(f"{line}\n" for line in kept))
+
+    def _complete_lines(self) -> list[tuple[str, Row]]:
+        try:
+            lines = self.path.read_text(encoding="utf-8").splitlines()
+        except OSError:
+            return []
+        return [(line, row) for line in lines if (row := read_row(line)) is not None]
+
+
+def read_row(line: str) -> Row | None:
+    """Parse a row; None if it is being written or was cut short by a kill."""
+    try:
+        row = json.loads(line)
+        return row if isinstance(row, dict) and isinstance(row.get("step"), int) else None
+    except ValueError:
+        return None
