@@ -1,8 +1,8 @@
-"""Which words of a translation come from which words of the source, read off the attention.
+"""Word alignment of a translation with its source, derived from attention.
 
-The heads of a middle decoder layer are taken together, where they are about to write a piece. Chen et al. ("Accurate
-Word Alignment Induction from Neural Machine Translation", 2020) found it better where the piece has just been read;
-ours look at the next word there already.
+The weights of a middle decoder layer are averaged over its heads, at the position that is about to write a piece. Chen
+et al. ("Accurate Word Alignment Induction from Neural Machine Translation", 2020) found it better to use the position
+that has just read the piece; our models already attend to the next word there.
 """
 
 from __future__ import annotations
@@ -17,33 +17,34 @@ from mt.data.batch import build_batch
 from mt.model.attention import recorded_weights
 from mt.model.transformer import DecoderLayer, Transformer
 from mt.text.tokenizer import Tokenizer
-
-Parts = Sequence[tuple[list[int], list[int]]]
-"""source and target ids, without marks, of what was translated at once"""
-Links = list[tuple[int, int]]
-"""numbers of words, source and target, from 0"""
+from mt.translation.result import Links, Parts
 
 
 @dataclass(frozen=True)
 class Attention:
-    """What a decoder layer looked at while it wrote a translation."""
+    """A decoder layer's attention to the source while it wrote a translation."""
 
     heads: Tensor
-    """(H, T, S), end marks among both"""
+    """weights (H, T, S), end marks included on both sides"""
     src_pieces: list[str]
     tgt_pieces: list[str]
 
     @property
     def weights(self) -> Tensor:
-        """The mean over the heads, (T, S)."""
+        """Mean over the heads, (T, S)."""
         return self.heads.mean(0)
+
+
+def middle_layer(model: Transformer) -> int:
+    """Return the decoder layer whose attention is closest to word alignment."""
+    return len(model.decoder) // 2
 
 
 @torch.inference_mode()
 def source_attention(
     model: Transformer, tokenizer: Tokenizer, src_ids: list[int], tgt_ids: list[int], layer: int
 ) -> Attention:
-    """The attention of decoder layer `layer` to the source, where it is about to write each target piece."""
+    """Return the attention of decoder layer `layer` to the source, where it is about to write each target piece."""
     batch = build_batch([(src_ids, tgt_ids)], tokenizer.pad_id, tokenizer.bos_id, tokenizer.eos_id)
     batch = batch.to(model.projection.weight.device)
     decoder_layer = model.eval().decoder[layer]
@@ -60,7 +61,7 @@ def source_attention(
 def attention_by_parts(
     model: Transformer, tokenizer: Tokenizer, parts: Parts, tags: Sequence[int], layer: int
 ) -> Tensor:
-    """`source_attention` of a line that was translated in parts, (T, S), without tags and marks: none looks across."""
+    """Return `source_attention` of a line translated in parts, (T, S), without tags and marks; 0 across parts."""
     blocks = [
         source_attention(model, tokenizer, [*tags, *src], tgt, layer).weights[:-1, len(tags) : -1] for src, tgt in parts
     ]
@@ -71,20 +72,19 @@ def attention_by_parts(
 def align(
     model: Transformer, tokenizer: Tokenizer, parts: Parts, spaced: tuple[bool, bool], tags: Sequence[int] = ()
 ) -> Links:
-    """Link each word of a translation with the word of the source that it looked at most; one that has no letters is a
-    word, too.
+    """Link each word of a translation with the source word that it attends to most.
 
-    Words are what spaces separate; where a language has none, every piece is one.
+    Words are separated by spaces, and may be punctuation alone. In a language without spaces, every piece is a word.
 
     Args:
         parts: of the line, as they were translated.
-        spaced: whether source and target language have spaces.
+        spaced: whether source and target language have spaces between words.
         tags: source ids before each part.
     """
     src_ids, tgt_ids = [i for src, _ in parts for i in src], [i for _, tgt in parts for i in tgt]
     if not src_ids or not tgt_ids:
         return []
-    weights = attention_by_parts(model, tokenizer, parts, tags, len(model.decoder) // 2)
+    weights = attention_by_parts(model, tokenizer, parts, tags, middle_layer(model))
     src_words = word_numbers([tokenizer.src.id_to_piece(i) for i in src_ids], spaced[0])
     tgt_words = word_numbers([tokenizer.tgt.id_to_piece(i) for i in tgt_ids], spaced[1])
     by_words = sum_by(sum_by(weights, tgt_words).t(), src_words).t()
@@ -92,20 +92,21 @@ def align(
 
 
 def word_numbers(pieces: Sequence[str], spaced: bool) -> list[int]:
-    """The number of the word that each piece belongs to."""
+    """Return the number of the word that each piece belongs to."""
     numbers, word = [], -1
-    for place, piece in enumerate(pieces):
-        word += not spaced or piece.startswith("▁") or place == 0
+    for index, piece in enumerate(pieces):
+        if not spaced or piece.startswith("▁") or index == 0:
+            word += 1
         numbers.append(word)
     return numbers
 
 
 def sum_by(rows: Tensor, numbers: Sequence[int]) -> Tensor:
-    """Sums of the rows (R, C) that have the same number: (largest number + 1, C)."""
+    """Sum the rows (R, C) that have the same number: (largest number + 1, C)."""
     sums = rows.new_zeros(numbers[-1] + 1, rows.size(1))
     return sums.index_add_(0, torch.tensor(numbers, device=rows.device), rows)
 
 
 def pharaoh(links: Links) -> str:
-    """Links as `0-0 1-2`, source first."""
+    """Format links as `0-0 1-2`, source first."""
     return " ".join(f"{source}-{target}" for source, target in links)

@@ -1,4 +1,4 @@
-"""How probable given translations are: the counterpart of searching for the most probable ones."""
+"""Log-probabilities of given translations."""
 
 from __future__ import annotations
 
@@ -12,16 +12,17 @@ from mt.data.sampler import plan_batches
 from mt.model.transformer import Transformer
 from mt.text.tokenizer import Pairs, Tokenizer
 
-ROWS_AT_ONCE = 1024
+MAX_ROWS = 1024
+"""target positions whose logits are in memory at once"""
 
 
 @torch.inference_mode()
 def token_log_probs(model: Transformer, tokenizer: Tokenizer, pairs: Pairs, max_tokens: int) -> list[list[float]]:
-    """log p(token | source, tokens before) of each target token of each pair, in order, and of the end mark.
+    """Return log p(token | source, earlier tokens) for each target token of each pair, end marks included.
 
     Args:
         pairs: source and target ids without special ids.
-        max_tokens: a batch's budget, as in training; a longer pair comes alone.
+        max_tokens: budget of a batch, as in training; a longer pair is a batch by itself.
 
     Raises:
         ValueError: a side is longer than the positions that the model has learned.
@@ -41,9 +42,10 @@ def token_log_probs(model: Transformer, tokenizer: Tokenizer, pairs: Pairs, max_
 
 
 def perplexity(model: Transformer, tokenizer: Tokenizer, pairs: Pairs, max_tokens: int) -> float:
-    """exp of the mean of -log p over all target tokens, end marks among them; nothing is smoothed.
+    """Return exp of the mean of -log p over all target tokens, end marks included, without smoothing.
 
-    It compares models of one vocabulary only. Pairs longer than the positions that the model has learned are left out.
+    It is comparable only between models with the same vocabulary. Pairs longer than the positions that the model has
+    learned are skipped.
     """
     scored = [pair for pair in pairs if max(map(len, pair)) < model.n_target_positions]
     log_probs = [value for row in token_log_probs(model, tokenizer, scored, max_tokens) for value in row]
@@ -51,12 +53,12 @@ def perplexity(model: Transformer, tokenizer: Tokenizer, pairs: Pairs, max_token
 
 
 def batch_log_probs(model: Transformer, batch: Batch) -> list[float]:
-    """Those of all real target tokens of a batch, row by row."""
+    """Return the log-probabilities of all real target tokens of a batch, row by row."""
     decoded = model.decode(batch.tgt_in, model.encode(batch.src, batch.src_mask), batch.src_mask)
-    features = decoded.flatten(0, 1).index_select(0, batch.places)  # (B, T, D) -> (n, D)
+    features = decoded.flatten(0, 1).index_select(0, batch.tgt_positions)  # (B, T, D) -> (N, D)
     log_probs: list[float] = []
-    for start in range(0, len(features), ROWS_AT_ONCE):
-        rows = slice(start, start + ROWS_AT_ONCE)
+    for start in range(0, len(features), MAX_ROWS):
+        rows = slice(start, start + MAX_ROWS)
         logits = model.projection(features[rows]).float()
-        log_probs += logits.log_softmax(-1).gather(1, batch.targets[rows].unsqueeze(1)).squeeze(1).tolist()
+        log_probs += logits.log_softmax(-1).gather(1, batch.tgt_out[rows].unsqueeze(1)).squeeze(1).tolist()
     return log_probs

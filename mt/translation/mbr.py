@@ -1,4 +1,4 @@
-"""Minimum Bayes risk decoding: the translation that is most like all others that the model could have given.
+"""Minimum Bayes risk decoding: the translation most similar to all others that the model could have produced.
 
 Kumar and Byrne, "Minimum Bayes-Risk Decoding for Statistical Machine Translation", 2004; with samples: Eikema and Aziz,
 "Is MAP Decoding All You Need?", 2020.
@@ -7,14 +7,29 @@ Kumar and Byrne, "Minimum Bayes-Risk Decoding for Statistical Machine Translatio
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
+
+from mt.search.hypotheses import Hypothesis
+
+Similarity = Callable[[str, str], float]
+"""hypothesis and reference -> similarity from 0 to 100"""
 
 
-def expected_utilities(
-    texts: Sequence[str], counts: Sequence[int], similarity: Callable[[str, str], float]
-) -> list[float]:
-    """The mean similarity of each text to all of them, itself among them, 0 to 100; `counts`: how often each came."""
+def expected_utilities(texts: Sequence[str], counts: Sequence[int], similarity: Similarity) -> list[float]:
+    """Return the mean similarity of each text to all of them, itself included, from 0 to 100.
+
+    Args:
+        counts: how often each text was found.
+    """
     total = sum(counts)
     return [
         sum(count * similarity(text, other) for other, count in zip(texts, counts, strict=True)) / total
         for text in texts
     ]
+
+
+def rerank(hypotheses: list[Hypothesis], texts: Sequence[str], similarity: Similarity) -> list[Hypothesis]:
+    """Sort hypotheses with these texts by their expected utility, which becomes their score."""
+    utilities = expected_utilities(texts, [hypothesis.count for hypothesis in hypotheses], similarity)
+    scored = [replace(hypothesis, score=u) for hypothesis, u in zip(hypotheses, utilities, strict=True)]
+    return sorted(scored, key=lambda hypothesis: (not hypothesis.complete, -hypothesis.score))

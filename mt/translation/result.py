@@ -1,10 +1,18 @@
-"""What comes out: a translation of a line, joined where the line was translated in parts."""
+"""The result: a translation of a line, joined if the line was translated in parts."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from typing import Any
+
+from mt.search.hypotheses import Hypothesis
+from mt.text.tokenizer import Tokenizer
+
+Parts = Sequence[tuple[list[int], list[int]]]
+"""source and target ids, without tags and marks, of each part that was translated by itself"""
+Links = list[tuple[int, int]]
+"""indices of aligned words, source and target, from 0"""
 
 
 @dataclass(frozen=True)
@@ -13,25 +21,41 @@ class Translation:
 
     text: str
     score: float
-    """what search compared it by: the log-probability over the length penalty, or the utility of minimum Bayes risk; of
-    a line in parts, their sum"""
+    """the figure that search compared: log-probability over the length penalty, or the utility of minimum Bayes risk;
+    summed over the parts of a line"""
     log_prob: float
     complete: bool = True
-    """False where it was cut at the length limit"""
+    """False if it was cut at the length limit"""
     pieces: Sequence[str] = ()
-    """subword pieces of the target, with the end marks"""
+    """target pieces, end marks included"""
     log_probs: Sequence[float] = ()
-    """of each piece"""
-    parts: Sequence[tuple[list[int], list[int]]] = ()
-    """source and target ids, without marks, of each part that was translated for itself"""
+    """log-probability of each piece"""
+    parts: Parts = ()
+    alignment: Links | None = None
+    """word alignment, if it was requested"""
 
     def as_row(self) -> dict[str, Any]:
-        """For JSON."""
-        return {field.name: getattr(self, field.name) for field in fields(self) if field.name != "parts"}
+        """Return the fields that are printed as JSON."""
+        hidden = ("parts", "alignment")
+        return {field.name: getattr(self, field.name) for field in fields(self) if field.name not in hidden}
+
+
+def to_translation(hypothesis: Hypothesis, src_ids: list[int], tokenizer: Tokenizer) -> Translation:
+    """Convert a hypothesis for a part of a line to text."""
+    eos = [tokenizer.eos_id] if hypothesis.complete else []
+    return Translation(
+        tokenizer.decode_tgt(hypothesis.tokens),
+        hypothesis.score,
+        hypothesis.log_prob,
+        hypothesis.complete,
+        [tokenizer.tgt.id_to_piece(i) for i in (*hypothesis.tokens, *eos)],
+        hypothesis.log_probs,
+        [(src_ids, hypothesis.tokens)],
+    )
 
 
 def join_translations(parts: Sequence[Translation], text: str) -> Translation:
-    """The translation `text` of something that was translated in parts."""
+    """Join the translations of parts; `text` is the joined text."""
     return Translation(
         text,
         sum(part.score for part in parts),
@@ -43,6 +67,22 @@ def join_translations(parts: Sequence[Translation], text: str) -> Translation:
     )
 
 
-def one_line(text: str) -> str:
-    """Text without line breaks, which bytes can spell: one line out for every line in."""
-    return " ".join(text.splitlines())
+def join_parts(
+    sources: list[list[int]], hypotheses: list[list[Hypothesis]], n_best: int, tokenizer: Tokenizer, spaced: bool
+) -> list[Translation]:
+    """Join the hypotheses of a line's parts to its n best translations, each from the parts' hypotheses of one rank.
+
+    Args:
+        sources: ids of the parts, without tags.
+        hypotheses: of each part, best first.
+        spaced: whether the target language has spaces between words.
+    """
+    if not sources:
+        return [Translation("", 0.0, 0.0)]
+    joined = []
+    for rank in range(min(n_best, *map(len, hypotheses))):
+        pairs = zip(hypotheses, sources, strict=True)
+        parts = [to_translation(best[rank], src_ids, tokenizer) for best, src_ids in pairs]
+        text = (" " if spaced else "").join(part.text for part in parts)
+        joined.append(join_translations(parts, " ".join(text.splitlines())))  # bytes can spell line breaks
+    return joined

@@ -1,55 +1,112 @@
-"""From the configuration to the way of searching that it describes."""
+"""From the configuration and a tokenizer to the search that they describe."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
 
 from mt.config.choices import SearchMethod
 from mt.config.search import SearchConfig
+from mt.data.sampler import plan_batches
 from mt.search.beam import Beam, beam_search
-from mt.search.hypotheses import Hypothesis, S, Scoring, Task
+from mt.search.hypotheses import Hypothesis, Scoring
 from mt.search.required import MustContain, Phrase, Required
 from mt.search.rules import Forbidden, ForcedPrefix, MinLength, NoRepeatedNgram, RepetitionPenalty, Rule
 from mt.search.sampling import Sampling, sample
+from mt.search.task import S, Task
+from mt.text.terminology import Terminology, alternatives, load_terminology
 from mt.text.tokenizer import Tokenizer
 
 
 @dataclass(frozen=True)
-class Source:
-    """What is translated at once: a line, or a part of a long one."""
+class Segment:
+    """A unit of translation: a line, or a part of a long one."""
 
     ids: list[int]
+    """source ids, tags included"""
     prefix: list[int]
-    """ids that its translation begins with"""
+    """target ids that its translation begins with"""
     seed: int
-    """of what is drawn for it at random"""
+    """seed of its samples"""
     required: Required | None = None
     """what its translation must contain"""
 
 
-def build_required(groups: Sequence[Sequence[str]], tokenizer: Tokenizer, spaced: bool) -> Required | None:
-    """What a translation must contain: a phrase of each group. `spaced` as in `build_rules`."""
+class Engine(Protocol):
+    """A search engine that replaces `mt.search`."""
 
-    def phrase(text: str) -> Phrase:
-        first, later = tokenizer.encode_phrase(text)
-        written = tokenizer.decode_tgt(first)  # as the vocabulary writes it: some normalise, as ＢＡ to BA
-        return Phrase(written.encode(), first, first if spaced else later)
+    def search(
+        self, segments: Sequence[Segment], max_lens: Sequence[int], search: SearchConfig
+    ) -> list[list[Hypothesis]]:
+        """Return the best hypotheses of each segment, at least `search.n_best` if there are so many."""
 
-    if not groups:
-        return None
-    phrases = [[phrase(text) for text in group] for group in groups]
-    return Required(phrases, tokenizer.tgt_texts, spaced, tokenizer.tgt_continuing if spaced else ())
+
+@dataclass
+class Requirements:
+    """What translations must contain, for one vocabulary."""
+
+    tokenizer: Tokenizer
+    spaced: tuple[bool, bool]
+    """whether source and target language have spaces between words"""
+    _terms: tuple[Terminology, Terminology] | None = None
+    """the last file that was read, and its terms as this vocabulary writes them"""
+
+    def find(self, search: SearchConfig, ids: list[int], is_first: bool) -> Required | None:
+        """Return what the translation of a segment must contain.
+
+        Args:
+            ids: source ids of the segment.
+            is_first: whether it is the first of its line, which has to contain `search.required`.
+
+        Raises:
+            UserError: the terminology cannot be read, or the vocabulary cannot write a phrase.
+        """
+        groups = [alternatives(phrase) for phrase in search.required if is_first]
+        if search.terminology:
+            groups += self._terminology(search.terminology).find(self.tokenizer.decode_src(ids), self.spaced[0])
+        return self._build(groups) if groups else None
+
+    def _terminology(self, path: str) -> Terminology:
+        terms = load_terminology(path)
+        if self._terms is None or self._terms[0] is not terms:
+            tokenizer = self.tokenizer
+            written = terms.rewrite(lambda term: tokenizer.decode_src(tokenizer.encode_src([term])[0]).lower())
+            self._terms = (terms, written)
+        return self._terms[1]
+
+    def _build(self, groups: Sequence[Sequence[str]]) -> Required:
+        tokenizer, spaced = self.tokenizer, self.spaced[1]
+
+        def phrase(text: str) -> Phrase:
+            first, later = tokenizer.encode_phrase(text)
+            written = tokenizer.decode_tgt(first)  # as the vocabulary writes it: some normalise, such as ＢＡ to BA
+            return Phrase(written.encode(), first, first if spaced else later)
+
+        phrases = [[phrase(text) for text in group] for group in groups]
+        return Required(phrases, tokenizer.tgt_texts, spaced, tokenizer.tgt_continuing if spaced else ())
+
+
+def plan_segments(segments: Sequence[Segment], search: SearchConfig) -> Iterator[list[int]]:
+    """Yield batches of segments of similar length, longest first, so that a lack of memory shows at once."""
+    if not segments:
+        return
+    lens = np.array([len(segment.ids) + 1 for segment in segments])
+    budget = max(search.max_tokens // search.n_hypotheses, int(lens.max()))
+    for batch in reversed(plan_batches(lens, lens, budget)):
+        yield batch.tolist()
 
 
 def build_rules(
-    config: SearchConfig, tokenizer: Tokenizer, sources: Sequence[Source], max_lens: Sequence[int], spaced: bool
+    config: SearchConfig, tokenizer: Tokenizer, segments: Sequence[Segment], max_lens: Sequence[int], spaced: bool
 ) -> list[Rule]:
-    """The configured rules for a batch.
+    """Build the configured rules for a batch.
 
     Args:
-        max_lens: of the translations, as in `Task`.
-        spaced: whether the target language puts spaces between its words.
+        max_lens: length limits of the translations, as in `Task`.
+        spaced: whether the target language has spaces between words.
     """
     rules: list[Rule] = []
     if config.repetition_penalty != 1:
@@ -59,24 +116,25 @@ def build_rules(
     if config.forbidden:
         forbidden = [part.strip() for phrase in config.forbidden for part in phrase.split("|")]
         written = [tokenizer.decode_tgt(tokenizer.encode_tgt([phrase])[0]) for phrase in forbidden]
-        phrases = [(" " * spaced + phrase).encode() for phrase in written]
+        phrases = [f" {phrase}".encode() if spaced else phrase.encode() for phrase in written]
         rules.append(Forbidden(phrases, tokenizer.tgt_texts))
     if config.min_len_ratio:
-        rules.append(MinLength(tokenizer.eos_id, [int(config.min_len_ratio * len(source.ids)) for source in sources]))
-    if any(source.required for source in sources):
-        rules.append(MustContain([source.required for source in sources], max_lens, tokenizer.eos_id))
-    if any(source.prefix for source in sources):  # the last one: what is forced comes whatever else is not to
-        rules.append(ForcedPrefix([source.prefix for source in sources]))
+        min_lens = [int(config.min_len_ratio * len(segment.ids)) for segment in segments]
+        rules.append(MinLength(tokenizer.eos_id, min_lens))
+    if any(segment.required for segment in segments):
+        rules.append(MustContain([segment.required for segment in segments], max_lens, tokenizer.eos_id))
+    if any(segment.prefix for segment in segments):  # last, as it overrules the others
+        rules.append(ForcedPrefix([segment.prefix for segment in segments]))
     return rules
 
 
 def build_scoring(config: SearchConfig) -> Scoring:
-    """How hypotheses are compared."""
+    """Build the comparison of hypotheses."""
     return Scoring(config.length_norm, config.length_penalty, config.coverage_penalty)
 
 
 def run_search(task: Task[S], config: SearchConfig, seeds: Sequence[int]) -> list[list[Hypothesis]]:
-    """The best translations that the configured search finds of each sentence: `n_best`, or all for MBR to choose."""
+    """Run the configured search; return the `n_best` hypotheses of each sentence, or all for MBR to choose from."""
     scoring, n_best = build_scoring(config), config.n_best if config.mbr is None else config.n_hypotheses
     if config.method is SearchMethod.sample:
         sampling = Sampling(config.n_samples, n_best, config.temperature, config.top_k, config.top_p, scoring)

@@ -1,4 +1,4 @@
-"""Where the words that a tag encloses have gone, read off the attention."""
+"""Placement of tags in a translation: where the words that they enclose have moved, according to attention."""
 
 from __future__ import annotations
 
@@ -11,57 +11,61 @@ import torch
 from torch import Tensor
 
 from mt.model.transformer import Transformer
+from mt.text.characters import is_word_character
 from mt.text.markup import CLOSES, Element, MarkedText, Span, write_marks
-from mt.text.sentences import is_word_character
 from mt.text.tokenizer import Tokenizer
-from mt.translation.alignment import Parts, attention_by_parts
-from mt.translation.result import Translation
+from mt.translation.alignment import attention_by_parts, middle_layer
+from mt.translation.result import Parts, Translation
 
-ENOUGH = 0.5
-"""the share of its attention that makes a word belong to a tag"""
+THRESHOLD = 0.5
+"""attention to the enclosed source words that makes a target word belong to a tag"""
 
 
-def put_back(
+def restore_markup(
     marked: MarkedText,
-    translated: Translation,
+    translation: Translation,
     model: Transformer,
     tokenizer: Tokenizer,
     spaced: tuple[bool, bool],
     tags: Sequence[int] = (),
 ) -> str:
-    """The translation of `marked.plain`, with tags and placeholders.
+    """Return the translation of `marked.plain` with the markup of the source.
 
-    `spaced`: whether source and target language have spaces; `tags`: source ids before each part.
+    Args:
+        spaced: whether source and target language have spaces between words.
+        tags: source ids before each part.
     """
-    src_ids = [i for src, _ in translated.parts for i in src]
-    pieces = target_spans(translated.parts, tokenizer, spaced[1])
-    words = words_of(translated.text) if spaced[1] else pieces
+    src_ids = [i for src, _ in translation.parts for i in src]
+    pieces = target_spans(translation.parts, tokenizer, spaced[1])
+    words = word_spans(translation.text) if spaced[1] else pieces
     if src_ids and pieces and words and marked.root.children:
-        seen = attention_by_parts(model, tokenizer, translated.parts, tags, len(model.decoder) // 2).cpu()
-        of_words = [[i for i, piece in enumerate(pieces) if overlap(piece, word)] for word in words]
-        shares = torch.stack([seen[rows].mean(0) if rows else seen.mean(0) for rows in of_words])
-        sources = spans([tokenizer.src_texts[i] for i in src_ids])
-        ends = marked.plain.rstrip().endswith(CLOSES) and translated.text.endswith(CLOSES)
+        attention = attention_by_parts(model, tokenizer, translation.parts, tags, middle_layer(model)).cpu()
+        rows_of_words = [[i for i, piece in enumerate(pieces) if overlap(piece, word)] for word in words]
+        weights = torch.stack([attention[rows].mean(0) if rows else attention.mean(0) for rows in rows_of_words])
+        sources = piece_spans([tokenizer.src_texts[i] for i in src_ids])
+        ends = marked.plain.rstrip().endswith(CLOSES) and translation.text.endswith(CLOSES)
         full_stop = len(marked.plain.rstrip()) - 1 if ends else inf
-        transfer = Transfer(words, shares / shares.sum(1, keepdim=True), sources, full_stop)
-        transfer.place(marked.root, (0, len(words)))
-    return write_marks(marked, translated.text, spaced)
+        placement = Placement(words, weights / weights.sum(1, keepdim=True), sources, full_stop)
+        placement.place(marked.root, (0, len(words)))
+    return write_marks(marked, translation.text, spaced)
 
 
 def target_spans(parts: Parts, tokenizer: Tokenizer, spaced: bool) -> list[Span]:
-    """Where each piece stands in the translation of a line that was translated in parts."""
+    """Return the span of each piece in the translation of a line that was translated in parts."""
     found: list[Span] = []
-    place = 0
+    offset = 0
     for _, tgt in parts:
-        found += [(place + start, place + end) for start, end in spans([tokenizer.tgt_texts[i] for i in tgt])]
-        place += len(tokenizer.decode_tgt(tgt)) + spaced
+        found += [(offset + start, offset + end) for start, end in piece_spans([tokenizer.tgt_texts[i] for i in tgt])]
+        offset += len(tokenizer.decode_tgt(tgt))
+        if spaced:
+            offset += 1
     return found
 
 
-def spans(pieces: Sequence[bytes]) -> list[Span]:
-    """Where each of some pieces stands in the text that they write, without the space that it may begin with.
+def piece_spans(pieces: Sequence[bytes]) -> list[Span]:
+    """Return the span of each piece in the text of all of them, without the space that it may begin with.
 
-    A character that is spelt in bytes belongs to the last of them.
+    A character that is spelled in bytes belongs to the last of them.
     """
     decoder = getincrementaldecoder("utf-8")("replace")
     found, end = [], 0
@@ -73,72 +77,72 @@ def spans(pieces: Sequence[bytes]) -> list[Span]:
     return found
 
 
-def words_of(text: str) -> list[Span]:
-    """Words, and what else is no space, a character each."""
+def word_spans(text: str) -> list[Span]:
+    """Return the span of each word; every other character except spaces is a word by itself."""
     found: list[Span] = []
-    for place, character in enumerate(text):
+    for index, character in enumerate(text):
         inside = is_word_character(character)
-        if inside and found and found[-1][1] == place and is_word_character(text[place - 1]):
-            found[-1] = (found[-1][0], place + 1)
+        if inside and found and found[-1][1] == index and is_word_character(text[index - 1]):
+            found[-1] = (found[-1][0], index + 1)
         elif not character.isspace():
-            found.append((place, place + 1))
+            found.append((index, index + 1))
     return found
 
 
 def overlap(one: Span, other: Span) -> bool:
-    """Whether they have a character in common."""
+    """Return whether two spans have a character in common."""
     return one[0] < other[1] and other[0] < one[1]
 
 
 @dataclass(frozen=True)
-class Transfer:
-    """The words of a translation, and where each comes from."""
+class Placement:
+    """The words of a translation, and the source pieces that each attends to."""
 
     words: Sequence[Span]
     """in characters"""
-    shares: Tensor
-    """how much each comes from each source piece, (words, pieces), rows sum to 1"""
+    weights: Tensor
+    """attention of each word to each source piece, (words, pieces); rows sum to 1"""
     pieces: Sequence[Span]
-    """of the source, in characters"""
+    """source pieces, in characters"""
     full_stop: float = inf
-    """the character of the source that ends it, where one ends the translation, too"""
+    """index of the character that ends the source, if one ends the translation, too"""
 
     def place(self, element: Element, free: Span) -> None:
-        """Choose the words of all that `element` encloses, among those from and to `free`."""
+        """Set the targets of all elements inside `element`, using words in the span `free`."""
         chosen: dict[int, Span] = {}
         for number, child in enumerate(element.children):
             sources = [j for j, piece in enumerate(self.pieces) if overlap(piece, child.source)]
             if child.closing and sources:
-                gains = (self.shares[:, sources].sum(1) - ENOUGH).tolist()
+                gains = (self.weights[:, sources].sum(1) - THRESHOLD).tolist()
                 for start, end in chosen.values():
                     gains[start:end] = [-inf] * (end - start)
                 chosen[number] = best_run(gains, free)
         for number, child in enumerate(element.children):
             if number not in chosen:
-                place = self.cut(child.source[0], free)
-                if place == len(self.words) and free[0] < place and child.source[1] <= self.full_stop < inf:
-                    place -= 1
-                chosen[number] = (place, place)
+                word = self.cut(child.source[0], free)
+                if word == len(self.words) and free[0] < word and child.source[1] <= self.full_stop < inf:
+                    word -= 1
+                chosen[number] = (word, word)
             child.target = self.characters(chosen[number])
             self.place(child, chosen[number])
 
     def cut(self, character: int, free: Span) -> int:
-        """The place within `free` that best parts words of what is before a character of the source from the rest."""
+        """Return the word in `free` that best separates words from before a source character from the others."""
         before = [j for j, piece in enumerate(self.pieces) if piece[0] < character]
-        gains = [0.0, *(self.shares[slice(*free)][:, before].sum(1) - ENOUGH).cumsum(0).tolist()]
+        gains = [0.0, *(self.weights[slice(*free)][:, before].sum(1) - THRESHOLD).cumsum(0).tolist()]
         return free[0] + gains.index(max(gains))
 
     def characters(self, words: Span) -> Span:
-        """Where words stand; no words: the place before one, or behind the last."""
+        """Return the characters of a span of words; for an empty span, the point before the word or after the last."""
         start, end = words
         if start < end:
             return self.words[start][0], self.words[end - 1][1]
-        place = self.words[start][0] if start < len(self.words) else self.words[-1][1]
-        return place, place
+        point = self.words[start][0] if start < len(self.words) else self.words[-1][1]
+        return point, point
 
 
 def best_run(gains: Sequence[float], free: Span) -> Span:
-    """The run of places within `free` with the largest sum, one place at least; none where all are minus infinity."""
+    """Return the non-empty run of words in `free` with the largest sum; an empty one if all are minus infinity."""
     best, found = -inf, (free[0], free[0])
     for start in range(*free):
         total = 0.0

@@ -1,0 +1,89 @@
+"""What surrounds the translation of plain lines: markup, texts of several sentences, word alignment."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+
+from mt.config.search import SearchConfig
+from mt.text.markup import MarkedText, read_marks
+from mt.text.sentences import split_text
+from mt.translation.result import Translation, join_translations
+
+
+@dataclass(frozen=True)
+class LineId:
+    """The number of a line, and of a sentence in it: for warnings, and as a seed of samples."""
+
+    line: int
+    """from 1"""
+    sentence: int = 0
+
+
+@dataclass(frozen=True)
+class Request:
+    """How to translate texts."""
+
+    search: SearchConfig
+    prefix: str = ""
+    """text that every translation begins with"""
+    markup: bool = False
+    """translate without tags and placeholders, and put them back"""
+    split: bool = False
+    """translate a text sentence by sentence; only its best translation is returned"""
+    align: bool = False
+    """add a word alignment to the best translation"""
+
+    def __post_init__(self) -> None:
+        if self.markup and (self.split or self.align):
+            raise ValueError("markup=True works on whole lines: neither split=True nor align=True can be combined")
+
+
+TranslateLines = Callable[[list[str], list[str], Sequence[LineId]], list[list[Translation]]]
+"""plain lines, the prefix of each translation, and the lines' ids -> the n best translations of each line"""
+
+
+def translate_marked(
+    texts: list[str],
+    line_ids: Sequence[LineId],
+    request: Request,
+    translate: TranslateLines,
+    restore: Callable[[MarkedText, Translation], str],
+) -> list[list[Translation]]:
+    """Translate texts without their markup.
+
+    Args:
+        restore: puts the markup of a source back into its translation.
+    """
+    marked = [read_marks(text) for text in texts]
+    found = translate([one.plain for one in marked], [request.prefix] * len(texts), line_ids)
+    return [
+        [replace(translation, text=restore(one, translation)) for translation in translations]
+        for one, translations in zip(marked, found, strict=True)
+    ]
+
+
+def translate_sentences(
+    texts: list[str],
+    line_ids: Sequence[LineId],
+    request: Request,
+    translate: TranslateLines,
+    lang: str,
+    spaced: bool,
+) -> list[list[Translation]]:
+    """Translate texts sentence by sentence.
+
+    Args:
+        lang: the source language.
+        spaced: whether the target language has spaces between words.
+    """
+    split = [split_text(text, lang) for text in texts]
+    sentences = [sentence for text in split for sentence in text.sentences]
+    numbers = [(one.line, i) for one, text in zip(line_ids, split, strict=True) for i in range(len(text.sentences))]
+    prefixes = ["" if sentence else request.prefix for _, sentence in numbers]
+    found = iter(translate(sentences, prefixes, [LineId(line, sentence) for line, sentence in numbers]))
+    results = []
+    for text in split:
+        parts = [next(found)[0] for _ in text.sentences]
+        results.append([join_translations(parts, text.join([part.text for part in parts], spaced))])
+    return results
