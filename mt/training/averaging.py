@@ -1,4 +1,4 @@
-"""Averages of weights, over the steps of training or over saved models: they often translate better than each."""
+"""Averages of weights, over training steps or over saved models; they often translate better than each model alone."""
 
 from __future__ import annotations
 
@@ -12,14 +12,15 @@ from torch import Tensor, nn
 from mt.errors import UserError
 from mt.model.lora import merge_lora
 from mt.runs.checkpoint import read_tensors
+from mt.runs.layout import CheckpointLayout
 from mt.runtime.distributed import whole
 
 
 class MovingAverage:
-    """An exponential moving average of a model's weights (Polyak and Juditsky, 1992; section 7 of the Adam paper).
+    """Exponential moving average of a model's weights (Polyak and Juditsky, 1992; section 7 of the Adam paper).
 
-    After step t it is `d * average + (1 - d) * weights` with d = min(decay, (1 + t) / (10 + t)), so that the first,
-    random weights are soon forgotten.
+    After step t it is `d * average + (1 - d) * weights` with d = min(decay, (1 + t) / (10 + t)), so that the random
+    initial weights soon lose their influence.
     """
 
     def __init__(self, model: nn.Module, decay: float) -> None:
@@ -28,12 +29,12 @@ class MovingAverage:
         self.weights = {name: p.detach().clone() for name, p in model.named_parameters() if p.requires_grad}
 
     def whole_weights(self) -> dict[str, Tensor]:
-        """The averages, with the parts that other processes hold; all of them must ask."""
+        """Return the averages with the shards of the other processes, all of which must call this."""
         return {name: whole(average).contiguous() for name, average in self.weights.items()}
 
     @torch.no_grad()
     def update(self, step: int) -> None:
-        """Take in the weights after `step`, counted from 1."""
+        """Include the weights after `step`, counted from 1."""
         decay = min(self.decay, (1 + step) / (10 + step))
         own = dict(self.model.named_parameters())
         for name, average in self.weights.items():
@@ -41,7 +42,7 @@ class MovingAverage:
 
     @contextmanager
     def applied(self) -> Iterator[None]:
-        """Within this context the model has the averaged weights."""
+        """Give the model the averaged weights within this context."""
         self._swap()
         try:
             yield
@@ -58,10 +59,10 @@ class MovingAverage:
 
 
 def average_weights(paths: Sequence[Path], read: Callable[[Path], dict[str, Tensor]]) -> dict[str, Tensor]:
-    """The mean of the weights that `read` finds at some paths, in float32.
+    """Return the mean, in float32, of the weights that `read` finds at some paths.
 
     Raises:
-        UserError: a file is missing or damaged, or they are not of the same model.
+        UserError: a file is missing or damaged, or the weights belong to different models.
     """
     total: dict[str, Tensor] = {}
     for path in paths:
@@ -75,8 +76,9 @@ def average_weights(paths: Sequence[Path], read: Callable[[Path], dict[str, Tens
 
 
 def read_checkpoint(folder: Path, lora_scale: float) -> dict[str, Tensor]:
-    """The model of a checkpoint: the moving average if it has one, low-rank maps merged."""
-    weights = read_tensors(folder / "model.safetensors")
-    if (folder / "average.safetensors").is_file():
-        weights |= read_tensors(folder / "average.safetensors")
+    """Return the model of a checkpoint: the moving average if it has one, with low-rank maps merged."""
+    layout = CheckpointLayout(folder)
+    weights = read_tensors(layout.weights)
+    if layout.average.is_file():
+        weights |= read_tensors(layout.average)
     return merge_lora(weights, lora_scale)

@@ -1,4 +1,4 @@
-"""When training ends, and how long that is from now."""
+"""When training ends, and how long that will take."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from mt.config.schema import TrainingConfig
 
 @dataclass
 class Limits:
-    """The limits of the configuration, asked with how far training is."""
+    """The configured limits of a training."""
 
     config: TrainingConfig
 
     def reason_to_stop(self, step: int, epochs: float, minutes: float) -> str | None:
-        """The limit that is reached, in words."""
+        """Return the limit that is reached, in words, if there is one."""
         config = self.config
         if config.max_steps and step >= config.max_steps:
             return f"training.max_steps={config.max_steps} is reached"
@@ -25,14 +25,14 @@ class Limits:
         return None
 
     def seconds_left(
-        self, step: int, epochs: float, minutes: float, epochs_per_step: float, pace: float
+        self, step: int, epochs: float, minutes: float, epochs_per_step: float, seconds_per_step: float
     ) -> float | None:
-        """Until the first of the limits at `pace` seconds a step; validations not counted."""
+        """Estimate the seconds until the first limit, without validations; None if there is no limit."""
         config, estimates = self.config, []
         if config.max_steps:
-            estimates.append((config.max_steps - step) * pace)
+            estimates.append((config.max_steps - step) * seconds_per_step)
         if config.max_epochs:
-            estimates.append((config.max_epochs - epochs) / epochs_per_step * pace)
+            estimates.append((config.max_epochs - epochs) / epochs_per_step * seconds_per_step)
         if config.max_minutes:
             estimates.append(60 * (config.max_minutes - minutes))
         return max(0.0, min(estimates)) if estimates else None

@@ -1,4 +1,4 @@
-"""Label-smoothed cross-entropy of the output projection, summed over tokens, with the unsmoothed loss beside it.
+"""Label-smoothed cross-entropy of the output projection, and the unsmoothed loss, summed over tokens.
 
 Shapes: N tokens, n of them at a time, D model features, V vocabulary.
 """
@@ -12,15 +12,14 @@ from torch import Tensor
 from torch.autograd.function import once_differentiable
 
 CHUNK_SIZE = {"cpu": 1 << 22, "cuda": 1 << 27}
-"""Logits that exist at once: few enough for a CPU's cache, enough to keep a GPU busy."""
+"""logits in memory at once: few enough for a CPU's cache, enough to keep a GPU busy"""
 
 
 class _ProjectedCrossEntropy(torch.autograd.Function):
     """Projection, softmax, loss and their gradients, some rows at a time.
 
-    Written out because the logits (N, V) are the largest tensor there is, and autograd, given the same formula, keeps
-    and passes over it five times. Here the gradients of a chunk are made as soon as its logits are there, and the
-    logits are overwritten.
+    The logits (N, V) are the largest tensor of a step. Autograd would keep it and make five passes over it. Here the
+    gradients of a chunk are computed as soon as its logits are, and overwrite them.
     """
 
     @staticmethod
@@ -63,34 +62,34 @@ class _ProjectedCrossEntropy(torch.autograd.Function):
 
 
 def loss_to_gradient_(logits: Tensor, targets: Tensor, smoothing: float) -> Tensor:
-    """Smoothed and unsmoothed loss of some rows, summed, (2,); `logits` (n, V) become the gradient of the first.
+    """Return the smoothed and the unsmoothed loss summed over some rows, (2,), and turn `logits` into a gradient.
 
-    That is softmax - the smoothed target distribution.
+    The gradient of the smoothed loss is softmax minus the smoothed target distribution, (n, V).
     """
     targets = targets.unsqueeze(1)
     logits.sub_(logits.amax(-1, keepdim=True))
     at_target, mean = logits.gather(1, targets), logits.mean(-1, keepdim=True)
-    shares = logits.exp_()
-    z = shares.sum(-1, keepdim=True)
+    probabilities = logits.exp_()
+    z = probabilities.sum(-1, keepdim=True)
     nll = z.log() - at_target
     loss = (1 - smoothing) * nll + smoothing * (z.log() - mean)
-    shares.div_(z).sub_(smoothing / logits.size(1))
-    shares.scatter_add_(1, targets, torch.full_like(z, -(1 - smoothing)))
+    probabilities.div_(z).sub_(smoothing / logits.size(1))
+    probabilities.scatter_add_(1, targets, torch.full_like(z, -(1 - smoothing)))
     return torch.stack((loss.sum(), nll.sum()))
 
 
 def smoothed_cross_entropy(
     features: Tensor, weight: Tensor, targets: Tensor, smoothing: float = 0.0, bias: Tensor | None = None
 ) -> tuple[Tensor, Tensor]:
-    """The loss that is trained on, and the one that is reported, each summed over the tokens, in float32.
+    """Return the loss to minimise and the one to report, each summed over the tokens, in float32.
 
     Args:
-        features: what the output projection reads, (N, D).
+        features: input of the output projection, (N, D).
         weight: of the output projection, (V, D); the logits are `features @ weight.T + bias`.
-        targets: the right tokens, (N,).
-        smoothing: share of the target probability that is spread evenly over the vocabulary (Szegedy et al., 2016,
+        targets: the correct tokens, (N,).
+        smoothing: part of the target probability that is spread evenly over the vocabulary (Szegedy et al., 2016,
             section 7).
-        bias: of the output projection, (V,), or none.
+        bias: of the output projection, (V,), if it has one.
 
     Returns:
         `(loss_sum, nll_sum)`: the smoothed cross-entropy, which has a gradient, and -Σ log p(target), which has none.

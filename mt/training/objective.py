@@ -1,6 +1,6 @@
 """What training minimises: the model and its loss as one module, from a batch to two sums.
 
-One module, so that it is what processes share (`mt.runtime.distributed`), whatever parts it has.
+It is one module so that all its parameters can be shared by several processes (`mt.runtime.distributed`).
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from mt.training.loss import smoothed_cross_entropy
 
 
 class Objective(nn.Module):
-    """Label-smoothed cross-entropy of the target given the source, and what is added to it while training."""
+    """Label-smoothed cross-entropy of the target given the source, and during training R-Drop."""
 
     def __init__(
         self, model: Transformer, label_smoothing: float = 0.0, r_drop: float = 0.0, bf16: bool = False
@@ -27,30 +27,30 @@ class Objective(nn.Module):
         self.bf16 = bf16
 
     def forward(self, batch: Batch) -> tuple[Tensor, Tensor]:
-        """The loss to be trained on, and the unsmoothed cross-entropy, each summed over the batch's target tokens."""
+        """Return the loss to minimise and the unsmoothed cross-entropy, each summed over the batch's target tokens."""
         weight, bias = self.model.projection.weight, self.model.projection.bias
         features = self.features(batch)
-        loss_sum, nll_sum = smoothed_cross_entropy(features, weight, batch.targets, self.label_smoothing, bias)
+        loss_sum, nll_sum = smoothed_cross_entropy(features, weight, batch.tgt_out, self.label_smoothing, bias)
         if self.training and self.r_drop:
             again = self.features(batch)  # with other dropout
-            again_sum, _ = smoothed_cross_entropy(again, weight, batch.targets, self.label_smoothing, bias)
+            again_sum, _ = smoothed_cross_entropy(again, weight, batch.tgt_out, self.label_smoothing, bias)
             projection = [None if part is None else part.to(features.dtype) for part in (weight, bias)]
             divergence = symmetric_divergence(F.linear(features, *projection), F.linear(again, *projection))
-            # Half of equation 4 of the paper, so that its scale is that of training without.
+            # Half of equation 4 of the paper, so that the scale is the same as without R-Drop.
             loss_sum = (loss_sum + again_sum) / 2 + self.r_drop / 4 * divergence
         return loss_sum, nll_sum
 
     def features(self, batch: Batch) -> Tensor:
-        """What the projection reads at each real target token, (n, D)."""
+        """Return the projection's input at each real target token, (N, D)."""
         with torch.autocast(batch.src.device.type, torch.bfloat16, enabled=self.bf16):
             memory = self.model.encode(batch.src, batch.src_mask)
             decoded = self.model.decode(batch.tgt_in, memory, batch.src_mask)
-        at_tokens = decoded.flatten(0, 1).index_select(0, batch.places)  # (B, T, D) -> (n, D)
-        # The last layer normalisation gives float32; the projection, a fifth of all products, takes bfloat16.
+        at_tokens = decoded.flatten(0, 1).index_select(0, batch.tgt_positions)  # (B, T, D) -> (N, D)
+        # The last layer normalisation returns float32; the projection, a fifth of all products, takes bfloat16.
         return at_tokens.to(torch.bfloat16) if self.bf16 else at_tokens
 
 
 def symmetric_divergence(logits: Tensor, others: Tensor) -> Tensor:
-    """KL(p ‖ q) + KL(q ‖ p) of the distributions of two (n, V) logits, summed over rows."""
+    """Return KL(p ‖ q) + KL(q ‖ p) of the distributions of two logits (N, V), summed over rows."""
     p, q = logits.float().log_softmax(-1), others.float().log_softmax(-1)
     return ((p.exp() - q.exp()) * (p - q)).sum()

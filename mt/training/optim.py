@@ -1,22 +1,76 @@
-"""Optimizers, learning-rate schedules and L1."""
+"""Optimizers, learning-rate schedules, L1, and the update of the weights that combines them."""
 
 from __future__ import annotations
 
 import inspect
 import math
 from collections.abc import Iterable
+from dataclasses import dataclass
 from functools import partial
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 from torch.optim import SGD, Adam, AdamW, Optimizer, RMSprop
+from typing_extensions import assert_never
+
+from mt.config.choices import OptimizerName, Schedule
+from mt.config.schema import OptimConfig
+from mt.runtime.distributed import whole
 
 
-def leave_compiler_out() -> None:
-    """Keep torch's optimizers from importing its compiler, which takes longer than all else before the first step.
+@dataclass
+class Update:
+    """One step of an optimizer with its schedule, clipping and L1."""
 
-    They import it to exclude their methods from compilation, which is not wanted here. Where a version of torch does
-    that in another way, this has no effect.
+    optimizer: Optimizer
+    config: OptimConfig
+    max_steps: int | None = None
+    """where the schedule ends, if it does"""
+    max_minutes: float | None = None
+
+    def learning_rate(self, step: int, minutes: float) -> float:
+        """Return the learning rate of a step, counted from 1, after some minutes of training."""
+        time_fraction = minutes / self.max_minutes if self.max_minutes else 0.0
+        factor = learning_rate_factor(
+            self.config.schedule, step, self.config.warmup_steps, self.max_steps, time_fraction
+        )
+        return self.config.lr * factor
+
+    def apply(self, model: nn.Module, step: int, minutes: float, n_tokens: float) -> tuple[float, Tensor]:
+        """Turn gradients, which are sums over `n_tokens`, into their mean; clip, step, and clear them.
+
+        Returns:
+            The learning rate, and the norm of the mean gradient before clipping.
+        """
+        learning_rate = self.learning_rate(step, minutes)
+        for group in self.optimizer.param_groups:
+            group["lr"] = learning_rate
+        norm = scale_gradients(model, 1 / n_tokens, self.config.grad_clip)
+        self.optimizer.step()
+        self.optimizer.zero_grad(set_to_none=True)
+        if self.config.l1:
+            shrink(model.parameters(), learning_rate * self.config.l1)
+        return learning_rate, norm
+
+
+def build_optimizer(config: OptimConfig, model: nn.Module) -> Optimizer:
+    """Build the optimizer of a model's trained parameters; biases, norms and other vectors get no weight decay.
+
+    Adam and AdamW use the Transformer paper's betas (0.9, 0.98) and epsilon 1e-9 (section 5.3). RMSprop averages
+    squares over 0.98 as well. SGD has momentum 0.9.
+    """
+    keep_compiler_out()
+    optimizer = make_optimizer(config, model)
+    step = inspect.unwrap(type(optimizer).step)  # without its wrappers: hooks, and again the compiler
+    optimizer.step = torch.no_grad()(partial(step, optimizer))  # type: ignore[method-assign]
+    return optimizer
+
+
+def keep_compiler_out() -> None:
+    """Keep torch's optimizers from importing its compiler, which takes longer than anything else before the first step.
+
+    They import it to exclude their methods from compilation, which is not wanted here. With a version of torch that
+    does this in another way, this function has no effect.
     """
     for method in (Optimizer.add_param_group, Optimizer.state_dict, Optimizer.load_state_dict, Optimizer.zero_grad):
         function = getattr(method, "__wrapped__", None)
@@ -24,61 +78,72 @@ def leave_compiler_out() -> None:
             function.__dynamo_disable = function
 
 
-def build_optimizer(name: str, model: nn.Module, lr: float, weight_decay: float = 0.0) -> Optimizer:
-    """The named optimizer over a model's parameters; biases, norms and other vectors get no weight decay.
-
-    Adam and AdamW use the Transformer paper's betas (0.9, 0.98) and epsilon 1e-9 (section 5.3); RMSprop averages
-    squares over 0.98 as well; SGD has momentum 0.9.
-    """
-    leave_compiler_out()
-    optimizer = make_optimizer(name, model, lr, weight_decay)
-    step = inspect.unwrap(type(optimizer).step)  # without what is wrapped around it: hooks, and the compiler again
-    optimizer.step = torch.no_grad()(partial(step, optimizer))  # type: ignore[method-assign]
-    return optimizer
-
-
-def make_optimizer(name: str, model: nn.Module, lr: float, weight_decay: float) -> Optimizer:
-    """As `build_optimizer`, of torch's own kind."""
+def make_optimizer(config: OptimConfig, model: nn.Module) -> Optimizer:
+    """Make an optimizer of torch."""
     parameters = [parameter for parameter in model.parameters() if parameter.requires_grad]
     groups = [
-        {"params": [p for p in parameters if p.dim() > 1], "weight_decay": weight_decay},
+        {"params": [p for p in parameters if p.dim() > 1], "weight_decay": config.weight_decay},
         {"params": [p for p in parameters if p.dim() <= 1], "weight_decay": 0.0},
     ]
-    if name == "sgd":
-        return SGD(groups, lr=lr, momentum=0.9)
-    if name == "rmsprop":
-        return RMSprop(groups, lr=lr, alpha=0.98, eps=1e-8)
-    kind = {"adam": Adam, "adamw": AdamW}[name]
-    optimizer: Optimizer = kind(groups, lr=lr, betas=(0.9, 0.98), eps=1e-9, fused=True)
-    return optimizer
+    match config.name:
+        case OptimizerName.adam:
+            return Adam(groups, lr=config.lr, betas=(0.9, 0.98), eps=1e-9, fused=True)
+        case OptimizerName.adamw:
+            return AdamW(groups, lr=config.lr, betas=(0.9, 0.98), eps=1e-9, fused=True)
+        case OptimizerName.rmsprop:
+            return RMSprop(groups, lr=config.lr, alpha=0.98, eps=1e-8)
+        case OptimizerName.sgd:
+            return SGD(groups, lr=config.lr, momentum=0.9)
+        case other:
+            assert_never(other)
 
 
 def learning_rate_factor(
-    schedule: str, step: int, warmup_steps: int, max_steps: int | None = None, share_of_time: float = 0.0
+    schedule: Schedule, step: int, warmup_steps: int, max_steps: int | None = None, time_fraction: float = 0.0
 ) -> float:
-    """What the highest learning rate is multiplied by at `step` (the first is 1).
+    """Return the factor of the highest learning rate at `step`, counted from 1.
 
-    All schedules rise linearly over `warmup_steps`. Then "inverse_sqrt" falls as √(warmup_steps / step) (section 5.3 of
-    "Attention Is All You Need", scaled to a peak of 1), "cosine" and "linear" fall to zero at `max_steps`, or when
-    `share_of_time` reaches 1, whichever is first, and "constant" stays.
+    All schedules rise linearly over `warmup_steps`. Then `inverse_sqrt` falls as √(warmup_steps / step) ("Attention Is
+    All You Need", section 5.3, scaled to a peak of 1). `cosine` and `linear` fall to zero at `max_steps` or when
+    `time_fraction` reaches 1, whichever is first. `constant` stays at 1.
     """
     if step < warmup_steps:
         return step / warmup_steps
-    if schedule == "constant":
-        return 1.0
-    if schedule == "inverse_sqrt":
-        return math.sqrt(max(warmup_steps, 1) / step)
-    share_of_steps = (step - warmup_steps) / max(1, max_steps - warmup_steps) if max_steps else 0.0
-    done = min(1.0, max(share_of_steps, share_of_time))
-    return 1 - done if schedule == "linear" else (1 + math.cos(math.pi * done)) / 2
+    step_fraction = (step - warmup_steps) / max(1, max_steps - warmup_steps) if max_steps else 0.0
+    done = min(1.0, max(step_fraction, time_fraction))
+    match schedule:
+        case Schedule.constant:
+            return 1.0
+        case Schedule.inverse_sqrt:
+            return math.sqrt(max(warmup_steps, 1) / step)
+        case Schedule.linear:
+            return 1 - done
+        case Schedule.cosine:
+            return (1 + math.cos(math.pi * done)) / 2
+        case other:
+            assert_never(other)
+
+
+@torch.no_grad()
+def scale_gradients(model: nn.Module, factor: float, grad_clip: float) -> Tensor:
+    """Multiply all gradients by `factor`, and further down to a norm of at most `grad_clip` (0: no limit).
+
+    Both are one multiplication. Returns the norm after `factor` alone.
+    """
+    gradients = [parameter.grad for parameter in model.parameters() if parameter.grad is not None]
+    norm = whole(nn.utils.get_total_norm(gradients)) * factor
+    scale = (grad_clip / (norm + 1e-6)).clamp(max=1.0) * factor if grad_clip else torch.full_like(norm, factor)
+    for gradient in gradients:
+        gradient.mul_(scale)
+    return norm
 
 
 @torch.no_grad()
 def shrink(parameters: Iterable[nn.Parameter], amount: float) -> None:
-    """L1 regularisation's step: draw every trained matrix entry towards zero by `amount`, and stop at zero.
+    """Apply the step of L1 regularisation: move the entries of every trained matrix towards zero, but not past it.
 
-    This is the proximal operator of the L1 norm (Parikh and Boyd, "Proximal Algorithms", 6.5.2). Added to the gradient,
-    L1 would be rescaled by Adam and no weight would ever be exactly zero.
+    This is the proximal operator of the L1 norm (Parikh and Boyd, "Proximal Algorithms", 6.5.2). If L1 were added to
+    the gradient, Adam would rescale it and no weight would ever be exactly zero.
     """
     for parameter in parameters:
         if parameter.requires_grad and parameter.dim() > 1:

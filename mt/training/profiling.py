@@ -1,4 +1,4 @@
-"""Where the time of training steps goes, by torch's profiler."""
+"""Profiles of training steps by torch's profiler."""
 
 from __future__ import annotations
 
@@ -12,17 +12,17 @@ from torch.profiler import ProfilerActivity, profile, schedule
 
 log = logging.getLogger(__name__)
 N_FIRST_STEPS = 10
-"""Not recorded: memory is still being set aside then."""
+"""steps that are not recorded, while memory is still being allocated"""
 N_ROWS = 25
 
 
 @contextmanager
 def profiled_steps(n_steps: int, folder: Path, show: Callable[[str], None]) -> Iterator[Callable[[], None]]:
-    """Give what is to be called after each step; after `N_FIRST_STEPS`, `n_steps` of them are recorded in `folder`.
+    """Yield a function to call after each step; after `N_FIRST_STEPS`, record `n_steps` of them in `folder`.
 
     Args:
         n_steps: 0 records nothing.
-        show: is given the table of the operations that took the most time.
+        show: receives a table of the slowest operations.
     """
     if not n_steps:
         yield lambda: None
@@ -35,9 +35,11 @@ def profiled_steps(n_steps: int, folder: Path, show: Callable[[str], None]) -> I
         table = recorded.key_averages().table(sort_by=order, row_limit=N_ROWS, max_name_column_width=40)
         (folder / "operations.txt").write_text(table, encoding="utf-8")
         show(table)
-        log.info("The profile of %d steps is in %s; ui.perfetto.dev shows its trace.", n_steps, folder)
+        log.info("The profile of %d steps is in %s; open its trace with ui.perfetto.dev.", n_steps, folder)
 
-    activities = [ProfilerActivity.CPU, *[ProfilerActivity.CUDA] * torch.cuda.is_available()]
+    activities = [ProfilerActivity.CPU]
+    if torch.cuda.is_available():
+        activities.append(ProfilerActivity.CUDA)
     plan = schedule(wait=N_FIRST_STEPS - 1, warmup=1, active=n_steps, repeat=1)
     with profile(activities=activities, schedule=plan, on_trace_ready=write) as profiler:
         yield profiler.step

@@ -1,4 +1,4 @@
-"""What training says while it goes on: figures of the last steps, on the terminal and in the run folder."""
+"""Figures of the last training steps, for the terminal and the run folder."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from mt.runtime.distributed import World
 
 @dataclass
 class Window:
-    """Sums over the steps since the last report; tensors, so that a GPU is not waited for at each step."""
+    """Sums over the steps since the last report, as tensors, so that no step waits for a GPU."""
 
     started: float = field(default_factory=time.monotonic)
     loss_sum: Tensor | float = 0.0
@@ -25,7 +25,7 @@ class Window:
     n_steps: int = 0
 
     def add(self, batch: Batch, loss_sum: Tensor, nll_sum: Tensor) -> None:
-        """Take in a batch and its losses."""
+        """Add a batch and its losses."""
         self.loss_sum += loss_sum.detach()
         self.nll_sum += nll_sum
         self.n_tgt_tokens += batch.n_tgt_tokens
@@ -35,17 +35,17 @@ class Window:
 
 @dataclass
 class Figures:
-    """A window's means, over all processes."""
+    """Means over a window, in all processes together."""
 
     scalars: dict[str, float]
-    """under their TensorBoard names"""
+    """by their names in metrics.jsonl"""
     nll: float
     tgt_tokens_per_second: float
     seconds_per_step: float
 
 
 def summarise(window: Window, learning_rate: float, grad_norm: Tensor, world: World) -> Figures:
-    """The figures of a window; all processes must ask."""
+    """Compute the figures of a window; all processes must call this."""
     seconds = time.monotonic() - window.started
     loss_sum, nll_sum, n_tgt_tokens, n_tokens, n_padded = world.sum(
         [float(window.loss_sum), float(window.nll_sum), window.n_tgt_tokens, window.n_tokens, window.n_padded]

@@ -1,39 +1,40 @@
-"""What training begins with: random weights, or those of another run; and which of them it changes."""
+"""The model that training starts with: new, or from another run; and which of its weights are trained."""
 
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor
 
+from mt.config.facts import keys_where
 from mt.config.file import load_config
-from mt.config.schema import Config
+from mt.config.schema import Config, ModelConfig
 from mt.errors import UserError
 from mt.model.lora import add_lora
 from mt.model.parts import freeze
 from mt.model.transformer import Transformer
 from mt.runs.checkpoint import read_tensors
+from mt.runs.layout import RunLayout
+from mt.runs.saved_model import build_model
 from mt.text.tokenizer import Tokenizer, load_tokenizer
-from mt.translation.translator import build_model
-
-SHAPE_KEYS = [
-    "d_model", "n_heads", "d_ff", "n_encoder_layers", "n_decoder_layers", "norm", "positions", "activation",
-    "tie_embeddings", "output_bias",
-]  # fmt: skip
 
 
 def build_starting_model(config: Config, tokenizer: Tokenizer, resumes: bool) -> Transformer:
-    """The model as it is before the first step; its weights do not matter where training `resumes`.
+    """Build the model as it is before the first step.
+
+    Args:
+        resumes: a checkpoint will be loaded, so that the weights do not matter.
 
     Raises:
-        UserError: `training.init_from` is no run, or its model is of another shape; or nothing is left to train.
+        UserError: `training.init_from` is not a run, or its model has another shape; or nothing is left to train.
     """
     torch.manual_seed(config.seed)
     model = build_model(config, tokenizer)
     training = config.training
     if training.init_from is not None and not resumes:
-        load_start(model, config, Path(training.init_from), tokenizer)
+        load_start(model, config, RunLayout(Path(training.init_from)), tokenizer)
     if training.lora.rank:
         add_lora(model, training.lora.rank, training.lora.alpha)
     freeze(model, [part.value for part in training.freeze])
@@ -43,31 +44,37 @@ def build_starting_model(config: Config, tokenizer: Tokenizer, resumes: bool) ->
     return model
 
 
-def load_start(model: Transformer, config: Config, start: Path, tokenizer: Tokenizer) -> None:
-    """Give a new model the weights of the run `start`."""
+def load_start(model: Transformer, config: Config, start: RunLayout, tokenizer: Tokenizer) -> None:
+    """Give a new model the weights of the run `start`.
+
+    Raises:
+        UserError: as `build_starting_model`.
+    """
     check_shape(config, start)
-    weights = read_tensors(start / "model.safetensors")
+    weights = read_tensors(start.weights)
     if config.training.new_vocab:
-        weights = carry_over(weights, model, load_tokenizer(start, config.tokenizer.joint), tokenizer)
+        old = load_tokenizer(start.tokenizer(config.tokenizer.joint))
+        weights = carry_over(weights, model, old, tokenizer)
     own = dict(model.named_parameters())
     with torch.no_grad():
         for name, parameter in own.items():
             n_rows = len(parameter)
-            if name.endswith(".positions") and name in weights:  # learned ones may be more or fewer
+            if name.endswith(".positions") and name in weights:  # the number of learned positions may differ
                 n_rows = min(n_rows, len(weights[name]))
             if weights.keys() != own.keys() or weights[name][:n_rows].shape != parameter[:n_rows].shape:
-                raise UserError(
-                    f"{start / 'model.safetensors'} holds another model than {start / 'config.yaml'} describes."
-                )
+                raise UserError(f"{start.weights} holds another model than {start.config} describes.")
             parameter[:n_rows] = weights[name][:n_rows]
 
 
-def check_shape(config: Config, start: Path) -> None:
-    """Raise `UserError` where the run `start` has another shape of model, or a kept tokeniser of another kind."""
-    if not start.is_dir():
-        raise UserError(f"training.init_from={start}: there is no such run folder.")
-    old = load_config(start / "config.yaml")
-    wanted = {f"model.{key}": (getattr(old.model, key), getattr(config.model, key)) for key in SHAPE_KEYS}
+def check_shape(config: Config, start: RunLayout) -> None:
+    """Raise `UserError` if the run `start` has another shape of model, or another kind of tokenizer that is kept."""
+    if not start.folder.is_dir():
+        raise UserError(f"training.init_from={start.folder}: there is no such run folder.")
+    old = load_config(start.config)
+    wanted: dict[str, tuple[Any, Any]] = {
+        f"model.{key}": (getattr(old.model, key), getattr(config.model, key))
+        for key in keys_where("shapes_model", ModelConfig)
+    }
     wanted["tokenizer.joint"] = (old.tokenizer.joint, config.tokenizer.joint)
     if not config.training.new_vocab:
         wanted["tokenizer.model_type"] = (old.tokenizer.model_type, config.tokenizer.model_type)
@@ -76,12 +83,13 @@ def check_shape(config: Config, start: Path) -> None:
     differing = [f"{key}={getattr(there, 'value', there)}" for key, (there, here) in wanted.items() if there != here]
     if differing:
         raise UserError(
-            f"training.init_from={start} has another model or tokeniser: to begin with it, add\n  {' '.join(differing)}"
+            f"training.init_from={start.folder} has another model or tokenizer. To start from it, add\n"
+            f"  {' '.join(differing)}"
         )
 
 
 def carry_over(weights: dict[str, Tensor], model: Transformer, old: Tokenizer, new: Tokenizer) -> dict[str, Tensor]:
-    """`weights` for another vocabulary: rows of pieces that both have are kept, the others are the new model's."""
+    """Adapt weights to another vocabulary: rows of pieces that both have are kept, others come from the new model."""
     carried = dict(weights)
     for name, parameter in model.named_parameters():
         if name in ("src_embedding.tokens.weight", "tgt_embedding.tokens.weight") or name.startswith("projection."):

@@ -1,51 +1,52 @@
-"""The training loop. It is given everything it works with, and builds none of it."""
+"""The training loop. It is given everything that it works with, and builds none of it."""
 
 from __future__ import annotations
 
-import gc
 import logging
-import time
 from collections.abc import Callable
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from math import isfinite
-from pathlib import Path
 from typing import Protocol
 
 import torch
 from torch import Tensor, nn
 
 from mt.config.schema import TrainingConfig
-from mt.data.batch import Batch
 from mt.data.loader import BatchLoader
+from mt.errors import WorkFailed
 from mt.model.lora import merge_lora
-from mt.runs.checkpoint import BestModels, CheckpointStore, TrainState, pack_optimizer, save_weights, weights_of
+from mt.runs.checkpoint import (
+    BestModels,
+    CheckpointStore,
+    TrainState,
+    copy_weights,
+    pack_optimizer,
+    read_tensors,
+    save_weights,
+)
+from mt.runs.layout import RunLayout
 from mt.runtime.distributed import World, gathered, without_sync
-from mt.runtime.progress import TrainingProgress, describe_seconds
+from mt.runtime.progress import describe_seconds
 from mt.runtime.seeds import derive_seed
-from mt.runtime.signals import Interrupted, StopSignals
-from mt.training.averaging import MovingAverage
+from mt.runtime.signals import Interrupted
+from mt.training.averaging import MovingAverage, average_weights
 from mt.training.limits import Limits
 from mt.training.objective import Objective
-from mt.training.profiling import profiled_steps
+from mt.training.optim import Update
 from mt.training.pruning import is_hopeless
 from mt.training.reporting import Window, summarise
-from mt.training.tracking import Tracker
-from mt.training.update import Update
+from mt.training.session import Session, open_session
 from mt.training.validator import Validation
 
 log = logging.getLogger(__name__)
 
 
-class TrainingFailed(Exception):
-    """Training cannot go on; the text says what may help."""
-
-
 class Validates(Protocol):
-    """What scores the model."""
+    """An object that scores the model."""
 
     def validate(self, check: Callable[[], None]) -> Validation:
-        """Score the model as it is now; `check` may raise, to stop early."""
+        """Score the model as it is now; `check` raises to stop early."""
 
 
 @dataclass
@@ -54,28 +55,27 @@ class Learner:
 
     objective: Objective
     shared: nn.Module
-    """the objective as the processes share it; itself where there is one"""
+    """the objective as several processes share it; the objective itself if there is one process"""
     update: Update
     average: MovingAverage | None = None
-    """of the weights over the steps; if there is one, it is what is validated and kept as the model"""
+    """moving average of the weights; if there is one, it is validated and kept as the model"""
 
 
 class Trainer:
-    """Brings a model from its state to the end of training, or to where it is interrupted."""
+    """Trains a model from its state to the end, or until it is interrupted."""
 
     def __init__(
         self,
         learner: Learner,
         loader: BatchLoader,
         validator: Validates,
-        run: Path,
+        run: RunLayout,
         config: TrainingConfig,
         world: World,
         seed: int = 1,
     ) -> None:
-        self.objective, self.shared = learner.objective, learner.shared
+        self.learner = learner
         self.model = learner.objective.model
-        self.update, self.average = learner.update, learner.average
         self.loader = loader
         self.validator = validator
         self.run = run
@@ -84,225 +84,202 @@ class Trainer:
         self.seed = seed
         self.device = self.model.projection.weight.device
         self.accumulate = config.batches_per_process(world.size)
-        self.checkpoints = CheckpointStore(run / "checkpoints", config.keep_checkpoints)
-        self.best = BestModels(run / "best", config.average_best)
+        self.checkpoints = CheckpointStore(run.checkpoints, config.keep_checkpoints)
+        self.best = BestModels(run.best, config.average_best)
         self.limits = Limits(config)
         self.state = TrainState()
-        self.stop_reason: str | None = None
         self.hopeless = False
 
     def fit(self) -> None:
-        """Train until a limit is reached or nothing gets better.
+        """Train until a limit is reached or nothing improves.
 
         Raises:
-            Interrupted: SIGINT or SIGTERM came to any process; the state is saved.
-            TrainingFailed: the loss is no longer a number.
+            Interrupted: a process received SIGINT or SIGTERM; the state is saved.
+            WorkFailed: the loss is not finite.
         """
         self.resume()
         self.hopeless = self.is_hopeless()
-        self.tracker = Tracker(self.run, self.state.step) if self.world.is_main else None
-        self.progress = TrainingProgress(self.state.step, self.config.max_steps)
-        self.started = time.monotonic() - 60 * self.state.minutes
-        self.window = Window()
-        gc.freeze()  # what is there now stays: Python need not look through it again and again
-        try:
-            with StopSignals() as self.signals, self.profiled() as self.note_step:
-                self.loop()
-        finally:
-            gc.unfreeze()  # the next job of a sweep needs nothing of this one
-            self.progress.close()
-            if self.tracker:
-                self.tracker.close()
+        with open_session(self.run, self.config, self.state, self.world.is_main) as session:
+            try:
+                self.loop(session)
+            except Interrupted as interruption:
+                self.save(session)
+                log.info("%s: saved at step %d; rerun the same command to resume.", interruption, self.state.step)
+                raise
+        log.info("Training ends at step %d: %s.", self.state.step, self.stop_reason())
+        log.info("The best model is that of step %d.", self.state.best_step)
 
-    def loop(self) -> None:
+    def loop(self, session: Session) -> None:
         """Step, log, validate and save in turn."""
-        try:
-            if self.validation_is_due():  # an interruption cut it short
-                self.validate()
-            while not self.finished():
-                self.train_step()
-                self.note_step()
-                step = self.state.step
-                logs, saves = step % self.config.log_every_steps == 0, step % self.config.checkpoint_every_steps == 0
-                validates = self.validation_is_due()
-                if logs or saves or validates or self.signals.agreed:
-                    self.check_finite()
-                if logs or (validates and self.window.n_steps):
-                    self.log_window()
-                if validates:
-                    self.validate()
-                elif saves:
-                    self.save()
-                self.signals.check_agreed()
-            if self.state.validated_step < self.state.step:
-                if self.window.n_steps:
-                    self.check_finite()
-                    self.log_window()
-                self.validate()
-        except Interrupted as interruption:
-            self.save()
-            log.info("%s: saved at step %d; the same command goes on from here.", interruption, self.state.step)
-            raise
+        if self.validation_is_due():  # it was interrupted
+            self.validate(session)
+        while self.stop_reason() is None:
+            self.train_step(session)
+            session.record_step()
+            step = self.state.step
+            logs, saves = step % self.config.log_every_steps == 0, step % self.config.checkpoint_every_steps == 0
+            validates = self.validation_is_due()
+            if logs or saves or validates or session.signals.agreed:
+                self.check_finite(session)
+            if logs or (validates and session.window.n_steps):
+                self.log_window(session)
+            if validates:
+                self.validate(session)
+            elif saves:
+                self.save(session)
+            session.signals.check_agreed()
+        if self.state.validated_step < self.state.step:
+            if session.window.n_steps:
+                self.check_finite(session)
+                self.log_window(session)
+            self.validate(session)
 
-    def profiled(self) -> AbstractContextManager[Callable[[], None]]:
-        """What is to be called after each step, so that `profile_steps` of them are recorded."""
-
-        def show(table: str) -> None:
-            if self.tracker:
-                self.tracker.profile(self.state.step, table)
-
-        n_steps = self.config.profile_steps if self.tracker else 0
-        return profiled_steps(n_steps, self.run / "profile", show)
-
-    def train_step(self) -> None:
-        """One update: the mean gradient over all target tokens of `accumulate` batches of every process."""
-        self.shared.train()
+    def train_step(self, session: Session) -> None:
+        """Make one update with the mean gradient over all target tokens of `accumulate` batches of every process."""
+        shared = self.learner.shared.train()
         torch.manual_seed(derive_seed(self.seed, self.state.step, self.world.rank))
         n_tgt_tokens = 0
         self.loader.begin_step(self.state.step)
         for micro_step in range(self.accumulate):
             batch = self.loader.next_batch()
-            with without_sync(self.shared, active=micro_step < self.accumulate - 1):
-                loss_sum, nll_sum = self.loss_of(batch)
-                # Processes share the mean of their gradients; what is wanted is the sum.
-                (loss_sum * self.world.size).backward()  # type: ignore[no-untyped-call]
-            self.window.add(batch, loss_sum, nll_sum)
+            with without_sync(shared, active=micro_step < self.accumulate - 1):
+                loss_sum, nll_sum = shared(batch.to(self.device))
+                # The processes share the mean of their gradients, but the sum is wanted.
+                (loss_sum * self.world.size).backward()
+            session.window.add(batch, loss_sum, nll_sum)
             n_tgt_tokens += batch.n_tgt_tokens
-        n_all_tokens = self.agree(n_tgt_tokens)
+        n_all_tokens = self.agree(session, n_tgt_tokens)
         self.state.step += 1
-        self.state.place = self.loader.place
-        self.learning_rate, self.grad_norm = self.update.apply(
+        self.state.data_position = self.loader.position
+        session.learning_rate, session.grad_norm = self.learner.update.apply(
             self.model, self.state.step, self.state.minutes, n_all_tokens
         )
-        if self.average:
-            self.average.update(self.state.step)
-        self.window.n_steps += 1
-        self.progress.advance()
+        if self.learner.average:
+            self.learner.average.update(self.state.step)
+        session.window.n_steps += 1
+        session.progress.advance()
 
-    def loss_of(self, batch: Batch) -> tuple[Tensor, Tensor]:
-        """Smoothed and unsmoothed loss of a batch, summed over its tokens."""
-        loss_sum, nll_sum = self.shared(batch.to(self.device))
-        return loss_sum, nll_sum
-
-    def agree(self, n_tgt_tokens: int) -> float:
-        """Let all processes know the same signals and the same time; gives the tokens of all of them."""
-        minutes = (time.monotonic() - self.started) / 60 if self.world.is_main else 0.0
-        n_all_tokens, self.state.minutes, *signals = self.world.sum([n_tgt_tokens, minutes, *self.signals.counts()])
-        self.signals.share(signals)
+    def agree(self, session: Session, n_tgt_tokens: int) -> float:
+        """Agree with all processes on signals and time; return the sum of their tokens."""
+        minutes = session.minutes if self.world.is_main else 0.0
+        n_all_tokens, self.state.minutes, *signals = self.world.sum([n_tgt_tokens, minutes, *session.signals.counts()])
+        session.signals.agree(signals)
         return n_all_tokens
 
-    def log_window(self) -> None:
+    def log_window(self, session: Session) -> None:
         """Report the steps since the last report."""
-        figures = summarise(self.window, self.learning_rate, self.grad_norm, self.world)
-        self.window = Window()
-        if self.tracker:
-            self.tracker.scalars(self.state.step, figures.scalars)
+        figures = summarise(session.window, session.learning_rate, session.grad_norm, self.world)
+        session.window = Window()
+        if session.tracker:
+            session.tracker.scalars(self.state.step, figures.scalars)
         epochs_per_step = self.world.size * self.accumulate / self.loader.batches_per_epoch
         left = self.limits.seconds_left(
             self.state.step, self.loader.epochs, self.state.minutes, epochs_per_step, figures.seconds_per_step
         )
-        self.progress.report(self.state.step, figures.nll, figures.tgt_tokens_per_second, left)
+        session.progress.report(self.state.step, figures.nll, figures.tgt_tokens_per_second, left)
 
     def validation_is_due(self) -> bool:
-        """Whether this step is one to validate at, and that has not been done."""
+        """Return whether this step has to be validated and has not been yet."""
         return self.state.step % self.config.valid_every_steps == 0 and self.state.validated_step < self.state.step
 
-    def validate(self) -> None:
-        """Score, keep the model if it is the best so far, save."""
-        with self.average.applied() if self.average else nullcontext():
-            with gathered(self.shared):
-                result = self.validator.validate(self.signals.check)
-            weights = self.model_weights()
-        if self.tracker:
-            self.track(self.tracker, result)
+    def validate(self, session: Session) -> None:
+        """Score the model, keep it if it is the best so far, and save."""
+        average = self.learner.average
+        with average.applied() if average else nullcontext():
+            with gathered(self.learner.shared):
+                result = self.validator.validate(session.signals.check)
+            weights = self.plain_weights()
         state = self.state
         state.validated_step = state.step
-        score = self.score_of(result)
+        session.track(state.step, result)
+        score = result.score(self.config.early_stopping.metric)
         better = state.best_score is None or score > state.best_score
-        log.info(
-            "step %d, epoch %.1f, %s: validation loss %.3f, BLEU %.2f, chrF %.2f%s",
-            state.step,
-            self.loader.epochs,
-            describe_seconds(time.monotonic() - self.started),
-            result.loss,
-            result.bleu,
-            result.chrf,
-            " (best so far)" if better else "",
-        )
+        elapsed = describe_seconds(60 * session.minutes)
+        mark = " (best so far)" if better else ""
+        log.info("step %d, epoch %.1f, %s: %s%s", state.step, self.loader.epochs, elapsed, result, mark)
         if self.world.is_main:
             self.best.offer(state.step, score, weights)
         if better:
             state.best_score, state.best_step, state.n_validations_since_best = score, state.step, 0
             if self.world.is_main:
-                save_weights(weights, self.run / "model.safetensors")
+                save_weights(weights, self.run.weights)
         else:
             state.n_validations_since_best += 1
         self.hopeless = self.is_hopeless()
-        self.save()
-        self.window = Window()  # the time of validation is not training's
+        self.save(session)
+        session.window = Window()  # the speed of training does not include validation
 
-    def model_weights(self) -> dict[str, Tensor]:
-        """The weights as those of a model that knows nothing of how it was trained."""
-        return merge_lora(weights_of(self.model), self.config.lora.scale)
+    def plain_weights(self) -> dict[str, Tensor]:
+        """Return the weights as those of a model without LoRA."""
+        return merge_lora(copy_weights(self.model), self.config.lora.scale)
 
     def is_hopeless(self) -> bool:
-        """Whether this is a job of a sweep that others are well ahead of; all processes must ask."""
+        """Return whether this is a job of a sweep that is far behind the others; all processes must call this."""
         stopping, step = self.config.early_stopping, self.state.step
         if not stopping.prune_after or step < stopping.prune_after * self.config.valid_every_steps:
             return False
-        hopeless = self.world.is_main and is_hopeless(self.run, stopping.metric.value, step)
-        return self.world.sum([hopeless])[0] > 0
+        hopeless = self.world.is_main and is_hopeless(self.run.folder, stopping.metric, step)
+        return self.world.sum([float(hopeless)])[0] > 0
 
-    def score_of(self, result: Validation) -> float:
-        """What models are compared by, larger is better."""
-        metric = self.config.early_stopping.metric.value
-        return -result.loss if metric == "loss" else float(getattr(result, metric))
-
-    def track(self, tracker: Tracker, result: Validation) -> None:
-        """Write what a validation has found."""
-        step, picture = self.state.step, result.attention
-        tracker.scalars(step, result.scalars)
-        tracker.samples(step, result.samples)
-        if picture:
-            tracker.attention(step, picture.heads, picture.src_pieces, picture.tgt_pieces)
-
-    def check_finite(self) -> None:
-        """Raise `TrainingFailed` if the newest gradient is no finite number; it is none after a loss that was none."""
-        if not isfinite(float(self.grad_norm)):
-            raise TrainingFailed(
-                f"Training has diverged: at step {self.state.step} the loss or its gradient is no finite number. "
-                "A lower optim.lr, more optim.warmup_steps or optim.grad_clip=1 may help. Nothing of this was saved."
+    def check_finite(self, session: Session) -> None:
+        """Raise `WorkFailed` if the last gradient is not finite; a non-finite loss always makes it so."""
+        if not isfinite(float(session.grad_norm)):
+            raise WorkFailed(
+                f"Training has diverged: at step {self.state.step} the loss or its gradient is not finite. Try a lower "
+                "optim.lr, more optim.warmup_steps or optim.grad_clip=1. This state was not saved."
             )
 
-    def save(self) -> None:
-        """Write a checkpoint; the model too, so that it can be tried before its first validation."""
-        weights, others = weights_of(self.model), {"optimizer": pack_optimizer(self.update.optimizer)}
-        if self.average:
-            others["average"] = self.average.whole_weights()
+    def save(self, session: Session) -> None:
+        """Write a checkpoint; and the model, so that it can be tried before its first validation."""
+        average = self.learner.average
+        weights, others = copy_weights(self.model), {"optimizer": pack_optimizer(self.learner.update.optimizer)}
+        if average:
+            others["average"] = average.whole_weights()
         if self.world.is_main:
-            minutes = (time.monotonic() - self.started) / 60  # the time since the last step, too
-            self.checkpoints.save(replace(self.state, minutes=minutes), weights, others)
+            self.checkpoints.save(replace(self.state, minutes=session.minutes), weights, others)
             if self.state.best_score is None:
                 model = merge_lora(weights | others.get("average", {}), self.config.lora.scale)
-                save_weights(model, self.run / "model.safetensors")
+                save_weights(model, self.run.weights)
         self.world.wait()
 
     def resume(self) -> None:
-        """Go on from the newest checkpoint, if there is one."""
-        average = self.average.weights if self.average else None
-        state = self.checkpoints.load_latest(self.model, self.update.optimizer, average)
+        """Continue from the newest checkpoint, if there is one."""
+        average = self.learner.average.weights if self.learner.average else None
+        state = self.checkpoints.load_latest(self.model, self.learner.update.optimizer, average)
         if state is not None:
             self.state = state
-            self.loader.place = state.place
-            log.info("Going on from step %d.", state.step)
+            self.loader.position = state.data_position
+            log.info("Resuming from step %d.", state.step)
 
-    def finished(self) -> bool:
-        """Whether a limit is reached or nothing gets better; `stop_reason` says which."""
-        state, patience = self.state, self.config.early_stopping.patience
-        self.stop_reason = self.limits.reason_to_stop(state.step, self.loader.epochs, state.minutes)
-        if self.stop_reason is None and patience and state.n_validations_since_best >= patience:
-            metric = self.config.early_stopping.metric.value
-            self.stop_reason = f"validation {metric} is no better than at step {state.best_step}, {patience} times over"
-        if self.stop_reason is None and self.hopeless:
-            self.stop_reason = "other jobs of the sweep do better (training.early_stopping.prune_after)"
-        return self.stop_reason is not None
+    def stop_reason(self) -> str | None:
+        """Return why training ends here, if it does: a limit, no improvement, or better jobs in the sweep."""
+        state, stopping = self.state, self.config.early_stopping
+        if reason := self.limits.reason_to_stop(state.step, self.loader.epochs, state.minutes):
+            return reason
+        if stopping.patience and state.n_validations_since_best >= stopping.patience:
+            return (
+                f"validation {stopping.metric.value} has not improved since step {state.best_step}, "
+                f"{stopping.patience} validations ago"
+            )
+        if self.hopeless:
+            return "other jobs of the sweep do better (training.early_stopping.prune_after)"
+        return None
+
+    def keep_average(self, validate: Callable[[dict[str, Tensor]], Validation]) -> None:
+        """Make the mean of the best models the final model if it validates better than each of them.
+
+        Args:
+            validate: scores a model with these weights.
+        """
+        paths = self.best.paths()[: self.config.average_best]
+        if len(paths) < 2:
+            return
+        weights = average_weights(paths, read_tensors)
+        result = validate(weights)
+        score = result.score(self.config.early_stopping.metric)
+        better = self.state.best_score is None or score > self.state.best_score
+        log.info("The mean of the %d best models: %s; it is %skept.", len(paths), result, "" if better else "not ")
+        if better:
+            save_weights(weights, self.run.weights)
+            self.state.best_score = score
+            self.checkpoints.replace_state(self.state)

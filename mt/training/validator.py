@@ -1,27 +1,28 @@
-"""How good the model is on text that it is not trained on: loss, BLEU, chrF, and some translations to read."""
+"""Validation: loss, BLEU and chrF on text that is not trained on, and some translations to read."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from math import exp
 from typing import TypeVar
 
 import torch
 
-from mt.config.choices import SearchMethod
+from mt.config.choices import SearchMethod, StoppingMetric
 from mt.config.search import SearchConfig
 from mt.data.loader import sorted_batches
 from mt.data.mixture import Mixture
+from mt.data.readers import Pair
 from mt.runtime.distributed import ALONE, World
 from mt.runtime.signals import Interrupted
 from mt.text.metrics import Scorer
 from mt.training.objective import Objective
-from mt.translation.alignment import Attention, source_attention
+from mt.translation.alignment import Attention
 from mt.translation.translator import Translator
 
 T = TypeVar("T")
-N_LINES_AT_ONCE = 256
+LINES_AT_ONCE = 256
 
 
 @dataclass
@@ -29,7 +30,7 @@ class Validation:
     """The result of one validation."""
 
     loss: float
-    """unsmoothed cross-entropy a token, in nats"""
+    """unsmoothed cross-entropy per token, in nats"""
     bleu: float
     chrf: float
     samples: list[tuple[str, str, str]]
@@ -38,7 +39,7 @@ class Validation:
 
     @property
     def scalars(self) -> dict[str, float]:
-        """The figures under their TensorBoard names."""
+        """The figures by their names in metrics.jsonl."""
         return {
             "valid/loss": self.loss,
             "valid/perplexity": exp(min(self.loss, 100)),
@@ -46,14 +47,21 @@ class Validation:
             "valid/chrf": self.chrf,
         }
 
+    def score(self, metric: StoppingMetric) -> float:
+        """Return the figure by which models are compared; larger is better."""
+        return -self.loss if metric is StoppingMetric.loss else {"bleu": self.bleu, "chrf": self.chrf}[metric.value]
+
+    def __str__(self) -> str:
+        return f"validation loss {self.loss:.3f}, BLEU {self.bleu:.2f}, chrF {self.chrf:.2f}"
+
 
 @dataclass
 class Validator:
-    """Validation text, ready to be used again and again."""
+    """Validation of a model on the same text, again and again."""
 
     translator: Translator
     corpus: Mixture
-    text: list[tuple[str, str]]
+    text: Sequence[Pair]
     """source and reference lines"""
     scorer: Scorer
     search: SearchConfig
@@ -62,19 +70,23 @@ class Validator:
     world: World = ALONE
 
     def validate(self, check: Callable[[], None]) -> Validation:
-        """Score the model as it is now; `check` is called often and may raise `Interrupted`, to stop early.
+        """Score the model as it is now.
 
-        Translations for BLEU are greedy, which takes a fraction of beam search's time and ranks models alike. Of
-        several processes each does a share of the sentences, and all get the whole result.
+        Translations for BLEU are greedy, which takes a fraction of beam search's time and ranks models alike. Each of
+        several processes does a share of the sentences, and all get the whole result.
+
+        Args:
+            check: called often; raises `Interrupted` to stop early.
         """
         loss = self.mean_loss(check)
         hypotheses = self.translate(check)
         bleu, chrf = self.scorer.score(hypotheses, [[reference for _, reference in self.text]])
         samples = [(*self.text[i], hypotheses[i]) for i in self.sample_indices()]
-        return Validation(loss, bleu.value, chrf.value, samples, self.attention_of(samples[0]) if samples else None)
+        attention = self.translator.attention(samples[0][0], samples[0][2], layer=-1) if samples else None
+        return Validation(loss, bleu.value, chrf.value, samples, attention)
 
     def translate(self, check: Callable[[], None]) -> list[str]:
-        """The greedy translation of every line."""
+        """Return the greedy translation of every line."""
         greedy = replace(
             self.search, method=SearchMethod.beam, beam_size=1, n_best=1, diverse_groups=1,
             required=[], terminology=None,
@@ -84,18 +96,18 @@ class Validator:
 
         def translate_share() -> list[str]:
             share, done = sources[self.world.rank :: self.world.size], []
-            for start in range(0, len(share), N_LINES_AT_ONCE):
+            for start in range(0, len(share), LINES_AT_ONCE):
                 check()
-                found = self.translator.n_best(share[start : start + N_LINES_AT_ONCE], greedy, quiet=True)
+                found = self.translator.n_best(share[start : start + LINES_AT_ONCE], greedy, quiet=True)
                 done += [best[0].text for best in found]
             return done
 
-        for rank, share in enumerate(self.shares(translate_share)):
+        for rank, share in enumerate(self.gather(translate_share)):
             hypotheses[rank :: self.world.size] = share
         return hypotheses
 
-    def shares(self, work: Callable[[], T]) -> list[T]:
-        """What each process makes of its share; where one is interrupted, all are."""
+    def gather(self, work: Callable[[], T]) -> list[T]:
+        """Return the results of all processes; if one is interrupted, all are."""
         outcome: T | Interrupted
         try:
             outcome = work()
@@ -105,16 +117,16 @@ class Validator:
         for outcome in outcomes:
             if isinstance(outcome, Interrupted):
                 raise outcome
-        return outcomes  # type: ignore[return-value]  # no interruption is among them
+        return outcomes  # type: ignore[return-value]  # none of them is an interruption
 
     def sample_indices(self) -> list[int]:
-        """The same few lines at each validation, spread over the text."""
+        """Return the lines to show, spread over the text and the same at each validation."""
         count = min(self.n_samples, len(self.text))
         return [i * len(self.text) // count for i in range(count)]
 
     @torch.inference_mode()
     def mean_loss(self, check: Callable[[], None]) -> float:
-        """-log p(reference) a token, end marks counted, without dropout."""
+        """Return -log p(reference) per token, end marks included, without dropout."""
         objective = Objective(self.translator.model).eval()
         device = self.translator.device
 
@@ -126,13 +138,5 @@ class Validator:
                 n_tokens += batch.n_tgt_tokens
             return nll_sum, n_tokens
 
-        sums = self.shares(sum_share)
+        sums = self.gather(sum_share)
         return sum(nll_sum for nll_sum, _ in sums) / sum(n_tokens for _, n_tokens in sums)
-
-    def attention_of(self, sample: tuple[str, str, str]) -> Attention:
-        """What the last decoder layer looks at while it writes the sample's hypothesis."""
-        tokenizer, max_len = self.translator.tokenizer, self.translator.max_len
-        src_ids, tgt_ids = tokenizer.encode_src([sample[0]])[0], tokenizer.encode_tgt([sample[2]])[0]
-        return source_attention(
-            self.translator.model, tokenizer, [*self.translator.tags, *src_ids][:max_len], tgt_ids[:max_len], layer=-1
-        )

@@ -1,0 +1,80 @@
+"""One start of a training: its progress display, its curves, its signals and its clock."""
+
+from __future__ import annotations
+
+import gc
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+
+import torch
+from torch import Tensor
+
+from mt.config.schema import TrainingConfig
+from mt.runs.checkpoint import TrainState
+from mt.runs.layout import RunLayout
+from mt.runtime.progress import TrainingProgress
+from mt.runtime.signals import StopSignals
+from mt.training.profiling import profiled_steps
+from mt.training.reporting import Window
+from mt.training.tracking import Tracker
+from mt.training.validator import Validation
+
+
+@dataclass
+class Session:
+    """One start of a training, from `fit` to its end: what it displays, and what it has seen since the last report."""
+
+    tracker: Tracker | None
+    progress: TrainingProgress
+    signals: StopSignals
+    record_step: Callable[[], None]
+    """called after each step, for the profiler"""
+    started: float
+    """when the training would have started had it never been interrupted, in seconds of the monotonic clock"""
+    window: Window = field(default_factory=Window)
+    learning_rate: float = 0.0
+    grad_norm: Tensor = field(default_factory=lambda: torch.zeros(()))
+
+    @property
+    def minutes(self) -> float:
+        """Minutes of training so far, over all starts."""
+        return (time.monotonic() - self.started) / 60
+
+    def track(self, step: int, result: Validation) -> None:
+        """Write what a validation has found, in the process that writes."""
+        if self.tracker is None:
+            return
+        self.tracker.scalars(step, result.scalars)
+        self.tracker.samples(step, result.samples)
+        if attention := result.attention:
+            self.tracker.attention(step, attention.heads, attention.src_pieces, attention.tgt_pieces)
+
+
+@contextmanager
+def open_session(run: RunLayout, config: TrainingConfig, state: TrainState, writes: bool) -> Iterator[Session]:
+    """Open what one start of a training needs, and close it at the end.
+
+    Args:
+        state: where it starts; its step advances with the training.
+        writes: whether this process writes the curves.
+    """
+    tracker = Tracker(run, state.step) if writes else None
+    progress = TrainingProgress(state.step, config.max_steps)
+
+    def show(table: str) -> None:
+        if tracker:
+            tracker.profile(state.step, table)
+
+    n_profiled = config.profile_steps if tracker else 0
+    started = time.monotonic() - 60 * state.minutes
+    gc.freeze()  # Python need not scan again and again what exists by now
+    try:
+        with StopSignals() as signals, profiled_steps(n_profiled, run.profile, show) as record_step:
+            yield Session(tracker, progress, signals, record_step, started)
+    finally:
+        gc.unfreeze()  # the next job of a sweep needs none of it
+        progress.close()
+        if tracker:
+            tracker.close()
