@@ -1,1 +1,1 @@
-"""What translations are worth: test sets, comparisons of systems, and where errors are."""
+"""How good translations are: test sets, scores, comparisons of systems, and where errors are."""

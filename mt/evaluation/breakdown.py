@@ -1,4 +1,4 @@
-"""Where a system is good and where not: scores by length, by the frequency of words, by domain."""
+"""Scores of parts of a test set: by sentence length, by word frequency, by domain."""
 
 from __future__ import annotations
 
@@ -18,35 +18,35 @@ Tokenise = Callable[[str], list[str]]
 
 @dataclass(frozen=True)
 class Row:
-    """The figures of one group."""
+    """One group and its figures."""
 
     label: str
     count: int
     figures: list[dict[str, float]]
-    """of each system"""
+    """for each system, figures by name"""
 
 
 @dataclass(frozen=True)
 class Breakdown:
-    """The figures of a test set in groups."""
+    """The figures of a test set by group."""
 
     by: str
     unit: str
-    """what is counted"""
+    """what the counts of the groups count"""
     rows: list[Row]
 
 
 def word_splitter(tgt_lang: str) -> Tokenise:
-    """The words of a text as BLEU counts them: characters, in Chinese."""
+    """Return a function that splits a text into the words that BLEU counts; in Chinese, these are characters."""
     bleu: BLEU = build_bleu(tgt_lang)
     return lambda text: bleu.tokenizer(text).split()
 
 
 def interval(number: int, starts: Sequence[int]) -> str:
-    """The interval that a number is in: `1-10`, `51+`.
+    """Return the name of the interval that contains a number, such as `1-10` or `51+`.
 
     Args:
-        starts: where each begins, in order; what is below is in the first.
+        starts: lower bounds of the intervals, ascending; the first also contains everything below.
     """
     index = max((i for i, start in enumerate(starts) if number >= start), default=0)
     if index == len(starts) - 1:
@@ -56,18 +56,19 @@ def interval(number: int, starts: Sequence[int]) -> str:
 
 
 def labels_in_order(starts: Sequence[int]) -> list[str]:
-    """All intervals."""
+    """Return the names of all intervals."""
     return [interval(start, starts) for start in starts]
 
 
 def by_group(
     by: str, labels: Sequence[str], order: Iterable[str], test: TestSet, systems: Sequence[list[str]], tgt_lang: str
 ) -> Breakdown:
-    """BLEU and chrF of the sentences of each group, and how long translations are beside references.
+    """Compute BLEU, chrF and the length ratio of translations to references for each group of sentences.
 
     Args:
         labels: the group of each sentence.
-        systems: the translations of each.
+        order: the groups, in order.
+        systems: the translations of each system.
     """
     split = word_splitter(tgt_lang)
     rows = []
@@ -88,27 +89,26 @@ def by_group(
 
 
 def by_length(test: TestSet, systems: Sequence[list[str]], tgt_lang: str) -> Breakdown:
-    """By the words of the reference."""
+    """Group sentences by the number of words in the reference."""
     split = word_splitter(tgt_lang)
     labels = [interval(len(split(reference)), LENGTHS) for reference in test.references[0]]
     return by_group("words of the reference", labels, labels_in_order(LENGTHS), test, systems, tgt_lang)
 
 
 def by_domain(test: TestSet, systems: Sequence[list[str]], tgt_lang: str) -> Breakdown:
-    """By what kind of text a sentence is."""
+    """Group sentences by domain."""
     labels = test.domains or []
     return by_group("domain", labels, dict.fromkeys(labels), test, systems, tgt_lang)
 
 
 def by_frequency(test: TestSet, systems: Sequence[list[str]], tgt_lang: str, counts: Counter[str]) -> Breakdown:
-    """How many words are right, by how often they were in the training data.
+    """Compute the F1 of words, grouped by their frequency in the training data (Neubig et al., 2019, compare-mt).
 
-    The words of a translation that are in its reference, too, each as often as there, are right: their share of the
-    translation's words is the precision, of the reference's words the recall, F1 the harmonic mean of both (Neubig et
-    al., 2019, compare-mt).
+    A word of a translation is correct if its reference contains it, at most as often as there. Precision is the
+    fraction of correct words in translations, recall that in references, and F1 their harmonic mean.
 
     Args:
-        counts: of the words of the target side of the training data.
+        counts: frequencies of words on the target side of the training data.
     """
     split = word_splitter(tgt_lang)
 
@@ -124,10 +124,10 @@ def by_frequency(test: TestSet, systems: Sequence[list[str]], tgt_lang: str, cou
     for translations in systems:
         words = [Counter(split(text)) for text in translations]
         in_translations = sum(map(group, words), Counter())
-        right = sum((group(a & b) for a, b in zip(words, references, strict=True)), Counter())
+        correct = sum((group(a & b) for a, b in zip(words, references, strict=True)), Counter())
         figures.append(
             {
-                label: {"F1": f1(right[label], in_translations[label], in_references[label])}
+                label: {"F1": f1(correct[label], in_translations[label], in_references[label])}
                 for label in labels_in_order(FREQUENCIES)
             }
         )
@@ -139,14 +139,14 @@ def by_frequency(test: TestSet, systems: Sequence[list[str]], tgt_lang: str, cou
     return Breakdown("times in the training data", "words", rows)
 
 
-def f1(right: int, n_translated: int, n_reference: int) -> float:
-    """The harmonic mean of precision and recall, 0 to 100."""
+def f1(n_correct: int, n_translated: int, n_reference: int) -> float:
+    """Return the harmonic mean of precision and recall, from 0 to 100."""
     total = n_translated + n_reference
-    return 200 * right / total if total else 0.0
+    return 200 * n_correct / total if total else 0.0
 
 
 def count_words(lines: Iterable[str], tgt_lang: str) -> Counter[str]:
-    """How often each word is in a text."""
+    """Count the words of a text."""
     split = word_splitter(tgt_lang)
     counts: Counter[str] = Counter()
     for line in lines:

@@ -13,15 +13,16 @@ from mt.text.metrics import Score
 
 
 class Comet:
-    """Scores translations by their sources and references."""
+    """Scorer of translations by their sources and references."""
 
     def __init__(self, name: str) -> None:
-        """
+        """Load a model.
+
         Args:
-            name: of a model of the Hugging Face hub, or the path of a checkpoint.
+            name: of a model on the Hugging Face hub, or the path of a checkpoint.
 
         Raises:
-            UserError: the package or the model is not there.
+            UserError: the package is not installed, or the model cannot be loaded.
         """
         if importlib.util.find_spec("comet") is None:
             raise UserError("--metrics COMET needs its package: pip install unbabel-comet.")
@@ -31,12 +32,12 @@ class Comet:
         try:
             path = name if name.endswith(".ckpt") else comet.download_model(name)
             self.model: Any = comet.load_from_checkpoint(path)
-        except Exception as error:  # of the network, of the hub, of a name that is none
+        except Exception as error:  # network, hub or name: the package raises many kinds
             reason = str(error).splitlines()[0] if str(error) else repr(error)
             raise UserError(f"--comet-model {name} could not be loaded ({reason}).") from error
 
     def score(self, sources: Sequence[str], translations: Sequence[str], references: Sequence[str]) -> Score:
-        """The mean over all sentences, times 100 as usual in tables."""
+        """Return the mean over all sentences, times 100 as usual in tables."""
         rows = [
             {"src": src, "mt": translation, "ref": reference}
             for src, translation, reference in zip(sources, translations, references, strict=True)

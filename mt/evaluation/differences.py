@@ -1,4 +1,4 @@
-"""Where a translation differs from its reference, word by word."""
+"""Word-by-word differences between a translation and its reference."""
 
 from __future__ import annotations
 
@@ -8,24 +8,24 @@ from difflib import SequenceMatcher
 
 @dataclass(frozen=True)
 class Span:
-    """Some words in a row."""
+    """Consecutive words that all differ, or all agree."""
 
     text: str
     differs: bool
-    """they stand on this side only"""
+    """whether only this side has them"""
 
 
 def differences(reference: str, translation: str, spaced: bool) -> tuple[list[Span], list[Span]]:
-    """Both texts in spans that are the same in the other, or not.
+    """Divide both texts into spans that the other text has, or has not.
 
     Args:
-        spaced: whether spaces separate words; where not, characters are compared.
+        spaced: whether spaces separate words; if not, characters are compared.
     """
     separator = " " if spaced else ""
     a, b = (text.split() if spaced else list(text) for text in (reference, translation))
     spans: tuple[list[Span], list[Span]] = ([], [])
-    for kind, *places in SequenceMatcher(None, a, b, autojunk=False).get_opcodes():
-        for side, words, start, end in zip(spans, (a, b), places[::2], places[1::2], strict=True):
+    for kind, *bounds in SequenceMatcher(None, a, b, autojunk=False).get_opcodes():
+        for side, words, start, end in zip(spans, (a, b), bounds[::2], bounds[1::2], strict=True):
             if start < end:
                 side.append(Span(separator.join(words[start:end]), kind != "equal"))
     return spans

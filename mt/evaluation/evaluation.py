@@ -1,52 +1,69 @@
-"""From translations of a test set to all that is said of them."""
+"""From test sets to translations, and from translations to everything that is reported about them."""
 
 from __future__ import annotations
 
+import logging
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from itertools import islice
+from pathlib import Path
 
 from sacrebleu.metrics.chrf import CHRF
 
-from mt.evaluation.breakdown import Breakdown, by_domain, by_frequency, by_length
+from mt.config.data import DataConfig
+from mt.config.search import SearchConfig
+from mt.data.preparation import open_training_texts
+from mt.evaluation.breakdown import Breakdown, by_domain, by_frequency, by_length, count_words
 from mt.evaluation.comet import Comet
 from mt.evaluation.results import RunResult, Sentence, TestSetResult
 from mt.evaluation.test_sets import TestSet
+from mt.runtime.files import write_text
 from mt.text.metrics import Score, Scorer
 from mt.text.tokenizer import Pairs
 from mt.translation.likelihood import perplexity
 from mt.translation.translator import Translator
 
+log = logging.getLogger(__name__)
 MAX_TOKENS = 4096
+MAX_PAIRS_COUNTED = 1_000_000
 
 
 @dataclass(frozen=True)
 class Output:
-    """What a run makes of a test set."""
+    """The translations of a test set by a run."""
 
     run: str
     translations: list[str]
-    perplexity: float | None
+    perplexity: float | None = None
+
+
+def translate_test_set(translator: Translator, test: TestSet, search: SearchConfig, folder: Path) -> list[str]:
+    """Translate a test set and write the translations to `folder/NAME.LANG`."""
+    log.info("Translating test set %s (%s sentences, beam %d).", test.name, f"{len(test):,}", search.beam_size)
+    translations = [best[0].text for best in translator.n_best(test.src, search)]
+    write_text(folder / f"{test.name}.{translator.langs[1]}", "".join(f"{line}\n" for line in translations))
+    return translations
 
 
 @dataclass
 class Evaluation:
-    """What is to be found out."""
+    """What to report about translations."""
 
     scorer: Scorer
     tgt_lang: str
     n_samples: int = 1000
-    """of bootstrap resampling, where there are several runs"""
+    """samples of bootstrap resampling, if there are several runs"""
     comet: Comet | None = None
     breakdowns: Sequence[str] = ()
-    """of length, frequency, domain"""
+    """any of length, frequency and domain"""
     word_counts: Counter[str] = field(default_factory=Counter)
-    """of the training data, for frequency"""
+    """words of the training data, for the breakdown by frequency"""
     n_worst: int = 0
     n_best: int = 0
 
     def evaluate(self, test: TestSet, outputs: Sequence[Output]) -> TestSetResult:
-        """Score what one or several runs have made of a test set."""
+        """Score the translations of a test set by one or several runs."""
         systems = [output.translations for output in outputs]
         result = TestSetResult(test.name, len(test), [])
         for output, scores in zip(outputs, self.scores(test, systems), strict=True):
@@ -59,7 +76,7 @@ class Evaluation:
         return result
 
     def scores(self, test: TestSet, systems: list[list[str]]) -> list[list[Score]]:
-        """Those of each system."""
+        """Return the scores of each system."""
         if len(systems) > 1 and self.n_samples:
             rows = self.scorer.compare(systems, test.references, self.n_samples)
         else:
@@ -70,7 +87,7 @@ class Evaluation:
         return rows
 
     def break_down(self, by: str, test: TestSet, systems: list[list[str]]) -> Breakdown:
-        """The figures in groups."""
+        """Return the figures by length, domain or frequency."""
         if by == "length":
             return by_length(test, systems, self.tgt_lang)
         if by == "domain":
@@ -79,7 +96,7 @@ class Evaluation:
 
 
 def rank(test: TestSet, translations: Sequence[str]) -> list[Sentence]:
-    """The sentences by the chrF of their translation, worst first."""
+    """Sort the sentences by the chrF of their translation, worst first."""
     chrf = CHRF()
     sentences = []
     for i, (source, translation) in enumerate(zip(test.src, translations, strict=True)):
@@ -90,8 +107,18 @@ def rank(test: TestSet, translations: Sequence[str]) -> list[Sentence]:
 
 
 def perplexity_of(translator: Translator, test: TestSet) -> float:
-    """That of the (first) references."""
+    """Return the perplexity of the (first) references."""
     tokenizer = translator.tokenizer
     sides = tokenizer.encode_src(test.src), tokenizer.encode_tgt(test.references[0])
     pairs: Pairs = [([*translator.tags, *source], target) for source, target in zip(*sides, strict=True)]
     return perplexity(translator.model, tokenizer, pairs, MAX_TOKENS)
+
+
+def training_words(data: DataConfig, tgt_lang: str) -> Counter[str]:
+    """Count the words on the target side of the training data, up to a million pairs of each corpus."""
+    log.info("Counting the words of data.train.")
+    counts: Counter[str] = Counter()
+    for one in open_training_texts(data):
+        if one.langs[1] == tgt_lang:
+            counts += count_words((tgt for _, tgt in islice(one.text.read(), MAX_PAIRS_COUNTED)), tgt_lang)
+    return counts

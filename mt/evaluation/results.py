@@ -1,4 +1,4 @@
-"""What an evaluation finds, as text to read and as data for programs."""
+"""The results of an evaluation, as text to read and as data for programs."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from mt.text.metrics import Score
 
 @dataclass(frozen=True)
 class Sentence:
-    """One sentence, and what a run made of it."""
+    """One sentence of a test set and its translation by a run."""
 
     number: int
-    """from 1"""
+    """line number, from 1"""
     chrf: float
     source: str
     reference: str
@@ -25,7 +25,7 @@ class Sentence:
 
 @dataclass
 class RunResult:
-    """What one run is worth on a test set."""
+    """The scores of one run on a test set."""
 
     run: str
     translations: list[str]
@@ -36,7 +36,7 @@ class RunResult:
 
 @dataclass
 class TestSetResult:
-    """What the runs are worth on a test set; the first is the one that others are compared with."""
+    """The scores of several runs on a test set; the others are compared with the first."""
 
     name: str
     n_sentences: int
@@ -44,39 +44,41 @@ class TestSetResult:
     breakdowns: list[Breakdown] = field(default_factory=list)
 
     def as_data(self) -> dict[str, Any]:
-        """Everything but the translations, of plain values."""
+        """Return everything except the translations as plain values."""
         data = asdict(self)
         for run in data["runs"]:
             del run["translations"]
         return data
 
     def as_text(self, name_width: int) -> str:
-        """Scores with their signatures, and what else was asked for."""
+        """Return scores with their signatures, breakdowns and the worst sentences."""
         parts = [self.comparison() if len(self.runs) > 1 else self.scores(name_width)]
         parts += [self.table(breakdown) for breakdown in self.breakdowns]
         parts += [self.sentences(run) for run in self.runs if run.worst]
         return "\n\n".join(parts)
 
     def scores(self, name_width: int) -> str:
-        """Those of one run, a line each."""
+        """Return the scores of one run, one per line."""
         return "\n".join(f"{self.name:<{name_width}}  {score}" for score in self.runs[0].scores)
 
     def comparison(self) -> str:
-        """A table with a row a run, then the signatures."""
+        """Return a table with a row for each run, then the signatures."""
         first = self.runs[0].scores
         rows = [[run.run, *map(describe, run.scores)] for run in self.runs]
         table = tabulate(rows, ["run", *(score.metric for score in first)], disable_numparse=True)
         signatures = "\n".join(f"{score.metric}: {score.signature}" for score in first if score.signature)
         tested = any(score.half_interval is not None for score in first)
         meaning = (
-            f"± half of the 95% interval; p: of no difference to {self.runs[0].run}, * below 0.05" if tested else ""
+            f"± half of the 95% interval; p: probability of no difference to {self.runs[0].run}, * below 0.05"
+            if tested
+            else ""
         )
         return "\n".join(
             part for part in (f"{self.name}, {self.n_sentences:,} sentences", table, meaning, signatures) if part
         )
 
     def table(self, breakdown: Breakdown) -> str:
-        """A breakdown, a row a group."""
+        """Return a breakdown with a row for each group."""
         several = len(self.runs) > 1
         headers = [breakdown.by, breakdown.unit] + [
             f"{run.run} {figure}" if several else figure
@@ -91,7 +93,7 @@ class TestSetResult:
         return f"{self.name}\n{tabulate(rows, headers, disable_numparse=True, colalign=alignment)}"
 
     def sentences(self, run: RunResult) -> str:
-        """The worst translations."""
+        """Return the worst translations of a run."""
         blocks = [f"{self.name}, worst of {run.run} by chrF"]
         blocks += [
             f"line {one.number}, chrF {one.chrf:.1f}\n  source       {one.source}\n  reference    {one.reference}\n"
@@ -102,7 +104,7 @@ class TestSetResult:
 
 
 def describe(score: Score) -> str:
-    """A figure as a cell of a table."""
+    """Format a score as a cell of a table."""
     text = f"{score.value:.2f}"
     if score.half_interval is not None:
         text += f" ± {score.half_interval:.2f}"

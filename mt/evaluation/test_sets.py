@@ -1,66 +1,77 @@
-"""Test sets: those of a configuration, and those that sacreBLEU knows by name."""
+"""Test sets: of a configuration, or known to sacreBLEU by name."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from mt.config.data import DataConfig, source_list
-from mt.data.sources import COMPRESSIONS, SourceContext, load_table, plain_suffix, read_lines, resolved
+from mt.data.context import HUB, SourceContext, source_context
+from mt.data.preparation import load_test_set
+from mt.data.readers import Pair
+from mt.data.sources import resolve
 from mt.errors import UserError, suggest
-from mt.evaluation.scoring import load_test_set, source_context
+from mt.runtime.files import COMPRESSIONS, plain_suffix, read_lines
 
 DOMAIN = "domain"
-"""The column, or the ending of the file, with what kind of text each sentence is."""
+"""name of the column, or suffix of the file, with the domain of each sentence"""
 
 
 @dataclass(frozen=True)
 class TestSet:
-    """Sentences with one reference translation or more."""
+    """Sentences with one or more reference translations."""
 
     name: str
     src: list[str]
     references: list[list[str]]
     """each a translation of all sentences"""
     domains: list[str] | None = None
-    """of each sentence"""
+    """domain of each sentence"""
 
     def __len__(self) -> int:
         return len(self.src)
 
 
 def configured_test_sets(data: DataConfig, with_domains: bool) -> list[TestSet]:
-    """The test sets of `data.test`.
+    """Load the test sets of `data.test`.
 
     Raises:
-        UserError: one cannot be read, or has no domains that are asked for.
+        UserError: one cannot be read, or lacks the domains.
     """
     tests = []
     for name, source in data.test.items():
-        text = load_test_set(data, name, source)
-        src, tgt = list(text["src"]), list(text["tgt"])
-        domains = load_domains(data, name, source) if with_domains else None
-        if domains is not None and len(domains) != len(src):
-            raise UserError(f"data.test.{name}: {len(domains):,} domains for {len(src):,} sentences.")
-        tests.append(TestSet(name, src, [tgt], domains))
+        test = to_test_set(name, load_test_set(data, name))
+        if with_domains:
+            domains = load_domains(data, name, source)
+            if len(domains) != len(test):
+                raise UserError(f"data.test.{name}: {len(domains):,} domains for {len(test):,} sentences.")
+            test = replace(test, domains=domains)
+        tests.append(test)
     return tests
 
 
+def to_test_set(name: str, pairs: Sequence[Pair]) -> TestSet:
+    """Return pairs of sentences as a test set with one reference."""
+    return TestSet(name, [src for src, _ in pairs], [[tgt for _, tgt in pairs]])
+
+
 def load_domains(data: DataConfig, name: str, source: Any) -> list[str]:
-    """The domain of each sentence: lines of PREFIX.domain, or the column `domain`."""
+    """Load the domain of each sentence: lines of PREFIX.domain, or the column `domain`."""
     key = f"data.test.{name}"
     context = source_context(data, f"test.{name}", "test")
     return [domain for part in source_list(key, source) for domain in read_domains(part, context)]
 
 
 def read_domains(source: str, context: SourceContext) -> Iterable[str]:
-    """Those of one source."""
-    path = Path(resolved(source))
-    if source.startswith("hub:") or path.suffix == ".parquet":
-        table = load_table(source, context)
+    """Read the domains of one source."""
+    path = resolve(source)
+    if source.startswith(HUB) or path.suffix == ".parquet":
+        from mt.data.hub import load_table  # the datasets library is slow to import
+
+        table = load_table(source, None if source.startswith(HUB) else [path], context)
         if DOMAIN not in table.column_names:
             raise UserError(f"{context.key}: {source} has no column {DOMAIN}; it has {', '.join(table.column_names)}.")
         return map(str, table[DOMAIN])
@@ -72,21 +83,19 @@ def read_domains(source: str, context: SourceContext) -> Iterable[str]:
     prefix = path.with_name(path.name.removesuffix(next((c for c in COMPRESSIONS if path.name.endswith(c)), "")))
     beside = Path(f"{prefix.with_suffix('') if prefix.suffix == '.tsv' else prefix}.{DOMAIN}")
     if not beside.is_file():
-        raise UserError(
-            f"{context.key}: --by domain needs {beside}, a word a line that says what kind of text each sentence is."
-        )
+        raise UserError(f"{context.key}: --by domain needs {beside} with the domain of each sentence, one per line.")
     return read_lines(beside)
 
 
 def named_test_sets(names: str, pair: str) -> list[TestSet]:
-    """Test sets that sacreBLEU fetches, and keeps for later.
+    """Load test sets that sacreBLEU downloads and caches.
 
     Args:
-        names: as its option -t takes them: `wmt14,wmt15`.
-        pair: as its option -l: `en-de`.
+        names: value of its option -t, such as `wmt14,wmt15`.
+        pair: value of its option -l, such as `en-de`.
 
     Raises:
-        UserError: there are none of these names, or they cannot be fetched.
+        UserError: sacreBLEU does not know a name, or cannot download it.
     """
     from sacrebleu.dataset import DATASETS
 
@@ -102,18 +111,19 @@ def named_test_sets(names: str, pair: str) -> list[TestSet]:
         try:
             src = [line.rstrip("\n") for line in dataset.source(pair)]
             references = [[line.strip() for line in lines] for lines in zip(*dataset.references(pair), strict=True)]
-            domains = fields_of(dataset, pair)
-        except Exception as error:  # sacreBLEU raises many kinds: of the network, of archives, of checksums
+            domains = known_domains(dataset, pair)
+        except Exception as error:  # network, archive or checksum: sacreBLEU raises many kinds
+            reason = str(error).splitlines()[0] if str(error) else repr(error)
             raise UserError(
-                f"-t {name} -l {pair} could not be fetched ({str(error).splitlines()[0] if str(error) else error!r}). "
-                f"Is there a network? Once fetched, it is kept in {dataset._outdir}."
+                f"-t {name} -l {pair} could not be downloaded ({reason}). "
+                f"Check the network. Downloaded test sets are kept in {dataset._outdir}."
             ) from error
         tests.append(TestSet(name.replace("/", "_"), src, references, domains))
     return tests
 
 
-def fields_of(dataset: Any, pair: str) -> list[str] | None:
-    """The domain of each sentence, where sacreBLEU knows it."""
+def known_domains(dataset: Any, pair: str) -> list[str] | None:
+    """Return the domain of each sentence if sacreBLEU knows it."""
     fields = dataset.fieldnames(pair)
     if DOMAIN not in fields:
         return None

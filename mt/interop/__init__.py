@@ -1,1 +1,1 @@
-"""Other toolkits' formats."""
+"""Models in the formats of other toolkits, exported and imported."""

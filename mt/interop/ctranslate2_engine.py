@@ -1,61 +1,59 @@
-"""Translating with CTranslate2 in place of our own search, with the same options as far as it has them."""
+"""CTranslate2 as the search engine of a translator, with the options that it supports."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import fields, replace
-from pathlib import Path
 
 import ctranslate2
 import torch
 
 from mt.config.choices import LengthNorm
+from mt.config.facts import keys_where
 from mt.config.search import SearchConfig
 from mt.errors import UserError
 from mt.interop.to_ctranslate2 import save_ctranslate2
+from mt.runs.layout import RunLayout
 from mt.runtime.files import replacing
 from mt.search.hypotheses import Hypothesis, Scoring
 from mt.translation.likelihood import token_log_probs
-from mt.translation.search_setup import Source, build_scoring
+from mt.translation.search_setup import Segment, build_scoring
 from mt.translation.translator import Translator
 
-KNOWN = (
-    "beam_size", "n_best", "patience", "length_norm", "length_penalty", "max_len_ratio", "max_len_offset", "mbr",
-    "no_repeat_ngram", "max_tokens",
-)  # fmt: skip
-"""Keys of the search section that this engine obeys."""
 PATIENCE = 2.0
-"""CTranslate2 cannot tell when nothing better can come: it ends when so many times the beam have ended."""
-
-LONGEST_RATIO = 4
-"""Positions that the model is to know, for each of data.max_len."""
+"""replaces `search.patience=null`: CTranslate2 cannot tell when no better hypothesis is possible"""
+POSITIONS_PER_PIECE = 4
+"""positions of the converted model, for each piece of data.max_len"""
 
 
 def check_options(search: SearchConfig) -> None:
-    """Raise `UserError` where something is asked for that CTranslate2 does not do, or does in another way."""
-    default = SearchConfig()
+    """Raise `UserError` for an option that CTranslate2 does not have, or has with another meaning."""
+    default, supported = SearchConfig(), keys_where("ctranslate2", SearchConfig)
     for field in fields(SearchConfig):
-        if field.name not in KNOWN and getattr(search, field.name) != getattr(default, field.name):
-            raise UserError(f"--engine ctranslate2 has no search.{field.name}: take the engine torch.")
+        if field.name not in supported and getattr(search, field.name) != getattr(default, field.name):
+            raise UserError(f"--engine ctranslate2 does not support search.{field.name}: use --engine torch.")
 
 
 class CTranslate2Engine:
-    """A run's model, converted once and kept in the run folder."""
+    """A run's model, converted once into the run folder."""
 
-    def __init__(self, run: Path, translator: Translator, quantization: str) -> None:
-        """Convert the model where that has not been done; `quantization` as in `save_ctranslate2`.
+    def __init__(self, run: RunLayout, translator: Translator, quantization: str) -> None:
+        """Load the converted model; convert it first if necessary.
+
+        Args:
+            quantization: as in `save_ctranslate2`.
 
         Raises:
-            UserError: the quantization is not known, or not possible on this machine.
+            UserError: the quantization is unknown or not possible on this machine, or the folder is damaged.
         """
         self.tokenizer, self.model = translator.tokenizer, translator.model
-        self.n_positions = LONGEST_RATIO * translator.max_len
+        self.n_positions = POSITIONS_PER_PIECE * translator.max_len
         model, device = translator.model, translator.device
         if quantization not in ctranslate2.get_supported_compute_types(device.type):
             known = ", ".join(sorted(ctranslate2.get_supported_compute_types(device.type)))
-            raise UserError(f"--quantization {quantization}: CTranslate2 has these here: {known}.")
-        source = (run / "model.safetensors").stat()
-        folder, stamp = run / f"ctranslate2-{quantization}", f"{source.st_size} {source.st_mtime_ns}"
+            raise UserError(f"--quantization {quantization}: CTranslate2 supports these here: {known}.")
+        source = run.weights.stat()
+        folder, stamp = run.ctranslate2(quantization), f"{source.st_size} {source.st_mtime_ns}"
         if not (folder / "stamp").exists() or (folder / "stamp").read_text() != stamp:
             with replacing(folder) as temporary:
                 save_ctranslate2(model, translator.tokenizer, temporary, quantization, self.n_positions)
@@ -66,15 +64,18 @@ class CTranslate2Engine:
                 inter_threads=1, intra_threads=torch.get_num_threads(),
             )  # fmt: skip
         except RuntimeError as error:
-            raise UserError(f"{folder} is damaged ({error}): delete it, and it is made anew.") from None
+            raise UserError(f"{folder} is damaged ({error}): delete it, and it will be written again.") from None
 
     def search(
-        self, sources: Sequence[Source], max_lens: Sequence[int], search: SearchConfig
+        self, segments: Sequence[Segment], max_lens: Sequence[int], search: SearchConfig
     ) -> list[list[Hypothesis]]:
-        """The best hypotheses of each source, sorted by our `Scoring`.
+        """Return the best hypotheses of each segment, sorted by our `Scoring`.
 
-        Log-probabilities of single tokens are not known. CTranslate2 has one limit of length for a batch: what is above
-        its own is cut.
+        Log-probabilities of single tokens are not available. CTranslate2 has one length limit for a batch: hypotheses
+        above the limit of their segment are cut.
+
+        Raises:
+            UserError: an option is not supported.
         """
         check_options(search)
         tokenizer, scoring = self.tokenizer, build_scoring(search)
@@ -82,8 +83,8 @@ class CTranslate2Engine:
         limit = max(1, min(max(max_lens), self.n_positions - 1))
         alpha = 0.0 if scoring.norm is LengthNorm.none else scoring.alpha
         results = self.engine.translate_batch(
-            [[tokenizer.src.id_to_piece(i) for i in source.ids] for source in sources],
-            [[to_piece(i) for i in source.prefix] or None for source in sources],
+            [[tokenizer.src.id_to_piece(i) for i in segment.ids] for segment in segments],
+            [[to_piece(i) for i in segment.prefix] or None for segment in segments],
             beam_size=search.beam_size,
             patience=1 if search.beam_size == 1 else search.patience or PATIENCE,
             num_hypotheses=search.beam_size,
@@ -98,21 +99,23 @@ class CTranslate2Engine:
 
         def hypothesis(pieces: list[str], average: float, own_limit: int) -> Hypothesis:
             complete = len(pieces) < limit and len(pieces) <= own_limit
-            log_prob = average * (len(pieces) + (len(pieces) < limit)) ** alpha
+            n_scored = len(pieces) + 1 if len(pieces) < limit else len(pieces)  # the end mark is scored, too
+            log_prob = average * n_scored**alpha
             tokens = [to_id(piece) for piece in pieces[:own_limit]]
-            return Hypothesis(tokens, log_prob, [], log_prob / scoring.penalty(len(tokens) + complete), complete)
+            length = len(tokens) + 1 if complete else len(tokens)
+            return Hypothesis(tokens, log_prob, [], log_prob / scoring.penalty(length), complete)
 
         best = []
-        for source, result, own_limit in zip(sources, results, max_lens, strict=True):
+        for segment, result, own_limit in zip(segments, results, max_lens, strict=True):
             found = [hypothesis(*pair, own_limit) for pair in zip(result.hypotheses, result.scores, strict=True)]
-            if source.prefix:  # CTranslate2 leaves what is forced out of its scores
-                found = [self.scored(source, one, scoring) for one in found]
+            if segment.prefix:  # CTranslate2 does not score forced tokens
+                found = [self.rescore(segment, one, scoring) for one in found]
             best.append(sorted(found, key=lambda h: (not h.complete, -h.score)))
         return best
 
-    def scored(self, source: Source, hypothesis: Hypothesis, scoring: Scoring) -> Hypothesis:
-        """The same hypothesis with our own log-probabilities."""
-        (log_probs,) = token_log_probs(self.model, self.tokenizer, [(source.ids, hypothesis.tokens)], 1)
+    def rescore(self, segment: Segment, hypothesis: Hypothesis, scoring: Scoring) -> Hypothesis:
+        """Return a hypothesis with our own log-probabilities."""
+        (log_probs,) = token_log_probs(self.model, self.tokenizer, [(segment.ids, hypothesis.tokens)], 1)
         log_probs = log_probs if hypothesis.complete else log_probs[:-1]
         log_prob = sum(log_probs)
         return replace(hypothesis, log_prob=log_prob, score=log_prob / scoring.penalty(len(log_probs)))

@@ -1,4 +1,4 @@
-"""A Marian model of Hugging Face transformers, as those of OPUS-MT, as a run of ours."""
+"""Import of Marian models of Hugging Face transformers, such as those of OPUS-MT."""
 
 from __future__ import annotations
 
@@ -33,24 +33,24 @@ NORMAL, UNKNOWN, CONTROL, USER_DEFINED, UNUSED = 1, 2, 3, 4, 5
 
 @dataclass(frozen=True)
 class Vocabulary:
-    """A SentencePiece model with our special ids, and what its pieces are called in the other vocabulary."""
+    """A SentencePiece model with our special ids, and the ids of its pieces in the imported model."""
 
     proto: bytes
     rows: list[int]
-    """the other id of each piece"""
+    """id of each piece in the imported model"""
 
 
 def import_huggingface(
     origin: str, src_lang: str | None, tgt_lang: str | None
 ) -> tuple[Config, Tokenizer, Transformer]:
-    """Read a folder, or a model of the hub where there is a network.
+    """Load a model from a folder, or from the hub if there is a network.
 
     Args:
-        src_lang: source language; None: what the model says itself.
-        tgt_lang: target language.
+        src_lang: source language; None: as the model states.
+        tgt_lang: target language; None: as the model states.
 
     Raises:
-        UserError: it is no such model, or has something that ours has not, or does not say its languages.
+        UserError: it is not such a model, has a feature that ours lacks, or does not state its languages.
     """
     import transformers
     from safetensors import SafetensorError
@@ -58,16 +58,16 @@ def import_huggingface(
     if Path(origin).is_dir():
         for name in ("source.spm", "target.spm", "vocab.json"):
             if not (Path(origin) / name).is_file():
-                raise UserError(f"{origin} is no Marian model with its tokeniser: it has no {name}.")
+                raise UserError(f"{origin} is not a Marian model with its tokenizer: it has no {name}.")
     try:
         check_fits(transformers.AutoConfig.from_pretrained(origin), origin)
         loaded: Any = transformers.MarianMTModel.from_pretrained(origin, output_loading_info=True)
         tokenizer: Any = transformers.MarianTokenizer.from_pretrained(origin)
     except (OSError, ValueError, TypeError, KeyError, RuntimeError, SafetensorError) as error:
-        raise UserError(f"{origin} is no Marian model with its tokeniser: {str(error).splitlines()[0]}") from error
+        raise UserError(f"{origin} is not a Marian model with its tokenizer: {str(error).splitlines()[0]}") from error
     theirs, loading = loaded
     if loading["missing_keys"]:
-        raise UserError(f"{origin} is no Marian model: it lacks {min(loading['missing_keys'])}.")
+        raise UserError(f"{origin} is not a Marian model: it lacks {min(loading['missing_keys'])}.")
     start = theirs.config.decoder_start_token_id
     src_vocab = tokenizer.encoder
     tgt_vocab = tokenizer.target_encoder if tokenizer.separate_vocabs else src_vocab
@@ -81,9 +81,9 @@ def import_huggingface(
 
 
 def check_fits(config: Any, origin: str) -> None:
-    """Raise `UserError` where a configuration of transformers asks for what our model does not do."""
+    """Raise `UserError` if a configuration of transformers has a feature that our model lacks."""
     if config.model_type != "marian":
-        raise UserError(f"{origin} is no Marian model, but one of the kind {config.model_type}.")
+        raise UserError(f"{origin} is not a Marian model, but of the type {config.model_type}.")
     wanted = {
         "scale_embedding": True, "static_position_embeddings": True, "normalize_before": False,
         "normalize_embedding": False, "add_final_layer_norm": False,
@@ -91,16 +91,20 @@ def check_fits(config: Any, origin: str) -> None:
     }  # fmt: skip
     for key, value in wanted.items():
         if getattr(config, key, value) != value:
-            raise UserError(f"{origin}: mt has no model with {key}={getattr(config, key)}.")
+            raise UserError(f"{origin}: mt does not support {key}={getattr(config, key)}.")
     if config.activation_function not in ACTIVATIONS:
-        raise UserError(f"{origin}: mt has no activation_function={config.activation_function}.")
+        raise UserError(f"{origin}: mt does not support activation_function={config.activation_function}.")
 
 
 def build_config(config: Any, origin: str, langs: tuple[str | None, str | None]) -> Config:
-    """Our names for what a Marian model's configuration says."""
+    """Convert a Marian model's configuration to ours.
+
+    Raises:
+        UserError: a language is unknown.
+    """
     src_lang, tgt_lang = langs
     if not src_lang or not tgt_lang:
-        raise UserError(f"{origin} does not say its languages: add --src-lang and --tgt-lang.")
+        raise UserError(f"{origin} does not state its languages: add --src-lang and --tgt-lang.")
     return Config(
         name=f"{src_lang}-{tgt_lang}",
         data=DataConfig(src_lang, tgt_lang, origin, origin, max_len=min(config.max_position_embeddings - 2, 1024)),
@@ -118,19 +122,19 @@ def build_config(config: Any, origin: str, langs: tuple[str | None, str | None])
             activation=ACTIVATIONS[config.activation_function],
             output_bias=True,
         ),
-        search=SearchConfig(length_norm=LengthNorm.average),  # what transformers' beam search compares by
+        search=SearchConfig(length_norm=LengthNorm.average),  # as in transformers' beam search
     )
 
 
 def adapt_vocabulary(proto: bytes, ids: dict[str, int], start: int) -> Vocabulary:
-    """The same SentencePiece model with our special ids, and all pieces that the model knows.
+    """Give a SentencePiece model our special ids and all pieces that the imported model knows.
 
-    Pieces without an id there are left out: text is then cut into others. Pieces that only the other language has can
-    be written, but text is not cut into them. Language marks, as `>>fra<<`, are one piece before the text.
+    Pieces without an id are removed, so that text is segmented into others. Pieces that only the other language has can
+    be generated, but text is not segmented into them. Language tags such as `>>fra<<` are one piece before the text.
 
     Args:
         ids: of all pieces.
-        start: the id that a translation begins with.
+        start: the id that a translation starts with.
     """
     model = sentencepiece_model_pb2.ModelProto.FromString(proto)  # type: ignore[attr-defined]
     known = [piece for piece in model.pieces if piece.type not in (UNKNOWN, CONTROL) and piece.piece in ids]
@@ -145,8 +149,8 @@ def adapt_vocabulary(proto: bytes, ids: dict[str, int], start: int) -> Vocabular
         rows.append(ids[piece.piece])
     for text, number in ids.items():
         if text not in texts and text not in SPECIAL_PIECES:
-            is_mark = re.fullmatch(r">>.+<<", text) is not None
-            model.pieces.add(piece=f"▁{text}" if is_mark else text, score=0.0, type=USER_DEFINED if is_mark else UNUSED)
+            is_tag = re.fullmatch(r">>.+<<", text) is not None
+            model.pieces.add(piece=f"▁{text}" if is_tag else text, score=0.0, type=USER_DEFINED if is_tag else UNUSED)
             rows.append(number)
     settings = model.trainer_spec
     settings.pad_id, settings.unk_id, settings.bos_id, settings.eos_id = range(len(SPECIAL_PIECES))
@@ -157,7 +161,7 @@ def adapt_vocabulary(proto: bytes, ids: dict[str, int], start: int) -> Vocabular
 def convert_weights(
     theirs: dict[str, Tensor], config: ModelConfig, src_rows: list[int], tgt_rows: list[int]
 ) -> dict[str, Tensor]:
-    """Their weights under our names, with our order of features and pieces."""
+    """Rename weights, and put features and pieces into our order."""
     order = sines_first(config.d_model).argsort()
     weights = {}
     for name in names(config):

@@ -1,4 +1,4 @@
-"""Packages that only some users need."""
+"""Optional packages."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from mt.errors import UserError
 
 
 def require_package(name: str) -> None:
-    """Raise `UserError` where a package of the extra `export` is missing."""
+    """Raise `UserError` if a package of the extra `export` is not installed."""
     if importlib.util.find_spec(name) is None:
         raise UserError(f"The package {name} is needed for this: pip install 'mt[export]' (or pip install {name}).")
 
 
 def quiet_transformers() -> None:
-    """Leave out its progress bars, and its advice to install what normalises quotation marks."""
+    """Turn off the progress bars of transformers, and its advice to install sacremoses."""
     from transformers.utils import logging
 
     logging.disable_progress_bar()  # type: ignore[no-untyped-call]

@@ -1,4 +1,4 @@
-"""A model as CTranslate2 reads it: all of our configurations fit, positions as a table."""
+"""Export to CTranslate2, which supports every configuration of our model; positions are exported as a table."""
 
 from __future__ import annotations
 
@@ -36,8 +36,8 @@ def save_ctranslate2(
     """Write a model for CTranslate2 into a new folder.
 
     Args:
-        quantization: of the weights: float32, int8, int16, float16, bfloat16 or int8_float32.
-        n_positions: sinusoidal positions the model is to know; learned ones are as many as there are.
+        quantization: number format of the weights: float32, int8, int16, float16, bfloat16 or int8_float32.
+        n_positions: number of sinusoidal positions; that of learned ones is fixed.
     """
     spec = build_spec(model, n_positions)
     for processor, register in (
@@ -45,9 +45,9 @@ def save_ctranslate2(
         (tokenizer.tgt, spec.register_target_vocabulary),
     ):
         register([processor.id_to_piece(i) for i in range(processor.get_piece_size())])
-    marks = {"unk_token": tokenizer.unk_id, "bos_token": tokenizer.bos_id, "eos_token": tokenizer.eos_id}
-    for name, mark in marks.items():
-        setattr(spec.config, name, tokenizer.tgt.id_to_piece(mark))
+    special = {"unk_token": tokenizer.unk_id, "bos_token": tokenizer.bos_id, "eos_token": tokenizer.eos_id}
+    for name, number in special.items():
+        setattr(spec.config, name, tokenizer.tgt.id_to_piece(number))
     spec.config.decoder_start_token = spec.config.bos_token
     spec.config.add_source_eos = True
     spec.validate()
@@ -57,7 +57,7 @@ def save_ctranslate2(
 
 
 def build_spec(model: Transformer, n_positions: int) -> TransformerSpec:
-    """The model's weights under CTranslate2's names."""
+    """Return the model's weights in CTranslate2's structure."""
     config = model.config
     options = {
         "pre_norm": config.norm is Norm.pre,
@@ -82,7 +82,7 @@ def build_spec(model: Transformer, n_positions: int) -> TransformerSpec:
 
 
 def array(weight: Tensor) -> np.ndarray:
-    """A weight as numbers."""
+    """Return a weight as an array."""
     numbers: np.ndarray = weight.detach().float().cpu().numpy()
     return numbers
 
@@ -93,14 +93,14 @@ def set_embedding(
     embedding: Embedding,
     n_positions: int,
 ) -> None:
-    """Token and position embeddings."""
+    """Set token and position embeddings."""
     tokens.weight = array(embedding.tokens.weight)
     table = embedding.positions if embedding.learned_positions else sinusoids(n_positions, tokens.weight.shape[1])
     spec.position_encodings.encodings = array(table)
 
 
 def set_encoder_layer(spec: TransformerEncoderLayerSpec, layer: EncoderLayer) -> None:
-    """A layer of the encoder."""
+    """Set a layer of the encoder."""
     set_self_attention(spec.self_attention, layer.self_attention)
     set_feed_forward(spec.ffn, layer.feed_forward)
     for part, residual in zip((spec.self_attention, spec.ffn), layer.residuals, strict=True):
@@ -109,7 +109,7 @@ def set_encoder_layer(spec: TransformerEncoderLayerSpec, layer: EncoderLayer) ->
 
 
 def set_decoder_layer(spec: TransformerDecoderLayerSpec, layer: DecoderLayer) -> None:
-    """A layer of the decoder."""
+    """Set a layer of the decoder."""
     set_self_attention(spec.self_attention, layer.self_attention)
     attention = layer.source_attention
     set_linear(spec.attention.linear[0], attention.query)
@@ -122,13 +122,13 @@ def set_decoder_layer(spec: TransformerDecoderLayerSpec, layer: DecoderLayer) ->
 
 
 def set_self_attention(spec: common_spec.LayerSpec, attention: MultiHeadAttention) -> None:
-    """Queries, keys and values as one map, then the output's."""
+    """Set queries, keys and values as one map, and the output."""
     fuse_linear(spec.linear[0], [linear(attention.query), linear(attention.key), linear(attention.value)])
     set_linear(spec.linear[1], attention.output)
 
 
 def set_feed_forward(spec: FeedForwardSpec, feed_forward: FeedForward) -> None:
-    """Two maps, or three where the hidden features are gated."""
+    """Set two linear maps, or three if the hidden features are gated."""
     if feed_forward.gate is None:
         set_linear(spec.linear_0, feed_forward.hidden)
     else:
@@ -138,20 +138,20 @@ def set_feed_forward(spec: FeedForwardSpec, feed_forward: FeedForward) -> None:
 
 
 def linear(module: nn.Linear) -> common_spec.LinearSpec:
-    """A linear map."""
+    """Return a linear map."""
     spec = common_spec.LinearSpec()
     set_linear(spec, module)
     return spec
 
 
 def set_linear(spec: common_spec.LinearSpec, module: nn.Linear) -> None:
-    """Weight and bias of a linear map."""
+    """Set weight and bias of a linear map."""
     spec.weight = array(module.weight)
     if module.bias is not None:
         spec.bias = array(module.bias)
 
 
 def set_norm(spec: common_spec.LayerNormSpec, norm: nn.Module) -> None:
-    """Scale and shift of a layer normalisation."""
+    """Set scale and shift of a layer normalisation."""
     assert isinstance(norm, nn.LayerNorm)
     spec.gamma, spec.beta = array(norm.weight), array(norm.bias)

@@ -1,8 +1,8 @@
-"""A model as plain Hugging Face transformers reads it, tokeniser included.
+"""Export to plain Hugging Face transformers, with the tokenizer.
 
-Two architectures there hold ours exactly. With normalisation before each sublayer it is Blenderbot's, whose table of
-positions is data, so that sinusoids of any formula fit. With normalisation after it, it is Marian's, which computes its
-table anew: all sines, then all cosines. Ours alternate; all features are put into that order, which changes no result.
+Two of its architectures are exactly ours. With pre-norm it is Blenderbot, whose table of positions is data, so that any
+sinusoids fit. With post-norm it is Marian, which computes its table: all sines, then all cosines. Ours alternate, so
+all features are put into that order, which changes no result.
 """
 
 from __future__ import annotations
@@ -23,16 +23,16 @@ from mt.model.transformer import Transformer
 from mt.text.tokenizer import Tokenizer
 
 LOGIT_OF_NOTHING = -1e9
-"""of ids that are there only because both sides must have equally many"""
+"""logit of ids that exist only because both sides must have equally many"""
 
 
 def check_fits(config: ModelConfig) -> None:
-    """Raise `UserError` where no architecture of transformers holds such a model."""
+    """Raise `UserError` if transformers has no such architecture."""
     if config.activation is Activation.swiglu:
-        raise UserError("--to huggingface: transformers has no such translation model with model.activation=swiglu.")
+        raise UserError("--to huggingface: transformers has no translation model with model.activation=swiglu.")
     if config.norm is Norm.post and config.positions is Positions.learned:
         raise UserError(
-            "--to huggingface: transformers has no such translation model with both model.norm=post and "
+            "--to huggingface: transformers has no translation model with both model.norm=post and "
             "model.positions=learned."
         )
 
@@ -40,13 +40,13 @@ def check_fits(config: ModelConfig) -> None:
 def save_huggingface(
     model: Transformer, tokenizer: Tokenizer, folder: Path, n_positions: int, langs: tuple[str, str]
 ) -> None:
-    """Write model, tokeniser and generation settings into a new folder.
+    """Write model, tokenizer and generation settings into a new folder.
 
     Args:
-        n_positions: sinusoidal positions that the model is to know; learned ones are as many as there are.
+        n_positions: number of sinusoidal positions; that of learned ones is fixed.
 
     Raises:
-        UserError: there is no architecture that holds the model.
+        UserError: transformers has no such architecture.
     """
     import transformers
 
@@ -69,7 +69,7 @@ def save_huggingface(
 
 
 def build_config(model: Transformer, tokenizer: Tokenizer, n_positions: int) -> Any:
-    """Our sizes under their names."""
+    """Convert our configuration to theirs."""
     import transformers
 
     own, sizes = model.config, tokenizer.vocab_sizes
@@ -90,7 +90,7 @@ def build_config(model: Transformer, tokenizer: Tokenizer, n_positions: int) -> 
 
 
 def convert_weights(model: Transformer, theirs: dict[str, Tensor], order: Tensor) -> dict[str, Tensor]:
-    """Our weights under their names, the model's features in their `order`."""
+    """Rename weights, and put the model's features into their `order`."""
     weights, own = dict(theirs), model.state_dict()
 
     def put(name: str, weight: Tensor) -> None:
@@ -114,14 +114,14 @@ def convert_weights(model: Transformer, theirs: dict[str, Tensor], order: Tensor
 
 
 def positions(embedding: Embedding, count: int) -> Tensor:
-    """The table of positions."""
+    """Return the table of positions."""
     if embedding.learned_positions:
         return embedding.positions[:count]
     return sinusoids(count, embedding.tokens.embedding_dim)
 
 
 def save_tokenizer(tokenizer: Tokenizer, folder: Path, n_positions: int, langs: tuple[str, str]) -> None:
-    """Write the SentencePiece models and vocabularies as transformers' MarianTokenizer reads them."""
+    """Write the SentencePiece models and vocabularies in the format of transformers' MarianTokenizer."""
     sides = {"source": tokenizer.src, "target": tokenizer.tgt}
     for (side, processor), proto in zip(sides.items(), (tokenizer.protos * 2)[:2], strict=True):
         (folder / f"{side}.spm").write_bytes(proto)
@@ -130,7 +130,7 @@ def save_tokenizer(tokenizer: Tokenizer, folder: Path, n_positions: int, langs: 
         (folder / name).write_text(json.dumps(pieces, ensure_ascii=False), encoding="utf-8")
     if tokenizer.joint:
         (folder / "target_vocab.json").unlink()
-    marks = {"unk": tokenizer.unk_id, "bos": tokenizer.bos_id, "eos": tokenizer.eos_id, "pad": tokenizer.pad_id}
+    special = {"unk": tokenizer.unk_id, "bos": tokenizer.bos_id, "eos": tokenizer.eos_id, "pad": tokenizer.pad_id}
     settings = {
         "tokenizer_class": "MarianTokenizer",
         "source_lang": langs[0],
@@ -138,11 +138,11 @@ def save_tokenizer(tokenizer: Tokenizer, folder: Path, n_positions: int, langs: 
         "separate_vocabs": not tokenizer.joint,
         "model_max_length": n_positions,
         "clean_up_tokenization_spaces": False,
-        **{f"{name}_token": tokenizer.tgt.id_to_piece(i) for name, i in marks.items()},
+        **{f"{name}_token": tokenizer.tgt.id_to_piece(i) for name, i in special.items()},
     }
     (folder / "tokenizer_config.json").write_text(json.dumps(settings, indent=2), encoding="utf-8")
 
 
 def without_space(piece: str) -> str:
-    """A mark of a language as MarianTokenizer looks it up, `>>fra<<`; any other piece as it is."""
+    """Return a language tag as MarianTokenizer looks it up, such as `>>fra<<`; other pieces unchanged."""
     return piece[1:] if piece.startswith("▁>>") and piece.endswith("<<") else piece
