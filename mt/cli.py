@@ -15,18 +15,18 @@ import threading
 from collections.abc import Callable
 from keyword import iskeyword
 
-from mt.errors import UserError, suggest
+from mt.errors import UserError, WorkFailed, fail, suggest
 
 COMMANDS = {
-    "train": "train a model; the same command again goes on where it stopped",
-    "prepare": "train the tokeniser and encode the text, and stop there",
-    "translate": "translate sentences, standard input or files with a trained model",
-    "evaluate": "score a trained model on test sets with BLEU and chrF",
-    "score": "log-probabilities of given translations",
-    "export": "write a trained model for CTranslate2 or Hugging Face transformers",
-    "import": "make a run of a Marian model, as those of OPUS-MT",
+    "train": "train a model; rerun the same command to resume",
+    "prepare": "train the tokenizer and encode the text, but do not train a model",
+    "translate": "translate sentences, files or standard input",
+    "evaluate": "score runs on test sets with BLEU, chrF and other metrics",
+    "score": "print log-probabilities of given translations",
+    "export": "write a model for CTranslate2 or Hugging Face transformers",
+    "import": "turn a Marian model, such as those of OPUS-MT, into a run",
     "report": "write a page about a run: curves, scores, best and worst sentences, attention",
-    "explain": "show the steps of self-attention on a sentence, and what its translation looked at",
+    "explain": "show the steps of self-attention for a sentence and its translation",
     "average": "average the weights of a run's best or last models",
 }
 FULL_OR_FORBIDDEN = (
@@ -36,16 +36,16 @@ FULL_OR_FORBIDDEN = (
 
 
 def usage() -> str:
-    """What `mt --help` prints."""
-    commands = "\n".join(f"  {name:<10} {what}" for name, what in COMMANDS.items())
+    """Return what `mt --help` prints."""
+    commands = "\n".join(f"  {name:<10} {purpose}" for name, purpose in COMMANDS.items())
     return f"""Train translation models and translate with them.
 
 usage: mt COMMAND [ARGUMENT ...]
 
 {commands}
 
-`mt COMMAND --help` says more; `mt --version` prints the version. To start: `mt train` trains the demo model, Chinese
-to English, and `mt translate runs/demo '我昨天买了三本书。'` translates with it."""
+`mt COMMAND --help` explains a command; `mt --version` prints the version. To start, run `mt train`, which trains the
+demo model, Chinese to English, and then `mt translate runs/demo '我昨天买了三本书。'`."""
 
 
 def main(arguments: list[str] | None = None) -> None:
@@ -55,59 +55,55 @@ def main(arguments: list[str] | None = None) -> None:
 
 
 def run(arguments: list[str]) -> int:
-    """Run a command; the exit code."""
+    """Run a command and return the exit code."""
     if not arguments or arguments[0] in ("-h", "--help", "help"):
         print(usage(), file=sys.stdout if arguments else sys.stderr)
         return 0 if arguments else 2
     name, *rest = arguments
     if name == "--version":
-        from mt import __version__
+        from mt.runtime.version import describe_version
 
-        print(f"mt {__version__}")
+        print(describe_version())
         return 0
     if name not in COMMANDS:
         return fail(f"There is no command '{name}'.{suggest(name, COMMANDS)} There are: {', '.join(COMMANDS)}.", 2)
-    return guarded(name, rest)
+    return run_guarded(name, rest)
 
 
-def is_full_or_forbidden(error: BaseException | None) -> bool:
-    """Whether the system refused a write."""
-    return isinstance(error, OSError) and error.errno in FULL_OR_FORBIDDEN
-
-
-def guarded(name: str, arguments: list[str]) -> int:
-    """Run the command; what a user can cause becomes a short message."""
+def run_guarded(name: str, arguments: list[str]) -> int:
+    """Run a command and report errors that a user can cause in a short message."""
     report = threading.excepthook
-    # TensorBoard writes in a thread; a full disk there is a full disk here, too, which says it once
+    # TensorBoard writes in a thread; a full disk there also stops the main thread, which reports it once
     threading.excepthook = lambda failure: None if is_full_or_forbidden(failure.exc_value) else report(failure)
     try:
         return load_command(name)(arguments)
     except UserError as error:
         return fail(str(error), 2)
+    except WorkFailed as error:
+        return fail(str(error), 1)
     except KeyboardInterrupt:
         return fail("Interrupted.", 130)
-    except BrokenPipeError:  # the reader of standard output has gone, as `head` does
+    except BrokenPipeError:  # the reader of standard output, such as `head`, has ended
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
     except OSError as error:
         if not is_full_or_forbidden(error):
             raise
-        where = f"{error.filename}: " if error.filename else "Could not write: "
-        return fail(f"{where}{error.strerror}. What was saved before is whole.", 2)
+        subject = f"{error.filename}: " if error.filename else "Could not write: "
+        return fail(f"{subject}{error.strerror}. What was saved before is intact.", 2)
+
+
+def is_full_or_forbidden(error: BaseException | None) -> bool:
+    """Return whether the system refused a write."""
+    return isinstance(error, OSError) and error.errno in FULL_OR_FORBIDDEN
 
 
 def load_command(name: str) -> Callable[[list[str]], int]:
-    """Import a command, torch and all, without looking for garbage meanwhile: a seventh of the time."""
+    """Import a command without garbage collection, which would take a seventh of the time."""
     gc.disable()
     try:
-        module = f"mt.commands.{name}{'_' * iskeyword(name)}"
+        module = f"mt.commands.{name}{'_' if iskeyword(name) else ''}"
         command: Callable[[list[str]], int] = importlib.import_module(module).main
         return command
     finally:
         gc.enable()
-
-
-def fail(message: str, code: int) -> int:
-    """Print an error message; give the exit code."""
-    print(f"mt: {message}", file=sys.stderr)
-    return code

@@ -1,1 +1,1 @@
-"""One module a command: the only place where objects are built from the configuration."""
+"""One module for each command: the only place where objects are built from the configuration."""

@@ -1,4 +1,4 @@
-"""Hydra, kept in one place: composing the configuration, naming the jobs of a sweep, and saying errors shortly."""
+"""Hydra, in one place: composing the configuration, naming the jobs of a sweep, and shortening error messages."""
 
 from __future__ import annotations
 
@@ -18,19 +18,62 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from mt.config.file import check_key
-from mt.config.schema import Config
-from mt.errors import UserError
+from mt.config.schema import Config, ModelConfig, OptimConfig, TokenizerConfig, TrainingConfig
+from mt.config.search import SearchConfig
+from mt.errors import UserError, WorkFailed, fail
+from mt.runs.layout import RunLayout
+from mt.runtime.distributed import StoppedElsewhere
+from mt.runtime.signals import Interrupted
+
+DEFAULTS = {
+    ("tokenizer", "default"): TokenizerConfig,
+    ("model", "small"): ModelConfig,
+    ("optim", "adamw"): OptimConfig,
+    ("training", "default"): TrainingConfig,
+    ("search", "default"): SearchConfig,
+}
+"""group and name of the choices that are the defaults of the schema itself, without a YAML file"""
 
 
-def run_composed(arguments: list[str], job: Callable[[Config], float | None]) -> None:
-    """Compose the configuration from the packaged YAML files and `arguments`; call `job` with it (or each of a sweep).
+def run_jobs(arguments: list[str], job: Callable[[Config], float | None]) -> int:
+    """Compose the configuration, or one for each job of a sweep, run the job with it, and return the exit code.
 
-    What `job` gives is what a sweeper is told of its success, larger is better.
+    Args:
+        arguments: overrides and Hydra's options.
+        job: returns the score that a sweeper maximises.
 
     Raises:
         UserError: the arguments or the configuration are wrong.
     """
-    ConfigStore.instance().store(name="schema", node=Config)
+    exit_codes = [0]
+
+    def guarded(config: Config) -> float | None:
+        try:
+            return job(config)
+        except UserError as error:
+            exit_codes.append(fail(str(error), 2))
+        except WorkFailed as error:
+            exit_codes.append(fail(str(error), 1))
+        except StoppedElsewhere:
+            exit_codes.append(2)
+        except Interrupted as interruption:  # ends a sweep, too
+            raise SystemExit(interruption.exit_code) from None
+        return None
+
+    run_composed(arguments, guarded)
+    return max(exit_codes)
+
+
+def run_composed(arguments: list[str], job: Callable[[Config], float | None]) -> None:
+    """Compose the configuration from the packaged YAML files and `arguments`, and call `job` with it.
+
+    Raises:
+        UserError: the arguments or the configuration are wrong.
+    """
+    store = ConfigStore.instance()
+    store.store(name="schema", node=Config)
+    for (group, name), schema in DEFAULTS.items():
+        store.store(group=group, name=name, node=schema)
     failures: list[UserError] = []
 
     @hydra.main(config_path="pkg://mt.conf", config_name="config", version_base="1.3")
@@ -43,46 +86,58 @@ def run_composed(arguments: list[str], job: Callable[[Config], float | None]) ->
         return job(config)
 
     sweep = bool({"-m", "--multirun"} & set(arguments))
-    arguments = [part for argument in arguments for part in replacing_test_sets(argument, sweep)]
+    arguments = [part for argument in with_demo(arguments) for part in replacing_test_sets(argument, sweep)]
     for argument in arguments:
         key, equals, _ = argument.lstrip("+~").partition("=")
         if argument.startswith(("+", "~")) and equals and not key.startswith("hydra") and "@" not in key:
             check_key(key)
     arguments.sort(key=lambda argument: argument not in ("-m", "--multirun"))  # Hydra wants overrides side by side
-    os.environ["HYDRA_FULL_ERROR"] = "1"  # let errors come here instead of being printed with half a traceback
+    os.environ["HYDRA_FULL_ERROR"] = "1"  # so that errors are raised here instead of being printed
     sys.argv = ["mt train", *arguments]
     try:
         run()
     except (HydraException, OmegaConfBaseException) as error:
         raise UserError(explain(error)) from error
-    except ValueError as error:
-        if "No trials are completed" not in str(error):
-            raise
-        raise UserError("No job of the sweep has come to a score, so Optuna has no best one to name.") from error
+    except ValueError as error:  # of Hydra's own options, and of Optuna
+        if "No trials are completed" in str(error):
+            raise UserError("No job of the sweep has reached a score, so Optuna has no best one to name.") from error
+        if "can be specified" in str(error):
+            raise UserError(f"{error}.") from error
+        raise
     if failures:
         raise failures[0]
 
 
+def with_demo(arguments: list[str]) -> list[str]:
+    """Add the demo's settings if no data set and no experiment is chosen."""
+    chosen = {argument.lstrip("+").partition("=")[0] for argument in arguments}
+    return arguments if chosen & {"data", "experiment"} else [*arguments, "experiment=demo"]
+
+
 def replacing_test_sets(argument: str, sweep: bool) -> list[str]:
-    """Let `data.test={…}` replace the test sets of the YAML files; Hydra would merge, and refuse new names."""
+    """Make `data.test={…}` replace the test sets of the YAML files; Hydra would merge them, and refuse new names."""
     if argument.startswith("data.test=") and not sweep:
         return ["data.test=null", argument]
-    if argument.startswith("data.test="):  # a sweep takes a key only once: names that are new are added
+    if argument.startswith("data.test="):  # a sweep accepts a key only once: new names are added
         return [f"++{argument}"]
     return [f"++{argument}" if argument.startswith("data.test.") else argument]
 
 
 def to_config(composed: DictConfig, arguments: list[str]) -> Config:
-    """The composed configuration as checked dataclasses; each job of a sweep gets a run folder of its own."""
+    """Convert the composed configuration to checked dataclasses; each job of a sweep gets a run folder of its own.
+
+    Raises:
+        UserError: the configuration is wrong.
+    """
     try:
         if HydraConfig.get().mode == RunMode.MULTIRUN:
-            if (Path(composed.run_dir) / "config.yaml").exists():
+            if RunLayout(Path(composed.run_dir)).config.exists():
                 raise UserError(f"{composed.run_dir} is a run: give the sweep a folder of its own with name=….")
             composed.run_dir = f"{composed.run_dir}/{job_name(arguments)}"
         elif HydraConfig.get().sweeper.get("params"):
             raise UserError("This experiment describes a sweep: add --multirun.")
         else:
-            composed.training.early_stopping.prune_after = 0  # what else is beside the run folder is no sibling
+            composed.training.early_stopping.prune_after = 0  # the folders beside this run are not jobs of a sweep
         config = OmegaConf.to_object(composed)
     except OmegaConfBaseException as error:
         raise UserError(explain(error)) from error
@@ -91,7 +146,7 @@ def to_config(composed: DictConfig, arguments: list[str]) -> Config:
 
 
 def job_name(arguments: list[str]) -> str:
-    """A folder name that says what is particular to this job of a sweep: `optim.lr=0.001,model=tiny`."""
+    """Return a folder name with the overrides of this job of a sweep, such as `optim.lr=0.001,model=tiny`."""
     parser = OverridesParser.create()
     common = {
         override.get_key_element()
@@ -103,13 +158,13 @@ def job_name(arguments: list[str]) -> str:
 
 
 def shorten_number(override: str) -> str:
-    """`KEY=0.0055995735148` as `KEY=0.00559957`: what a sweeper has drawn need not be told to the last digit."""
+    """Shorten a number that a sweeper has drawn: `KEY=0.00559957` for `KEY=0.0055995735148`."""
     key, _, value = override.partition("=")
     return f"{key}={float(value):.6g}" if re.fullmatch(r"-?\d*\.\d{7,}(e-?\d+)?", value) else override
 
 
 def explain(error: Exception) -> str:
-    """A composition error in a line or two that name the key or group and what there is instead."""
+    """Shorten a composition error to a line or two that name the key or group and the choices."""
     text = f"{error}\n{error.__cause__ or ''}".partition("Config search path")[0]
     full_key = re.search(r"full_key: (\S+)", text)
     if missing := re.search(r"[Mm]issing mandatory value: (\S+)", text):

@@ -1,4 +1,4 @@
-"""The page that `mt prepare --report` writes about the training data."""
+"""The page about the training data that `mt prepare --report` writes."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ from dataclasses import dataclass
 
 from markupsafe import Markup
 
-from mt.config.data import training_sources
 from mt.config.schema import Config
 from mt.data.preparation import Prepared
 from mt.data.statistics import RATIO_BINS, CorpusStatistics, corpus_statistics
@@ -24,15 +23,15 @@ class CorpusReport:
 
 
 def data_report(config: Config, data: Prepared) -> str:
-    """The page, as HTML."""
+    """Return the page as HTML."""
     corpora = []
-    for source, text, member in zip(training_sources(config.data.train), data.texts, data.train.members, strict=True):
-        langs = (source.src_lang or config.data.src_lang, source.tgt_lang or config.data.tgt_lang)
-        found = corpus_statistics(text, member.corpus, data.tokenizer, langs)
-        corpora.append(CorpusReport(found, pictures_of(found), rows_of(found)))
+    for train, member in zip(data.texts.train, data.train.members, strict=True):
+        statistics = corpus_statistics(train.text, member.corpus, data.tokenizer, train.langs)
+        corpora.append(CorpusReport(statistics, draw(statistics), piece_rows(statistics)))
     warnings = [
-        f"{share.n_known:,} of the {share.n_sentences:,} sources of test set {share.name} are in the training data."
-        for share in data.overlaps
+        f"{overlap.n_known:,} of the {overlap.n_sentences:,} sources of test set {overlap.name} are in the training "
+        "data."
+        for overlap in data.overlaps
     ]
     return render(
         "data_report.html",
@@ -43,27 +42,27 @@ def data_report(config: Config, data: Prepared) -> str:
     )
 
 
-def pictures_of(found: CorpusStatistics) -> list[Markup]:
-    """Histograms of lengths and of their ratio."""
-    ratios = {"": [(float(start), count) for start, count in zip(RATIO_BINS, found.ratios, strict=False)]}
-    lengths = {lang: list(enumerate(counts)) for lang, counts in found.lengths.items()}
+def draw(statistics: CorpusStatistics) -> list[Markup]:
+    """Draw histograms of sentence lengths and of length ratios."""
+    ratios = {"": [(float(start), count) for start, count in zip(RATIO_BINS, statistics.ratios, strict=False)]}
+    lengths = {lang: list(enumerate(counts)) for lang, counts in statistics.lengths.items()}
     pictures = (
-        draw_histogram("Length of a sentence", lengths, "pieces (the longest thousandth together)"),
-        draw_histogram("Target's length to the source's", ratios, "target pieces / source pieces"),
+        draw_histogram("Sentence length", lengths, "pieces (the longest thousandth together)"),
+        draw_histogram("Length ratio", ratios, "target pieces / source pieces"),
     )
     return [as_svg(picture) for picture in pictures]
 
 
-def rows_of(found: CorpusStatistics) -> list[tuple[str, list[str]]]:
-    """Piece statistics, a column a language."""
-    sides = found.sides.values()
+def piece_rows(statistics: CorpusStatistics) -> list[tuple[str, list[str]]]:
+    """Return piece statistics with a column for each language."""
+    sides = statistics.sides.values()
     return [
         ("tokens", [f"{side.n_tokens:,}" for side in sides]),
-        ("words (what spaces separate)", [f"{side.n_words:,}" for side in sides]),
-        ("pieces a word", [f"{side.tokens_per_word:.2f}" for side in sides]),
-        ("characters a piece", [f"{side.characters_per_token:.2f}" for side in sides]),
+        ("words (separated by spaces)", [f"{side.n_words:,}" for side in sides]),
+        ("pieces per word", [f"{side.tokens_per_word:.2f}" for side in sides]),
+        ("characters per piece", [f"{side.characters_per_token:.2f}" for side in sides]),
         ("vocabulary", [f"{side.vocab_size:,}" for side in sides]),
-        ("pieces that come", [f"{side.n_used:,}" for side in sides]),
-        ("pieces that come fewer than ten times", [f"{side.n_rare:,}" for side in sides]),
-        ("characters spelt in bytes, share of tokens", [f"{side.byte_share:.2%}" for side in sides]),
+        ("pieces used", [f"{side.n_used:,}" for side in sides]),
+        ("pieces used fewer than ten times", [f"{side.n_rare:,}" for side in sides]),
+        ("bytes of characters without a piece, fraction of tokens", [f"{side.byte_fraction:.2%}" for side in sides]),
     ]

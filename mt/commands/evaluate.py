@@ -1,46 +1,65 @@
-"""`mt evaluate`: what one or several runs are worth on test sets."""
+"""`mt evaluate`: the scores of one or several runs on test sets."""
 
 from __future__ import annotations
 
 import argparse
 import json
+import logging
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
-import datasets
-
-from mt.commands.options import add_direction, search_overrides
-from mt.config.file import load_config
+from mt.commands.options import (
+    choose_direction,
+    choose_tests,
+    count,
+    device_parser,
+    direction_parser,
+    search_overrides,
+    search_parser,
+    start,
+    tests_parser,
+)
 from mt.config.schema import Config
 from mt.errors import UserError, suggest
 from mt.evaluation.comet import Comet
-from mt.evaluation.evaluation import Evaluation
-from mt.evaluation.testing import add_test_sets, choose_tests, count, existing, training_words, translate
-from mt.runtime.devices import keep_freed_memory
-from mt.runtime.logs import set_up_console
-from mt.runtime.progress import on_terminal
+from mt.evaluation.evaluation import Evaluation, Output, perplexity_of, training_words, translate_test_set
+from mt.evaluation.test_sets import TestSet
+from mt.runs.layout import RunLayout
+from mt.runs.saved_model import load_run_config
 from mt.text.metrics import METRICS, Scorer
+from mt.translation.translator import Translator
 
+log = logging.getLogger(__name__)
 CHOICES = (*METRICS, "perplexity", "COMET")
 BREAKDOWNS = ("length", "frequency", "domain")
 
 
+@dataclass(frozen=True)
+class EvaluatedRun:
+    """A run on the command line."""
+
+    layout: RunLayout
+    name: str
+    config: Config
+
+
 def build_parser() -> argparse.ArgumentParser:
-    """The command line of `mt evaluate`."""
+    """Build the command line of `mt evaluate`."""
     parser = argparse.ArgumentParser(
         prog="mt evaluate",
-        description="Translate the run's own test sets, or those given, and score them with sacreBLEU. Several runs "
-        "are compared with the first by paired bootstrap resampling. The translations are left in RUN/translations.",
+        description="Translate the run's own test sets, or others, and score them with sacreBLEU. Several runs are "
+        "compared with the first by paired bootstrap resampling. The translations are written to RUN/translations.",
+        parents=[tests_parser(), search_parser(), direction_parser(), device_parser()],
     )
-    parser.add_argument("runs", type=Path, nargs="+", metavar="RUN", help="the folder of a run, as runs/demo")
-    add_test_sets(parser)
+    parser.add_argument("runs", type=Path, nargs="+", metavar="RUN", help="folder of a run, such as runs/demo")
     parser.add_argument(
         "--metrics",
         nargs="+",
         default=CHOICES[:-1],
         metavar="NAME",
-        help=f"of {', '.join(CHOICES)}; default: all but COMET, which needs its package",
+        help=f"any of {', '.join(CHOICES)}; default: all but COMET, which needs its package",
     )
     parser.add_argument("--comet-model", default="Unbabel/wmt22-comet-da", metavar="NAME", help="default: %(default)s")
     parser.add_argument(
@@ -48,40 +67,26 @@ def build_parser() -> argparse.ArgumentParser:
         nargs="+",
         default=[],
         choices=BREAKDOWNS,
-        help="scores by the length of the reference, by how often words were in data.train, or by domain: the lines of "
-        "PREFIX.domain, or the column `domain`",
+        help="break scores down by length of the reference, by frequency of words in data.train, or by domain: the "
+        "lines of PREFIX.domain, or the column `domain`",
     )
     parser.add_argument("--worst", type=count, default=0, metavar="N", help="show the N translations of lowest chrF")
-    parser.add_argument("--json", action="store_true", help="print one JSON object a test set")
+    parser.add_argument("--json", action="store_true", help="print one JSON object for each test set")
     parser.add_argument(
-        "--samples",
-        type=count,
-        default=1000,
-        metavar="N",
-        help="of bootstrap resampling; 0: none; default: %(default)s",
-    )
-    parser.add_argument("--beam-size", metavar="N", help="hypotheses that are followed at once; 1 is greedy search")
-    add_direction(parser)
-    parser.add_argument("--device", default="auto", help="cpu, cuda, cuda:1, mps; default: a GPU if there is one")
-    parser.add_argument(
-        "--set", action="append", default=[], metavar="search.KEY=VALUE", help="any other key of the search section"
+        "--samples", type=count, default=1000, metavar="N", help="bootstrap samples; 0: no test; default: %(default)s"
     )
     return parser
 
 
 def main(arguments: list[str]) -> int:
-    """Score test sets; the exit code."""
+    """Score test sets and return the exit code."""
     options = build_parser().parse_args(arguments)
-    set_up_console()
-    keep_freed_memory()
-    (datasets.enable_progress_bars if on_terminal() else datasets.disable_progress_bars)()
+    start()
     metrics = chosen_metrics(options.metrics)
-    config = load_config(existing(options.runs[0]) / "config.yaml", search_overrides(options))
-    for run in options.runs[1:]:
-        check_direction(run, config)
-    tests = choose_tests(config, options)
-    evaluation = build_evaluation(config, metrics, options)
-    outputs = [translate(run, name, tests, metrics, options) for run, name in named_runs(options.runs)]
+    runs = load_runs(options.runs, search_overrides(options))
+    tests = choose_tests(runs[0].config, options, options.runs[0], "domain" in options.by)
+    evaluation = build_evaluation(runs[0].config, metrics, options)
+    outputs = [translate_tests(run, tests, "perplexity" in metrics, options) for run in runs]
     width = max(len(test.name) for test in tests)
     for number, test in enumerate(tests):
         result = evaluation.evaluate(test, [output[number] for output in outputs])
@@ -93,16 +98,45 @@ def main(arguments: list[str]) -> int:
     return 0
 
 
-def check_direction(run: Path, first: Config) -> None:
-    """Raise `UserError` where a run is not for the languages of the first."""
-    data = load_config(existing(run) / "config.yaml").data
-    own, wanted = (f"{one.src_lang} to {one.tgt_lang}" for one in (data, first.data))
-    if own != wanted:
-        raise UserError(f"{run} translates {own}, the first run {wanted}: they cannot be compared.")
+def load_runs(folders: Sequence[Path], overrides: list[str]) -> list[EvaluatedRun]:
+    """Load the configurations of runs, and name each by its folder, or by its path if names are equal.
+
+    Raises:
+        UserError: a folder is not a run, or the runs translate between different languages.
+    """
+    names = [folder.resolve().name for folder in folders]
+    runs = []
+    for folder, name in zip(folders, names, strict=True):
+        config = load_run_config(RunLayout(folder), overrides)
+        runs.append(EvaluatedRun(RunLayout(folder), name if names.count(name) == 1 else str(folder), config))
+    first, *others = (f"{run.config.data.src_lang} to {run.config.data.tgt_lang}" for run in runs)
+    for folder, direction in zip(folders[1:], others, strict=True):
+        if direction != first:
+            raise UserError(f"{folder} translates {direction}, the first run {first}: they cannot be compared.")
+    return runs
+
+
+def translate_tests(
+    run: EvaluatedRun, tests: Sequence[TestSet], with_perplexity: bool, options: argparse.Namespace
+) -> list[Output]:
+    """Translate every test set with a run."""
+    log.info("Run %s:", run.name)
+    translator = Translator.load(run.layout.folder, options.device, config=run.config)
+    choose_direction(translator, run.config, options)
+    outputs = []
+    for test in tests:
+        translations = translate_test_set(translator, test, run.config.search, run.layout.translations)
+        perplexity = perplexity_of(translator, test) if with_perplexity else None
+        outputs.append(Output(run.name, translations, perplexity))
+    return outputs
 
 
 def chosen_metrics(names: Sequence[str]) -> list[str]:
-    """Metrics by their names, whatever the case, in the usual order."""
+    """Return metrics in the usual order, given their names in any case.
+
+    Raises:
+        UserError: a metric is unknown.
+    """
     known = {choice.lower(): choice for choice in CHOICES}
     for name in names:
         if name.lower() not in known:
@@ -111,16 +145,10 @@ def chosen_metrics(names: Sequence[str]) -> list[str]:
     return [choice for choice in CHOICES if choice in chosen]
 
 
-def named_runs(runs: Sequence[Path]) -> list[tuple[Path, str]]:
-    """Each run and what to call it: the name of its folder, or its path where names are alike."""
-    names = [run.resolve().name for run in runs]
-    return [(run, name if names.count(name) == 1 else str(run)) for run, name in zip(runs, names, strict=True)]
-
-
 def build_evaluation(config: Config, metrics: Sequence[str], options: argparse.Namespace) -> Evaluation:
-    """What is to be found out."""
+    """Build the evaluation that the options describe."""
     tgt_lang = options.to or config.data.tgt_lang
     scorer = Scorer(tgt_lang, [name for name in metrics if name in METRICS])
     comet = Comet(options.comet_model) if "COMET" in metrics else None
-    counts = training_words(config, tgt_lang) if "frequency" in options.by else Counter[str]()
+    counts = training_words(config.data, tgt_lang) if "frequency" in options.by else Counter[str]()
     return Evaluation(scorer, tgt_lang, options.samples, comet, options.by, counts, options.worst)

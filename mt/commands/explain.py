@@ -1,4 +1,4 @@
-"""`mt explain`: the steps of self-attention on a trained model and a sentence, and what the translation looked at."""
+"""`mt explain`: the steps of self-attention for a sentence, and what its translation attended to."""
 
 from __future__ import annotations
 
@@ -9,82 +9,89 @@ from pathlib import Path
 
 from torch import Tensor
 
-from mt.commands.options import add_direction, aim
+from mt.commands.options import choose_direction, device_parser, direction_parser, run_parser, start
 from mt.config.choices import SearchMethod
-from mt.display.terminal import cells, padded, shaded, written
+from mt.display.terminal import number_grid, rows_of_text, shade_grid, width_of
 from mt.errors import UserError
-from mt.runtime.devices import keep_freed_memory
+from mt.runs.layout import RunLayout
+from mt.runs.saved_model import load_run_config
 from mt.runtime.files import write_text
-from mt.runtime.logs import set_up_console
-from mt.translation.explanation import PARTS, Explanation, Place, Steps, attentions_of, explain
-from mt.translation.translator import Translator, load_run
+from mt.translation.explanation import PARTS, Explanation, Head, Steps, attentions_of, explain
+from mt.translation.translator import Translator
 
 TITLES = {
     "encoder": "encoder, self-attention",
-    "decoder": "decoder, self-attention: a piece looks at those written before it",
+    "decoder": "decoder, self-attention: a piece attends to itself and to those before it",
     "source": "decoder, attention to the source",
 }
 N_SHOWN = 3
-"""pieces that a target piece looked at most"""
+"""source pieces with the largest weights that are shown for a target piece"""
+N_FEATURES_SHOWN = 6
 
 
 def build_parser() -> argparse.ArgumentParser:
-    """The command line of `mt explain`."""
+    """Build the command line of `mt explain`."""
     parser = argparse.ArgumentParser(
         prog="mt explain",
         description="Show attention at work: the pieces x_i of a sentence, the shapes of Q, K and V, the scores s_ij, "
-        "the shares a_ij and the sums o_i of one head, computed from the formula and compared with what the model "
-        "used; then the translation, piece by piece, with what each looked at.",
+        "the weights a_ij and the sums o_i of one head, computed by the formula and compared with those of the model; "
+        "then the translation, piece by piece, with the source pieces that each attended to.",
+        parents=[run_parser(), direction_parser(), device_parser()],
     )
-    parser.add_argument("run", type=Path, help="the folder of a run, as runs/demo")
     parser.add_argument("sentence")
-    parser.add_argument("--part", choices=PARTS, default="encoder", help="whose attention; default: %(default)s")
-    parser.add_argument("--layer", type=int, metavar="N", help="from 1; default: the last")
-    parser.add_argument("--head", type=int, default=1, metavar="N", help="from 1; default: %(default)s")
-    parser.add_argument("--html", type=Path, metavar="FILE", help="write a page where one points at a piece instead")
+    parser.add_argument("--part", choices=PARTS, default="encoder", help="part of the model; default: %(default)s")
+    parser.add_argument("--layer", type=int, metavar="N", help="layer, from 1; default: the last")
+    parser.add_argument("--head", type=int, default=1, metavar="N", help="head, from 1; default: %(default)s")
+    parser.add_argument("--html", type=Path, metavar="FILE", help="write an interactive page instead")
     parser.add_argument(
-        "--picture", type=Path, metavar="FILE", help="write a picture of all heads of the layer: .png, .svg, .pdf"
+        "--picture", type=Path, metavar="FILE", help="write a picture of all heads of the layer: .png, .svg or .pdf"
     )
-    add_direction(parser)
-    parser.add_argument("--device", default="auto", help="cpu, cuda, cuda:1, mps; default: a GPU if there is one")
     return parser
 
 
 def main(arguments: list[str]) -> int:
-    """Explain; the exit code."""
+    """Explain a sentence and return the exit code."""
     options = build_parser().parse_args(arguments)
-    set_up_console()
-    keep_freed_memory()
-    translator, config = load_run(options.run, options.device)
-    aim(translator, config, options)
-    place = chosen_place(translator, options)
-    translation, explanation = explain_sentence(translator, options.sentence, place)
+    start()
+    config = load_run_config(RunLayout(options.run))
+    translator = Translator.load(options.run, options.device, config=config)
+    choose_direction(translator, config, options)
+    head = choose_head(translator, options)
+    translation, explanation = explain_sentence(translator, options.sentence, head)
     if options.picture:
-        draw(explanation, place, options.picture)
+        draw(explanation, head, options.picture)
     if options.html:
-        write_text(options.html, page(options.sentence, translation, explanation, place))
+        write_text(options.html, page(options.sentence, translation, explanation, head))
     if options.picture or options.html:
         print(translation)
     else:
         width = shutil.get_terminal_size().columns
-        print("\n\n".join(sections(options.sentence, translation, explanation, place, width)))
+        print("\n\n".join(sections(options.sentence, translation, explanation, head, width)))
     return 0
 
 
-def chosen_place(translator: Translator, options: argparse.Namespace) -> Place:
-    """The head that the options name."""
+def choose_head(translator: Translator, options: argparse.Namespace) -> Head:
+    """Return the head that the options name.
+
+    Raises:
+        UserError: the model has no such layer or head.
+    """
     layers = attentions_of(translator.model, options.part)
-    number = len(layers) if options.layer is None else options.layer
-    if not 1 <= number <= len(layers):
-        raise UserError(f"--layer {number}: the model has layers 1 to {len(layers)} there.")
-    n_heads = layers[number - 1].n_heads
+    layer = len(layers) if options.layer is None else options.layer
+    if not 1 <= layer <= len(layers):
+        raise UserError(f"--layer {layer}: the model has layers 1 to {len(layers)} there.")
+    n_heads = layers[layer - 1].n_heads
     if not 1 <= options.head <= n_heads:
         raise UserError(f"--head {options.head}: the model has heads 1 to {n_heads}.")
-    return Place(options.part, number - 1, options.head - 1)
+    return Head(options.part, layer - 1, options.head - 1)
 
 
-def explain_sentence(translator: Translator, sentence: str, place: Place) -> tuple[str, Explanation]:
-    """The translation of a sentence, and the way there."""
+def explain_sentence(translator: Translator, sentence: str, head: Head) -> tuple[str, Explanation]:
+    """Translate a sentence and explain the translation.
+
+    Raises:
+        UserError: the sentence is empty or too long.
+    """
     tokenizer = translator.tokenizer
     src_ids = [*translator.tags, *tokenizer.encode_src([sentence])[0]]
     if not src_ids[len(translator.tags) :]:
@@ -93,31 +100,32 @@ def explain_sentence(translator: Translator, sentence: str, place: Place) -> tup
         raise UserError(f"The sentence has {len(src_ids)} pieces; the model takes {translator.max_len} at once.")
     search = replace(translator.defaults, method=SearchMethod.beam, n_best=1, mbr=None)
     translation = translator.translate([sentence], search)[0]
-    tgt_ids = tokenizer.encode_tgt([translation])[0][: int(min(translator.max_len, 1e6))]
-    return translation, explain(translator.model, tokenizer, src_ids, tgt_ids, place)
+    tgt_ids = tokenizer.encode_tgt([translation])[0][: translator.max_len]
+    return translation, explain(translator.model, tokenizer, src_ids, tgt_ids, head)
 
 
-def sections(sentence: str, translation: str, explanation: Explanation, place: Place, width: int) -> list[str]:
-    """What is printed."""
-    steps, n_heads = explanation.steps, len(explanation.sheets[place.part][place.layer])
-    where = f"{TITLES[place.part]}, layer {place.layer + 1}, head {place.head + 1} of {n_heads}"
+def sections(sentence: str, translation: str, explanation: Explanation, head: Head, width: int) -> list[str]:
+    """Return the sections of the text that is printed."""
+    steps, n_heads = explanation.steps, len(explanation.weights[head.part][head.layer])
+    where = f"{TITLES[head.part]}, layer {head.layer + 1}, head {head.number + 1} of {n_heads}"
     return [
         f"{sentence}\n{translation}",
-        f"The pieces x_i ({len(explanation.src_pieces)}, the end mark among them)\n"
+        f"The pieces x_i ({len(explanation.src_pieces)}, end mark included)\n"
         + "  ".join(f"{i} {piece}" for i, piece in enumerate(explanation.src_pieces, start=1)),
-        f"{where}\n{shapes(steps, n_heads, place.part)}",
-        f"The scores s_ij = q_i · k_j / √{steps.q.size(1)}: how much piece i (a row) wants from piece j (a column)\n"
-        + grid(steps.scores, steps, width, written_only=True),
-        "The shares a_ij = softmax over j of s_ij; each row sums to 1\n" + grid(steps.shares, steps, width),
-        "The sums o_i = Σ_j a_ij v_j, their first features\n" + sums(steps),
-        f"Largest difference between these o_i and those the model went on with: {steps.difference:.1e}",
-        "The translation, piece by piece: its probability, and what the middle decoder layer looked at most\n"
-        + pieces(explanation),
+        f"{where}\n{shapes(steps, n_heads, head.part)}",
+        f"The scores s_ij = q_i · k_j / √{steps.q.size(1)}: how well piece j (a column) matches what piece i (a row) "
+        "looks for\n" + grid(steps.scores, steps, width, with_shades=False),
+        "The weights a_ij = softmax over j of s_ij; each row sums to 1\n"
+        + grid(steps.weights, steps, width, with_shades=True),
+        "The sums o_i = Σ_j a_ij v_j, their first features\n" + first_features(steps),
+        f"Largest difference between these o_i and those of the model: {steps.difference:.1e}",
+        "The translation, piece by piece: its probability, and what the middle decoder layer attended to most\n"
+        + attended(explanation),
     ]
 
 
 def shapes(steps: Steps, n_heads: int, part: str) -> str:
-    """What the formula multiplies, with sizes."""
+    """Return the products of the formula with their shapes."""
     (t, d), (s, k) = steps.x.shape, steps.k.shape
     context = "y" if part == "source" else "x"
     return "\n".join(
@@ -131,77 +139,73 @@ def shapes(steps: Steps, n_heads: int, part: str) -> str:
     )
 
 
-def grid(values: Tensor, steps: Steps, width: int, written_only: bool = False) -> str:
-    """Numbers where the terminal is wide enough, shades where not."""
-    text = written(values.tolist(), steps.query_pieces, steps.key_pieces)
-    if max(map(cells, text.splitlines())) <= width:
+def grid(values: Tensor, steps: Steps, width: int, with_shades: bool) -> str:
+    """Return numbers if the terminal is wide enough, otherwise shades or a hint."""
+    text = number_grid(values.tolist(), steps.query_pieces, steps.key_pieces)
+    if max(map(width_of, text.splitlines())) <= width:
         return text
-    if not written_only:
-        return shaded(values.tolist(), steps.query_pieces, steps.key_pieces)
+    if with_shades:
+        return shade_grid(values.tolist(), steps.query_pieces, steps.key_pieces)
     return "  (too wide for this terminal; --html shows them)"
 
 
-def sums(steps: Steps) -> str:
-    """The beginnings of the o_i."""
-    label = max(map(cells, steps.query_pieces))
-    return "\n".join(
-        f"{padded(piece, label)}  {'  '.join(f'{value:6.3f}' for value in row[:6].tolist())}{'  …' * (len(row) > 6)}"
-        for piece, row in zip(steps.query_pieces, steps.outputs, strict=True)
-    )
+def first_features(steps: Steps) -> str:
+    """Return the first features of each o_i."""
+    rows = []
+    for piece, output in zip(steps.query_pieces, steps.outputs.tolist(), strict=True):
+        more = ["…"] if len(output) > N_FEATURES_SHOWN else []
+        rows.append([piece, *(f"{value:6.3f}" for value in output[:N_FEATURES_SHOWN]), *more])
+    return rows_of_text(rows)
 
 
-def pieces(explanation: Explanation) -> str:
-    """A line for each piece of the translation."""
-    seen = explanation.looked_at
-    label = max(map(cells, seen.tgt_pieces))
-    lines = []
-    for piece, probability, shares in zip(seen.tgt_pieces, explanation.probabilities, seen.weights, strict=True):
-        best = zip(*(part.tolist() for part in shares.topk(min(N_SHOWN, len(shares)))), strict=True)
-        looked = "  ".join(f"{seen.src_pieces[i]} {share:.2f}" for share, i in best)
-        lines.append(f"{padded(piece, label)}  {probability:.2f}  <- {looked}")
-    return "\n".join(lines)
+def attended(explanation: Explanation) -> str:
+    """Return a line for each piece of the translation with the source pieces of the largest weights."""
+    attention = explanation.source_attention
+    rows = []
+    for piece, probability, weights in zip(
+        attention.tgt_pieces, explanation.probabilities, attention.weights, strict=True
+    ):
+        largest = zip(*(part.tolist() for part in weights.topk(min(N_SHOWN, len(weights)))), strict=True)
+        sources = "  ".join(f"{attention.src_pieces[i]} {weight:.2f}" for weight, i in largest)
+        rows.append([piece, f"{probability:.2f}", f"<- {sources}"])
+    return rows_of_text(rows)
 
 
-def draw(explanation: Explanation, place: Place, path: Path) -> None:
-    """Write the picture of a layer's heads.
+def draw(explanation: Explanation, head: Head, path: Path) -> None:
+    """Write a picture of a layer's heads.
 
     Raises:
-        UserError: the file's ending is none of a picture.
+        UserError: the file's suffix is not that of a picture.
     """
     from mt.display.plotting import draw_heads
 
     steps = explanation.steps
-    figure = draw_heads(
-        explanation.sheets[place.part][place.layer],
-        steps.key_pieces,
-        steps.query_pieces,
-        f"{TITLES[place.part].partition(':')[0]}, layer {place.layer + 1}",
-    )
+    title = f"{TITLES[head.part].partition(':')[0]}, layer {head.layer + 1}"
+    figure = draw_heads(explanation.weights[head.part][head.layer], steps.key_pieces, steps.query_pieces, title)
     path.parent.mkdir(parents=True, exist_ok=True)
     try:
         figure.savefig(path)
-    except ValueError as error:  # names the formats that there are
+    except ValueError as error:  # lists the supported formats
         raise UserError(f"--picture {path}: {error}") from None
 
 
-def page(sentence: str, translation: str, explanation: Explanation, place: Place) -> str:
-    """The page where one points at a piece."""
+def page(sentence: str, translation: str, explanation: Explanation, head: Head) -> str:
+    """Return the interactive page as HTML."""
     from mt.display.pages.page import render
 
     steps = explanation.steps
-    read = ["<s>", *explanation.tgt_pieces[:-1]]
     data = {
-        "part": place.part,
-        "layer": place.layer,
-        "head": place.head,
+        "part": head.part,
+        "layer": head.layer,
+        "head": head.number,
         "titles": TITLES,
         "src": explanation.src_pieces,
-        "tgt": explanation.tgt_pieces,
-        "read": read,
+        "tgt_out": explanation.tgt_pieces,
+        "tgt_in": ["<s>", *explanation.tgt_pieces[:-1]],
         "probabilities": [round(p, 4) for p in explanation.probabilities],
-        "shares": {
-            part: [[[[round(a, 4) for a in row] for row in head] for head in layer.tolist()] for layer in layers]
-            for part, layers in explanation.sheets.items()
+        "weights": {
+            part: [[[[round(a, 4) for a in row] for row in one] for one in layer.tolist()] for layer in layers]
+            for part, layers in explanation.weights.items()
         },
         "scores": [[None if s == float("-inf") else round(s, 4) for s in row] for row in steps.scores.tolist()],
     }
@@ -210,6 +214,6 @@ def page(sentence: str, translation: str, explanation: Explanation, place: Place
         sentence=sentence,
         translation=translation,
         data=data,
-        steps=shapes(steps, len(explanation.sheets[place.part][place.layer]), place.part),
+        steps=shapes(steps, len(explanation.weights[head.part][head.layer]), head.part),
         difference=f"{steps.difference:.1e}",
     )

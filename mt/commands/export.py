@@ -1,63 +1,65 @@
-"""`mt export`: a trained model in the format of another engine."""
+"""`mt export`: a trained model in the format of another toolkit."""
 
 from __future__ import annotations
 
 import argparse
 from pathlib import Path
 
+from mt.commands.options import run_parser, start
 from mt.errors import UserError
 from mt.interop.packages import quiet_transformers, require_package
 from mt.runs.folder import check_free
 from mt.runtime.files import replacing
-from mt.runtime.logs import set_up_console
-from mt.translation.translator import Translator, load_run
+from mt.translation.translator import Translator
 
 PACKAGES = {"ctranslate2": "ctranslate2", "huggingface": "transformers"}
 QUANTIZATIONS = ("float32", "float16", "bfloat16", "int16", "int8", "int8_float32", "int8_float16", "int8_bfloat16")
 
 
 def build_parser() -> argparse.ArgumentParser:
-    """The command line of `mt export`."""
+    """Build the command line of `mt export`."""
     parser = argparse.ArgumentParser(
         prog="mt export",
-        description="Write a trained model for another engine: CTranslate2, a fast one in C++, or Hugging Face "
-        "transformers, with its tokeniser. The extra `export` installs both: pip install 'mt[export]'.",
+        description="Write a trained model for CTranslate2, a fast engine in C++, or for Hugging Face transformers, "
+        "with its tokenizer. The extra `export` installs both: pip install 'mt[export]'.",
+        parents=[run_parser()],
     )
-    parser.add_argument("run", type=Path, help="the folder of a run, as runs/demo")
-    parser.add_argument("--to", choices=PACKAGES, required=True, help="the engine")
-    parser.add_argument("output", type=Path, metavar="DIR", help="the folder to write; it must not be there yet")
+    parser.add_argument("--to", choices=PACKAGES, required=True, help="the format")
+    parser.add_argument("output", type=Path, metavar="DIR", help="folder to write, which must not exist yet")
     parser.add_argument(
-        "--quantization", choices=QUANTIZATIONS, help="of ctranslate2's weights: int8 is the smallest; default: float32"
+        "--quantization",
+        choices=QUANTIZATIONS,
+        help="number format of ctranslate2's weights; int8 is the smallest; default: float32",
     )
     parser.add_argument(
-        "--positions", type=int, default=1024, metavar="N", help="longest text in pieces it will take; default: 1024"
+        "--positions", type=int, default=1024, metavar="N", help="longest text in pieces; default: %(default)s"
     )
     return parser
 
 
 def main(arguments: list[str]) -> int:
-    """Export; the exit code."""
+    """Export and return the exit code."""
     options = build_parser().parse_intermixed_args(arguments)
-    set_up_console()
+    start()
     check_free(options.output)
     require_package(PACKAGES[options.to])
     if options.quantization and options.to != "ctranslate2":
-        raise UserError("--quantization is for --to ctranslate2.")
+        raise UserError("--quantization needs --to ctranslate2.")
     if options.positions < 2:
         raise UserError(f"--positions {options.positions}: must be 2 or more.")
     if options.to == "huggingface":
         quiet_transformers()
-    translator, _ = load_run(options.run, "cpu")
+    translator = Translator.load(options.run, "cpu")
     with replacing(options.output) as folder:
         export(translator, options.to, folder, options.quantization or "float32", options.positions)
     print(f"The model is in {options.output}.")
     return 0
 
 
-def export(translator: Translator, engine: str, folder: Path, quantization: str, n_positions: int) -> None:
-    """Write the model for an engine into a new folder."""
+def export(translator: Translator, toolkit: str, folder: Path, quantization: str, n_positions: int) -> None:
+    """Write the model for a toolkit into a new folder."""
     model, tokenizer = translator.model, translator.tokenizer
-    if engine == "ctranslate2":
+    if toolkit == "ctranslate2":
         from mt.interop.to_ctranslate2 import save_ctranslate2
 
         save_ctranslate2(model, tokenizer, folder, quantization, n_positions)

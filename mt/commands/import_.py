@@ -5,34 +5,35 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
+from mt.commands.options import start
+from mt.config.facts import keys_where
 from mt.config.file import save_config
-from mt.config.schema import Config
+from mt.config.schema import Config, ModelConfig
 from mt.interop.packages import quiet_transformers, require_package
-from mt.runs.checkpoint import save_weights, weights_of
+from mt.runs.checkpoint import copy_weights, save_weights
 from mt.runs.folder import check_free
+from mt.runs.layout import RunLayout
 from mt.runtime.files import replacing
-from mt.runtime.logs import set_up_console
-from mt.training.starting_point import SHAPE_KEYS
 
 
 def build_parser() -> argparse.ArgumentParser:
-    """The command line of `mt import`."""
+    """Build the command line of `mt import`."""
     parser = argparse.ArgumentParser(
         prog="mt import",
-        description="Make a run of a Marian model in Hugging Face's format, as those of OPUS-MT: to translate with, or "
-        "as a start for fine-tuning. Needs the extra `export`: pip install 'mt[export]'.",
+        description="Turn a Marian model in Hugging Face's format, such as those of OPUS-MT, into a run to translate "
+        "with or to fine-tune. Needs the extra `export`: pip install 'mt[export]'.",
     )
-    parser.add_argument("model", help="its folder; or its name on the hub, where there is a network")
-    parser.add_argument("run", type=Path, metavar="RUN", help="the folder to write; it must not be there yet")
-    parser.add_argument("--src-lang", metavar="LANG", help="source language; default: what the model says")
-    parser.add_argument("--tgt-lang", metavar="LANG", help="target language; default: what the model says")
+    parser.add_argument("model", help="its folder; or its name on the hub, if there is a network")
+    parser.add_argument("run", type=Path, metavar="RUN", help="folder to write, which must not exist yet")
+    parser.add_argument("--src-lang", metavar="LANG", help="source language; default: as the model states")
+    parser.add_argument("--tgt-lang", metavar="LANG", help="target language; default: as the model states")
     return parser
 
 
 def main(arguments: list[str]) -> int:
-    """Import; the exit code."""
+    """Import and return the exit code."""
     options = build_parser().parse_args(arguments)
-    set_up_console()
+    start()
     check_free(options.run)
     require_package("transformers")
     quiet_transformers()
@@ -42,16 +43,17 @@ def main(arguments: list[str]) -> int:
     config.run_dir = str(options.run)
     with replacing(options.run) as folder:
         folder.mkdir()
-        save_config(config, folder / "config.yaml")
-        tokenizer.save(folder)
-        save_weights(weights_of(model), folder / "model.safetensors")
+        run = RunLayout(folder)
+        save_config(config, run.config)
+        tokenizer.save(run.tokenizer(tokenizer.joint))
+        save_weights(copy_weights(model), run.weights)
     print(f"The model is in {options.run}. To fine-tune it:\n{fine_tuning_command(options.run, config)}")
     return 0
 
 
 def fine_tuning_command(run: Path, config: Config) -> str:
-    """A command that trains it on."""
-    values = {key: getattr(config.model, key) for key in SHAPE_KEYS}
+    """Return a command that trains the model further."""
+    values = {key: getattr(config.model, key) for key in keys_where("shapes_model", ModelConfig)}
     shape = [f"model.{key}={str(getattr(value, 'value', value)).lower()}" for key, value in values.items()]
     return (
         f"mt train name=tuned training.init_from={run} data=files data.src_lang={config.data.src_lang} "

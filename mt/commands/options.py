@@ -1,16 +1,86 @@
-"""The options of several commands: how to search, and what into."""
+"""Options that several commands share, and the start of every command."""
 
 from __future__ import annotations
 
 import argparse
+from dataclasses import replace
+from pathlib import Path
 
 from mt.config.schema import Config
 from mt.errors import UserError
+from mt.evaluation.test_sets import TestSet, configured_test_sets, named_test_sets
+from mt.runtime.devices import keep_freed_memory
+from mt.runtime.logs import set_up_console
 from mt.translation.translator import Translator
 
 
+def start() -> None:
+    """Send log messages to standard error and tune memory allocation; every command begins with this."""
+    set_up_console()
+    keep_freed_memory()
+
+
+def run_parser() -> argparse.ArgumentParser:
+    """Return a parent parser for the run folder."""
+    parser = argparse.ArgumentParser(add_help=False)
+    parser.add_argument("run", type=Path, metavar="RUN", help="folder of a run, such as runs/demo")
+    return parser
+
+
+def device_parser() -> argparse.ArgumentParser:
+    """Return a parent parser for the device."""
+    parser = argparse.ArgumentParser(add_help=False)
+    parser.add_argument("--device", default="auto", help="cpu, cuda, cuda:1 or mps; default: a GPU if there is one")
+    return parser
+
+
+def search_parser() -> argparse.ArgumentParser:
+    """Return a parent parser for the search configuration."""
+    parser = argparse.ArgumentParser(add_help=False)
+    parser.add_argument("--beam-size", metavar="N", help="hypotheses followed at once; 1 is greedy search")
+    parser.add_argument(
+        "--set", action="append", default=[], metavar="search.KEY=VALUE", help="any other key of the search section"
+    )
+    return parser
+
+
+def direction_parser() -> argparse.ArgumentParser:
+    """Return a parent parser for multilingual models and for models of several domains."""
+    parser = argparse.ArgumentParser(add_help=False)
+    parser.add_argument("--to", metavar="LANG", help="target language of a multilingual model (data.language_tags)")
+    parser.add_argument("--tag", metavar="NAME", help="domain of the text: a tag of data.train")
+    return parser
+
+
+def tests_parser() -> argparse.ArgumentParser:
+    """Return a parent parser for test sets."""
+    parser = argparse.ArgumentParser(add_help=False)
+    parser.add_argument(
+        "--test",
+        action="append",
+        default=[],
+        metavar="NAME=CORPUS",
+        help="use this test set instead: a prefix, .tsv, .jsonl, .parquet or hub:NAME",
+    )
+    parser.add_argument("-t", "--test-set", metavar="NAME", help="a test set that sacreBLEU downloads, such as wmt14")
+    parser.add_argument("-l", "--language-pair", metavar="PAIR", help="languages of -t; default: those of the run")
+    return parser
+
+
+def count(text: str) -> int:
+    """Parse a number of the command line, 0 or above."""
+    number = int(text)
+    if number < 0:
+        raise argparse.ArgumentTypeError(f"{text} must be 0 or more")
+    return number
+
+
 def search_overrides(options: argparse.Namespace) -> list[str]:
-    """The options that change the search, as configuration overrides."""
+    """Return the options of `search_parser` as configuration overrides.
+
+    Raises:
+        UserError: --set names a key of another section.
+    """
     overrides: list[str] = list(options.set)
     for override in overrides:
         if not override.startswith("search."):
@@ -20,14 +90,58 @@ def search_overrides(options: argparse.Namespace) -> list[str]:
     return overrides
 
 
-def add_direction(parser: argparse.ArgumentParser) -> None:
-    """Options for a model of several languages, or of several kinds of text."""
-    parser.add_argument("--to", metavar="LANG", help="target language, of a model of several (data.language_tags)")
-    parser.add_argument("--tag", metavar="NAME", help="take it as text of this kind, a tag of data.train")
+def choose_direction(translator: Translator, config: Config, options: argparse.Namespace) -> None:
+    """Apply the options of `direction_parser`.
 
-
-def aim(translator: Translator, config: Config, options: argparse.Namespace) -> None:
-    """Do what these options say."""
+    Raises:
+        UserError: the model does not know the language or the domain.
+    """
     if options.to or options.tag:
         default = config.data.tgt_lang if config.data.language_tags else None
         translator.translate_to(options.to or default, options.tag)
+
+
+def choose_tests(config: Config, options: argparse.Namespace, run: Path, with_domains: bool = False) -> list[TestSet]:
+    """Load the test sets of `tests_parser`, or those of the configuration.
+
+    Args:
+        options: of `tests_parser` and `direction_parser`.
+        run: folder of the configuration, for messages.
+        with_domains: load the domain of each sentence, too.
+
+    Raises:
+        UserError: there are none, one cannot be read, or options contradict each other.
+    """
+    if options.test_set:
+        if options.test:
+            raise UserError("-t and --test exclude each other: give one of them.")
+        pair = options.language_pair or f"{config.data.src_lang}-{options.to or config.data.tgt_lang}"
+        tests = named_test_sets(options.test_set, pair)
+        if with_domains and any(test.domains is None for test in tests):
+            raise UserError(f"--by domain: sacreBLEU has no domains of {options.test_set}.")
+        return tests
+    if options.language_pair:
+        raise UserError("-l needs -t, the name of a test set.")
+    data = replace(config.data, tgt_lang=options.to or config.data.tgt_lang)
+    if options.test:
+        data = replace(data, test=named_sources(options.test))
+    if not data.test:
+        raise UserError(f"{run} has no test sets (data.test): give one with --test NAME=CORPUS.")
+    return configured_test_sets(data, with_domains)
+
+
+def named_sources(tests: list[str]) -> dict[str, str]:
+    """Parse the values of --test.
+
+    Raises:
+        UserError: one is not `NAME=CORPUS`, or two have the same name.
+    """
+    sources: dict[str, str] = {}
+    for test in tests:
+        name, equals, source = test.partition("=")
+        if not equals or not name or not source:
+            raise UserError(f"--test {test}: give NAME=CORPUS, such as --test news=data/news.")
+        if name in sources:
+            raise UserError(f"--test {name}=… is given twice: each test set needs a name of its own.")
+        sources[name] = source
+    return sources

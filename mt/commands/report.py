@@ -8,46 +8,52 @@ from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 
-import datasets
 from markupsafe import Markup
 from matplotlib.figure import Figure
 
-from mt.commands.options import add_direction, search_overrides
-from mt.config.file import load_config
+from mt.commands.options import (
+    choose_direction,
+    choose_tests,
+    count,
+    device_parser,
+    direction_parser,
+    run_parser,
+    search_overrides,
+    search_parser,
+    start,
+    tests_parser,
+)
 from mt.config.schema import Config
 from mt.display.pages.page import as_svg, render
 from mt.display.plotting import Panel, draw_attention, draw_curves
 from mt.errors import UserError
 from mt.evaluation.differences import Span, differences
-from mt.evaluation.evaluation import Evaluation
+from mt.evaluation.evaluation import Evaluation, Output, perplexity_of, training_words, translate_test_set
 from mt.evaluation.results import Sentence, TestSetResult
 from mt.evaluation.test_sets import TestSet
-from mt.evaluation.testing import add_test_sets, choose_tests, count, existing, training_words, translate
-from mt.runtime.devices import keep_freed_memory
+from mt.runs.layout import RunLayout
+from mt.runs.metrics_file import MetricsFile
+from mt.runs.saved_model import load_run_config
 from mt.runtime.files import write_text
-from mt.runtime.logs import set_up_console
-from mt.runtime.progress import on_terminal
 from mt.text.metrics import METRICS, Scorer
-from mt.text.sentences import has_spaces
-from mt.training.pruning import read_metrics
-from mt.translation.alignment import source_attention
-from mt.translation.translator import Translator, load_run
+from mt.translation.alignment import middle_layer
+from mt.translation.translator import Translator
 
 log = logging.getLogger(__name__)
 CURVES = {
-    "Loss a target token, in nats": {"training, unsmoothed": "train/nll", "validation": "valid/loss"},
+    "Loss per target token, in nats": {"training, unsmoothed": "train/nll", "validation": "valid/loss"},
     "Validation scores": {"BLEU": "valid/bleu", "chrF": "valid/chrf"},
     "Learning rate": {"learning rate": "train/learning_rate"},
     "Gradient norm": {"gradient norm": "train/gradient_norm"},
 }
 N_PICTURES = 3
 MAX_PIECES = 40
-"""of a sentence in a picture"""
+"""pieces of a sentence that fit into a picture"""
 
 
 @dataclass(frozen=True)
 class MarkedSentence:
-    """A translation and its reference, with what differs."""
+    """A translation and its reference with the differences marked."""
 
     sentence: Sentence
     reference: list[Span]
@@ -65,92 +71,83 @@ class TestSetReport:
 
 
 def build_parser() -> argparse.ArgumentParser:
-    """The command line of `mt report`."""
+    """Build the command line of `mt report`."""
     parser = argparse.ArgumentParser(
         prog="mt report",
-        description="Write one self-contained HTML page: curves of the training, scores on test sets and where they "
-        "come from, the best and worst translations with differences marked, pictures of attention, the configuration.",
+        description="Write one self-contained HTML page: training curves, scores on test sets and their breakdowns, "
+        "the best and worst translations with differences marked, pictures of attention, the configuration.",
+        parents=[run_parser(), tests_parser(), search_parser(), direction_parser(), device_parser()],
     )
-    parser.add_argument("run", type=Path, help="the folder of a run, as runs/demo")
     parser.add_argument("-o", "--output", type=Path, metavar="FILE", help="default: RUN/report.html")
-    add_test_sets(parser)
-    parser.add_argument("--sentences", type=count, default=10, metavar="N", help="best and worst; default: %(default)s")
-    parser.add_argument("--beam-size", metavar="N", help="hypotheses that are followed at once; 1 is greedy search")
-    add_direction(parser)
-    parser.add_argument("--device", default="auto", help="cpu, cuda, cuda:1, mps; default: a GPU if there is one")
     parser.add_argument(
-        "--set", action="append", default=[], metavar="search.KEY=VALUE", help="any other key of the search section"
+        "--sentences", type=count, default=10, metavar="N", help="show the N best and worst; default: %(default)s"
     )
     return parser
 
 
 def main(arguments: list[str]) -> int:
-    """Write the page; the exit code."""
+    """Write the page and return the exit code."""
     options = build_parser().parse_args(arguments)
-    options.runs, options.by = [options.run], []
-    set_up_console()
-    keep_freed_memory()
-    (datasets.enable_progress_bars if on_terminal() else datasets.disable_progress_bars)()
-    run: Path = existing(options.run)
-    config = load_config(run / "config.yaml", search_overrides(options))
-    tests = choose_tests(config, options)
-    name = run.resolve().name
-    outputs = translate(run, name, tests, [*METRICS, "perplexity"], options)
-    evaluation = build_evaluation(config, options)
-    translator = load_run(run, options.device)[0]
-    reports = [
-        report_of(evaluation.evaluate(test, [output]), test, translator)
-        for test, output in zip(tests, outputs, strict=True)
-    ]
-    figure = training_curves(run)
-    text = render(
+    start()
+    run = RunLayout(options.run)
+    config = load_run_config(run, search_overrides(options))
+    tests = choose_tests(config, options, options.run)
+    translator = Translator.load(options.run, options.device, config=config)
+    choose_direction(translator, config, options)
+    evaluation = build_evaluation(config, translator.langs[1], options.sentences)
+    name = run.folder.resolve().name
+    reports = []
+    for test in tests:
+        translations = translate_test_set(translator, test, config.search, run.translations)
+        output = Output(name, translations, perplexity_of(translator, test))
+        reports.append(report_test_set(evaluation.evaluate(test, [output]), test, translator))
+    curves = draw_training(run)
+    page = render(
         "report.html",
         name=name,
-        summary=summary(config, translator),
+        summary=summarise(config, translator),
         separator=" " if translator.spaced[1] else "",
         tests=reports,
-        curves=figure and as_svg(figure),
-        configuration=(run / "config.yaml").read_text(encoding="utf-8"),
+        curves=curves and as_svg(curves),
+        configuration=run.config.read_text(encoding="utf-8"),
     )
-    output = options.output or run / "report.html"
-    write_text(output, text)
-    log.info("The report is in %s.", output)
+    path = options.output or run.report
+    write_text(path, page)
+    log.info("The report is in %s.", path)
     return 0
 
 
-def build_evaluation(config: Config, options: argparse.Namespace) -> Evaluation:
-    """All that is found out without more packages; by the frequency of words where the training data is at hand."""
-    tgt_lang = options.to or config.data.tgt_lang
+def build_evaluation(config: Config, tgt_lang: str, n_sentences: int) -> Evaluation:
+    """Build an evaluation with all metrics but COMET, and with word frequencies if the training data is there."""
     counts: Counter[str] = Counter()
     breakdowns = ["length"]
     try:
-        counts = training_words(config, tgt_lang)
+        counts = training_words(config.data, tgt_lang)
         breakdowns.append("frequency")
     except (UserError, OSError) as error:
-        log.warning("No breakdown by the frequency of words: %s", error)
-    n = options.sentences
+        log.warning("The report has no breakdown by word frequency: %s", error)
+    scorer = Scorer(tgt_lang, METRICS)
     return Evaluation(
-        Scorer(tgt_lang, METRICS), tgt_lang, breakdowns=breakdowns, word_counts=counts, n_worst=n, n_best=n
+        scorer, tgt_lang, breakdowns=breakdowns, word_counts=counts, n_worst=n_sentences, n_best=n_sentences
     )
 
 
-def report_of(result: TestSetResult, test: TestSet, translator: Translator) -> TestSetReport:
-    """What the page shows of a test set."""
+def report_test_set(result: TestSetResult, test: TestSet, translator: Translator) -> TestSetReport:
+    """Collect what the page shows of a test set."""
     (run,) = result.runs
-    spaced = has_spaces(translator.langs[1])
 
-    def marked(sentence: Sentence) -> MarkedSentence:
-        return MarkedSentence(sentence, *differences(sentence.reference, sentence.translation, spaced))
+    def mark(sentence: Sentence) -> MarkedSentence:
+        return MarkedSentence(sentence, *differences(sentence.reference, sentence.translation, translator.spaced[1]))
 
     pictures = [
-        as_svg(picture_of(translator, test.src[i], run.translations[i]))
-        for i in spread(test, run.translations, translator)
+        as_svg(draw_sentence(translator, test.src[i], run.translations[i]))
+        for i in choose_sentences(test, run.translations, translator)
     ]
-    return TestSetReport(result, list(map(marked, run.worst)), list(map(marked, run.best)), pictures)
+    return TestSetReport(result, list(map(mark, run.worst)), list(map(mark, run.best)), pictures)
 
 
-def spread(test: TestSet, translations: list[str], translator: Translator) -> list[int]:
-    """Some sentences over the whole test set, of those that fit into a picture."""
+def choose_sentences(test: TestSet, translations: list[str], translator: Translator) -> list[int]:
+    """Choose sentences from the whole test set that fit into a picture."""
     tokenizer = translator.tokenizer
     lengths = zip(tokenizer.encode_src(test.src), tokenizer.encode_tgt(translations), strict=True)
     fitting = [i for i, (src, tgt) in enumerate(lengths) if src and tgt and max(len(src), len(tgt)) <= MAX_PIECES]
@@ -158,17 +155,15 @@ def spread(test: TestSet, translations: list[str], translator: Translator) -> li
     return [fitting[i * len(fitting) // count] for i in range(count)]
 
 
-def picture_of(translator: Translator, source: str, translation: str) -> Figure:
-    """The attention of the middle decoder layer."""
-    model, tokenizer = translator.model, translator.tokenizer
-    src_ids, tgt_ids = tokenizer.encode_src([source])[0], tokenizer.encode_tgt([translation])[0]
-    seen = source_attention(model, tokenizer, [*translator.tags, *src_ids], tgt_ids, len(model.decoder) // 2)
-    return draw_attention(seen.weights, seen.src_pieces, seen.tgt_pieces)
+def draw_sentence(translator: Translator, source: str, translation: str) -> Figure:
+    """Draw the attention of the middle decoder layer."""
+    attention = translator.attention(source, translation, middle_layer(translator.model))
+    return draw_attention(attention.weights, attention.src_pieces, attention.tgt_pieces)
 
 
-def training_curves(run: Path) -> Figure | None:
-    """What metrics.jsonl tells."""
-    rows = read_metrics(run)
+def draw_training(run: RunLayout) -> Figure | None:
+    """Draw the training curves, if the run has any."""
+    rows = MetricsFile(run.metrics).rows()
     panels = []
     for title, names in CURVES.items():
         curves = {label: [(row["step"], row[key]) for row in rows if key in row] for label, key in names.items()}
@@ -178,8 +173,8 @@ def training_curves(run: Path) -> Figure | None:
     return draw_curves(panels) if panels else None
 
 
-def summary(config: Config, translator: Translator) -> str:
-    """The model in a sentence."""
+def summarise(config: Config, translator: Translator) -> str:
+    """Describe the model in one sentence."""
     n = translator.model.n_parameters()
     sizes = " and ".join(f"{size:,}" for size in dict.fromkeys(translator.tokenizer.vocab_sizes))
     return (

@@ -1,4 +1,4 @@
-"""What `mt translate` reads: lines of text, or one column of a table, of which the other columns stay as they are."""
+"""What `mt translate` reads: lines of text, or one column of a table whose other columns are kept."""
 
 from __future__ import annotations
 
@@ -7,46 +7,49 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
-from mt.data.sources import plain_suffix
-from mt.display.terminal import is_text
 from mt.errors import UserError
+from mt.runtime.files import plain_suffix
+from mt.text.characters import is_encodable
 
 
 class Rows(Protocol):
-    """How a text is found in a line of a file, and its translation put there."""
+    """How to find the text in a line of a file and to replace it by its translation."""
 
     def text(self, line: str, number: int) -> str:
-        """The text to translate.
+        """Return the text to translate.
+
+        Args:
+            number: of the line, for messages.
 
         Raises:
-            UserError: there is none; `number` is the line's.
+            UserError: the line has no such text.
         """
 
-    def filled(self, line: str, translation: str) -> str:
-        """The line with the translation in place of the text."""
+    def fill(self, line: str, translation: str) -> str:
+        """Return the line with the translation instead of the text."""
 
 
 class PlainRows:
-    """The line is the text."""
+    """Lines that are the text."""
 
     def text(self, line: str, number: int) -> str:
-        """As `Rows.text`."""
+        """Return the line."""
         return line
 
-    def filled(self, line: str, translation: str) -> str:
-        """As `Rows.filled`."""
+    def fill(self, line: str, translation: str) -> str:
+        """Return the translation."""
         return translation
 
 
 @dataclass(frozen=True)
 class TsvRows:
-    """Columns with tabs between them, no quoting."""
+    """Lines of columns separated by tabs, without quoting."""
 
     column: int
     """counted from 1"""
 
     def text(self, line: str, number: int) -> str:
-        """As `Rows.text`."""
+        """Return the column; an empty line has an empty text."""
         columns = line.split("\t")
         if not line:
             return ""
@@ -54,8 +57,8 @@ class TsvRows:
             raise UserError(f"--input, line {number}: {len(columns)} columns; there is no column {self.column}.")
         return columns[self.column - 1]
 
-    def filled(self, line: str, translation: str) -> str:
-        """As `Rows.filled`."""
+    def fill(self, line: str, translation: str) -> str:
+        """Return the line with the translation in the column."""
         if not line:
             return ""
         columns = line.split("\t")
@@ -65,12 +68,12 @@ class TsvRows:
 
 @dataclass(frozen=True)
 class JsonRows:
-    """A JSON object a line."""
+    """Lines that are JSON objects."""
 
     key: str
 
     def text(self, line: str, number: int) -> str:
-        """As `Rows.text`."""
+        """Return the value of the key; an empty line has an empty text."""
         if not line:
             return ""
         try:
@@ -80,23 +83,23 @@ class JsonRows:
             raise UserError(f"--input, line {number}: not a JSON object with the key '{self.key}' ({error}).") from None
         if not isinstance(text, str):
             raise UserError(f"--input, line {number}: '{self.key}' must be text.")
-        return text.encode("utf-8", "replace").decode()  # half a surrogate pair is no text
+        return text.encode("utf-8", "replace").decode()  # half a surrogate pair cannot be written
 
-    def filled(self, line: str, translation: str) -> str:
-        """As `Rows.filled`."""
+    def fill(self, line: str, translation: str) -> str:
+        """Return the object with the translation as the value of the key."""
         if not line:
             return ""
         row = json.loads(line)
         row[self.key] = translation
         filled = json.dumps(row, ensure_ascii=False)
-        return filled if is_text(filled) else json.dumps(row)
+        return filled if is_encodable(filled) else json.dumps(row)
 
 
-def rows_of(path: Path | None, column: str | None) -> Rows:
-    """How to read a file, by its suffix and `--column`.
+def choose_rows(path: Path | None, column: str | None) -> Rows:
+    """Choose how to read a file by its suffix and `--column`.
 
     Raises:
-        UserError: they do not go together.
+        UserError: the file has no such columns.
     """
     suffix = plain_suffix(path) if path else ""
     if suffix == ".jsonl" and column:
@@ -106,5 +109,5 @@ def rows_of(path: Path | None, column: str | None) -> Rows:
             raise UserError(f"--column {column}: the columns of a .tsv file are counted from 1.")
         return TsvRows(int(column))
     if column:
-        raise UserError("--column is for --input FILE.tsv or FILE.jsonl.")
+        raise UserError("--column needs --input FILE.tsv or FILE.jsonl.")
     return PlainRows()

@@ -1,37 +1,42 @@
-"""Where `mt translate` has its lines from: arguments, a file, or standard input as they come."""
+"""Where `mt translate` reads its lines: arguments, a file, or standard input as it arrives."""
 
 from __future__ import annotations
 
-import argparse
 import queue
 import sys
 import threading
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
 
 from tqdm import tqdm
 
-from mt.data.sources import decode_lines, read_lines
+from mt.runtime.files import decode_lines, read_lines
 from mt.runtime.progress import on_terminal
 
 LINES_AT_ONCE = 2000
 
 
-def read_groups(options: argparse.Namespace, n_done: int) -> Iterator[list[str]]:
-    """The lines to translate, in groups that are worth a batch, without the first `n_done`."""
-    if options.sentence:
-        yield [line for sentence in options.sentence for line in (sentence.splitlines() or [""])][n_done:]
-    elif options.input:
-        lines = list(read_lines(options.input))
+def read_groups(sentences: Sequence[str], source: Path | None, n_done: int) -> Iterator[list[str]]:
+    """Yield the lines to translate in groups that fill batches.
+
+    Args:
+        sentences: text on the command line; if there is none, `source` is read, or standard input.
+        n_done: lines to skip.
+    """
+    if sentences:
+        yield [line for sentence in sentences for line in (sentence.splitlines() or [""])][n_done:]
+    elif source:
+        lines = list(read_lines(source))
         with tqdm(total=len(lines), initial=n_done, unit="line", disable=not on_terminal()) as bar:
             for start in range(n_done, len(lines), LINES_AT_ONCE):
                 yield lines[start : start + LINES_AT_ONCE]
                 bar.update(min(LINES_AT_ONCE, len(lines) - start))
     else:
-        yield from group_as_they_come(decode_lines(sys.stdin.buffer, "standard input"))
+        yield from group_as_they_arrive(decode_lines(sys.stdin.buffer, "standard input"))
 
 
-def group_as_they_come(lines: Iterable[str]) -> Iterator[list[str]]:
-    """Lines in groups: all that have arrived by now. A person or program that waits for an answer gets it at once."""
+def group_as_they_arrive(lines: Iterable[str]) -> Iterator[list[str]]:
+    """Yield the lines that have arrived so far, so that a person or program that waits is answered at once."""
     arrived: queue.Queue[str | Exception | None] = queue.Queue(maxsize=4 * LINES_AT_ONCE)
 
     def read() -> None:

@@ -1,4 +1,4 @@
-"""Where `mt translate` writes: standard output, or a file that appears when it is complete and can be gone on with."""
+"""Where `mt translate` writes: standard output, or a file that appears when it is complete and can be resumed."""
 
 from __future__ import annotations
 
@@ -12,34 +12,41 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TextIO
 
-from mt.data.sources import COMPRESSIONS
 from mt.errors import UserError
+from mt.runtime.files import COMPRESSIONS
 
 log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
 class Output:
-    """An open stream, and how many lines of the input it has already."""
+    """An open stream, and the number of lines that it contains already."""
 
     stream: TextIO
     n_done: int = 0
 
 
 @contextmanager
-def opened_output(path: Path | None, task: str, resumable: bool = True) -> Iterator[Output]:
-    """Standard output, or a file.
+def open_output(path: Path | None, task: str, resumable: bool = True) -> Iterator[Output]:
+    """Open standard output, or a file.
 
-    A file grows as `NAME.partial-…` until it is complete. What was interrupted is gone on with by the same `task`, a
-    description of all that decides what is written; where it is `resumable`, as one line is written for each line read.
+    A file grows as `NAME.partial-…` until it is complete.
+
+    Args:
+        path: None for standard output.
+        task: everything that determines what is written; the same task resumes an interrupted file.
+        resumable: one line is written for each line read, so that the file can be resumed.
+
+    Raises:
+        UserError: the file name is that of a compressed file.
     """
     if path is None:
         sys.stdout.reconfigure(encoding="utf-8")  # type: ignore[union-attr]
         yield Output(sys.stdout)
         return
     if path.suffix in COMPRESSIONS:
-        raise UserError(f"--output {path}: what is written is plain text; leave {path.suffix} out.")
-    if path.is_symlink() or (path.exists() and not path.is_file()):  # a link (/dev/stdout), pipe or device must stay
+        raise UserError(f"--output {path}: the output is plain text; omit {path.suffix}.")
+    if path.is_symlink() or (path.exists() and not path.is_file()):  # keep a link (/dev/stdout), pipe or device
         with open(path, "w", encoding="utf-8") as stream:
             yield Output(stream)
         return
@@ -47,12 +54,12 @@ def opened_output(path: Path | None, task: str, resumable: bool = True) -> Itera
     partial = path.with_name(f"{path.name}.partial-{hashlib.sha256(task.encode()).hexdigest()[:12]}")
     if not resumable:
         partial.unlink(missing_ok=True)
-    done = whole_lines(partial)
-    if done:
-        log.info("Going on after line %s, which is in %s.", f"{done:,}", partial)
+    n_done = count_whole_lines(partial)
+    if n_done:
+        log.info("Resuming after line %s of %s.", f"{n_done:,}", partial)
     try:
         with open(partial, "a", encoding="utf-8", newline="\n") as stream:
-            yield Output(stream, done)
+            yield Output(stream, n_done)
             stream.flush()
             os.fsync(stream.fileno())
         partial.replace(path)
@@ -60,12 +67,13 @@ def opened_output(path: Path | None, task: str, resumable: bool = True) -> Itera
         if partial.exists() and partial.stat().st_size == 0:
             partial.unlink()
         elif partial.exists():
-            log.info("What is done is in %s%s.", partial, "; the same command goes on from there" * resumable)
+            advice = " Rerun the same command to resume." if resumable else ""
+            log.info("The finished lines are in %s.%s", partial, advice)
         raise
 
 
-def whole_lines(path: Path) -> int:
-    """How many lines a file has; a last one without an end, or none, is cut off."""
+def count_whole_lines(path: Path) -> int:
+    """Return the number of lines of a file, after cutting off a last one without an end."""
     if not path.exists():
         return 0
     content = path.read_bytes()

@@ -1,4 +1,4 @@
-"""`mt translate RUN` on a terminal: one asks, it answers, with alternatives and, where wanted, what it looked at."""
+"""`mt translate RUN` on a terminal: a prompt that shows translations, alternatives and attention."""
 
 from __future__ import annotations
 
@@ -8,39 +8,40 @@ from pathlib import Path
 
 from mt.config.choices import SearchMethod
 from mt.config.search import SearchConfig
-from mt.display.terminal import is_text, shaded
+from mt.display.terminal import shade_grid
 from mt.errors import UserError
-from mt.translation.alignment import Attention, source_attention
+from mt.text.characters import is_encodable
+from mt.translation.alignment import Attention, middle_layer
 from mt.translation.translator import Translator
 
-HELP = """A sentence is translated; below the translation stand the next best ones, with their scores. The arrow keys
-bring back what was written before.
-  :n 5                as many translations as that
-  :attention          what each piece of the last translation looked at
-  :picture FILE.png   the same as a picture
-  :quit               (or Ctrl-D) ends"""
+HELP = """Type a sentence to translate it. The next best translations are shown below the best, with their scores. The
+arrow keys bring back earlier input.
+  :n 5                show 5 translations of each sentence
+  :attention          show what each piece of the last translation attended to
+  :picture FILE.png   write the same as a picture
+  :quit               exit (or Ctrl-D)"""
 
 
-def is_asked_for(sentences: list[str], source: Path | None, output: Path | None) -> bool:
-    """Whether a person sits there, and nothing else has been given to translate."""
+def is_wanted(sentences: list[str], source: Path | None, output: Path | None) -> bool:
+    """Return whether there is nothing else to translate, and standard input and output are a terminal."""
     return not sentences and source is None and output is None and sys.stdin.isatty() and sys.stdout.isatty()
 
 
 class Prompt:
-    """A conversation with a translator."""
+    """A dialogue with a translator."""
 
     def __init__(self, translator: Translator, search: SearchConfig) -> None:
         self.translator = translator
-        self.asked = search
+        self.configured = search
         self.search = with_n_best(search, max(search.n_best, 3))
         self.last: tuple[str, str] | None = None
-        """sentence and translation"""
+        """the last sentence and its translation"""
 
     def run(self) -> None:
-        """Ask and answer until the end of the input."""
-        import readline  # noqa: F401  # gives `input` a history and a line that can be edited
+        """Read and answer until the end of the input."""
+        import readline  # noqa: F401  # gives `input` a history and line editing
 
-        print("A sentence, and Enter. :help says what else there is; Ctrl-D ends.")
+        print("Type a sentence and press Enter. :help lists the commands; Ctrl-D exits.")
         while True:
             try:
                 line = input("> ")
@@ -49,7 +50,7 @@ class Prompt:
                 return
             if line.strip() in (":quit", ":q"):
                 return
-            if not is_text(line):
+            if not is_encodable(line):
                 print("That is not UTF-8.")
                 continue
             try:
@@ -58,25 +59,22 @@ class Prompt:
                 print(error)
 
     def answer(self, line: str) -> str:
-        """What is said to a line."""
+        """Return the answer to a line.
+
+        Raises:
+            UserError: a command needs an earlier translation, or a sentence cannot be translated.
+        """
         command, _, argument = line.partition(" ")
         if not line:
             return ""
         if command == ":n" and argument.isdecimal() and int(argument) > 0:
-            self.search = with_n_best(self.asked, int(argument))
-            return f"{argument} translations each."
+            self.search = with_n_best(self.configured, int(argument))
+            return f"Showing {argument} translations of each sentence."
         if command == ":attention":
-            seen = self.attention()
-            return shaded(seen.weights.tolist(), seen.tgt_pieces, seen.src_pieces)
+            attention = self.attention()
+            return shade_grid(attention.weights.tolist(), attention.tgt_pieces, attention.src_pieces)
         if command == ":picture" and argument:
-            from mt.display.plotting import draw_attention
-
-            seen = self.attention()
-            try:
-                draw_attention(seen.weights, seen.src_pieces, seen.tgt_pieces).savefig(argument)
-            except (OSError, ValueError) as error:
-                return f"{argument} could not be written: {error}"
-            return f"It is in {argument}."
+            return self.draw(argument)
         if line.startswith(":"):
             return HELP
         best, *others = self.translator.n_best([line], self.search)[0]
@@ -84,22 +82,32 @@ class Prompt:
         return "\n".join([best.text, *(f"  {other.score:7.3f}  {other.text}" for other in others)])
 
     def attention(self) -> Attention:
-        """Of the last translation."""
+        """Return the attention of the last translation.
+
+        Raises:
+            UserError: nothing has been translated yet.
+        """
         if self.last is None:
             raise UserError("Translate a sentence first.")
-        tokenizer, max_len = self.translator.tokenizer, self.translator.max_len
-        src_ids, tgt_ids = tokenizer.encode_src([self.last[0]])[0], tokenizer.encode_tgt([self.last[1]])[0]
-        model = self.translator.model
-        return source_attention(
-            model, tokenizer, [*self.translator.tags, *src_ids][:max_len], tgt_ids[:max_len], len(model.decoder) // 2
-        )
+        return self.translator.attention(*self.last, middle_layer(self.translator.model))
+
+    def draw(self, path: str) -> str:
+        """Write a picture of the attention and return a message."""
+        from mt.display.plotting import draw_attention
+
+        attention = self.attention()
+        try:
+            draw_attention(attention.weights, attention.src_pieces, attention.tgt_pieces).savefig(path)
+        except (OSError, ValueError) as error:
+            return f"{path} could not be written: {error}"
+        return f"The picture is in {path}."
 
 
 def with_n_best(search: SearchConfig, n_best: int, fixed: bool = False) -> SearchConfig:
-    """The same search for so many translations, wide enough for them unless its width is `fixed`.
+    """Return the search with this number of translations, wide enough for them unless its width is `fixed`.
 
     Raises:
-        UserError: it is fixed, and too narrow.
+        UserError: the width is fixed and too small.
     """
     if search.method is SearchMethod.sample:
         return replace(search, n_best=n_best, n_samples=max(n_best, search.n_samples))

@@ -1,0 +1,87 @@
+"""What `mt train` does at the end: translate and score the test sets, and complete the TensorBoard files."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+
+from torch import Tensor
+
+from mt.config.choices import StoppingMetric
+from mt.config.facts import keys_where
+from mt.config.file import flatten
+from mt.config.schema import Config
+from mt.data.readers import Pair
+from mt.evaluation.evaluation import Evaluation, Output, translate_test_set
+from mt.evaluation.results import TestSetResult
+from mt.evaluation.test_sets import to_test_set
+from mt.runs.checkpoint import TrainState
+from mt.runs.layout import RunLayout
+from mt.text.metrics import Scorer
+from mt.text.tokenizer import N_SPECIAL
+from mt.training.tracking import Tracker
+from mt.translation.translator import Translator
+
+log = logging.getLogger(__name__)
+
+
+def score_final_model(config: Config, run: RunLayout, tests: dict[str, list[Pair]], state: TrainState) -> None:
+    """Translate and score the test sets with the model in the run folder, and track the results.
+
+    Args:
+        tests: pairs of each test set, by name.
+        state: of the training at its end.
+    """
+    translator = Translator.load(run.folder, config.training.device, config=config)
+    evaluation = Evaluation(Scorer(config.data.tgt_lang), config.data.tgt_lang)
+    results = []
+    for test in (to_test_set(name, pairs) for name, pairs in tests.items()):
+        translations = translate_test_set(translator, test, config.search, run.translations)
+        results.append(evaluation.evaluate(test, [Output(config.name, translations)]))
+    track_results(run, config, state, results, translator)
+    if results:
+        width = max(len(result.name) for result in results)
+        log.info("%s", "\n".join(result.as_text(width) for result in results))
+    folder = run.folder
+    log.info(
+        "The model is in %s. Translate: mt translate %s. Watch: tensorboard --logdir %s", folder, folder, folder.parent
+    )
+
+
+def track_results(
+    run: RunLayout, config: Config, state: TrainState, results: Sequence[TestSetResult], translator: Translator
+) -> None:
+    """Write the final scores beside the hyper-parameters in TensorBoard, and the embeddings for its projector."""
+    scores = {
+        f"test/{result.name}_{score.metric.lower()}": score.value
+        for result in results
+        for score in result.runs[0].scores
+    }
+    tracker = Tracker(run, state.step)
+    tracker.scalars(state.step, scores)
+    if state.best_score is not None:
+        metric = config.training.early_stopping.metric
+        best = -state.best_score if metric is StoppingMetric.loss else state.best_score
+        scores[f"final/best_valid_{metric.value}"] = best
+    tracked = keys_where("tracked", Config)
+    hyperparameters = {key: value for key, value in flatten(config).items() if key in tracked}
+    tracker.hyperparameters(state.step, hyperparameters, scores)
+    tracker.embeddings(embedding_tables(translator))
+    tracker.close()
+
+
+def embedding_tables(translator: Translator) -> dict[str, tuple[Tensor, list[str]]]:
+    """Return vectors and pieces without special ids: of both languages together, or of each if they differ."""
+    model, tokenizer = translator.model, translator.tokenizer
+    sides = {"target_pieces": (model.tgt_embedding, tokenizer.tgt)}
+    if model.src_embedding.tokens is model.tgt_embedding.tokens:
+        sides = {"pieces": sides["target_pieces"]}
+    else:
+        sides["source_pieces"] = (model.src_embedding, tokenizer.src)
+    return {
+        name: (
+            embedding.tokens.weight[N_SPECIAL:],
+            [processor.id_to_piece(i) for i in range(N_SPECIAL, len(processor))],
+        )
+        for name, (embedding, processor) in sides.items()
+    }

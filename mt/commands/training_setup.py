@@ -1,0 +1,85 @@
+"""The objects of a training, built from its configuration."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import torch
+from torch import Tensor
+
+from mt.config.choices import Precision
+from mt.config.schema import Config
+from mt.data.loader import BatchLoader
+from mt.data.preparation import Prepared
+from mt.data.variation import Variation
+from mt.model.transformer import Transformer
+from mt.runs.checkpoint import set_weights
+from mt.runs.layout import RunLayout
+from mt.runs.saved_model import build_model
+from mt.runtime.devices import bf16_is_faster
+from mt.runtime.distributed import ALONE, World, distribute
+from mt.text.metrics import Scorer
+from mt.training.averaging import MovingAverage
+from mt.training.objective import Objective
+from mt.training.optim import Update, build_optimizer
+from mt.training.trainer import Learner, Trainer
+from mt.training.validator import Validation, Validator
+from mt.translation.translator import Translator
+
+
+def build_trainer(config: Config, run: RunLayout, data: Prepared, model: Transformer, world: World) -> Trainer:
+    """Build the training loop and everything that it works with."""
+    training = config.training
+    bf16 = use_bf16(training.precision, model.projection.weight.device)
+    objective = Objective(model, training.label_smoothing, training.r_drop, bf16)
+    if training.compile:
+        objective.compile(dynamic=True)
+    layers = [*model.encoder, *model.decoder]
+    shared = distribute(objective, layers, training.strategy.value, world, drops_layers=config.model.layer_drop > 0)
+    optimizer = build_optimizer(config.optim, model)
+    update = Update(optimizer, config.optim, training.max_steps, training.max_minutes)
+    average = MovingAverage(model, training.ema_decay) if training.ema_decay else None
+    variation = Variation(data.tokenizer, config.data.max_len, config.data.noise, training.subword_alpha)
+    loader = BatchLoader(
+        data.train,
+        training.max_tokens,
+        config.seed,
+        world.rank,
+        world.size,
+        variation if variation.is_active else None,
+    )
+    validator = build_validator(config, data, model, world)
+    return Trainer(Learner(objective, shared, update, average), loader, validator, run, training, world, config.seed)
+
+
+def use_bf16(precision: Precision, device: torch.device) -> bool:
+    """Return whether to compute in bfloat16; "auto" does so if it is faster on this device."""
+    return bf16_is_faster(device) if precision is Precision.auto else precision is Precision.bf16
+
+
+def build_validator(config: Config, data: Prepared, model: Transformer, world: World = ALONE) -> Validator:
+    """Build the validation of a model."""
+    langs = (config.data.src_lang, config.data.tgt_lang)
+    translator = Translator(model, data.tokenizer, config.data.max_len, langs)
+    translator.translate_to(langs[1] if config.data.language_tags else None)
+    return Validator(
+        translator,
+        data.valid,
+        list(data.texts.valid.read()),
+        Scorer(config.data.tgt_lang),
+        config.search,
+        config.training.max_tokens,
+        config.training.n_samples,
+        world,
+    )
+
+
+def validate_weights(config: Config, data: Prepared, device: torch.device) -> Callable[[dict[str, Tensor]], Validation]:
+    """Return a function that validates a model with given weights."""
+
+    def validate(weights: dict[str, Tensor]) -> Validation:
+        model = build_model(config, data.tokenizer).to(device)
+        set_weights(model, weights, "The mean of the best models")
+        return build_validator(config, data, model).validate(lambda: None)
+
+    return validate
