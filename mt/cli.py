@@ -4,8 +4,6 @@ Exit codes: 0 done; 1 the work failed; 2 the command line, configuration or inpu
 143 terminated.
 """
 
-from __future__ import annotations
-
 import errno
 import gc
 import importlib

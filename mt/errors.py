@@ -1,7 +1,5 @@
 """The exceptions that are reported in one message, without a traceback, and how."""
 
-from __future__ import annotations
-
 import difflib
 import sys
 from collections.abc import Iterable

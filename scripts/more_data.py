@@ -36,10 +36,7 @@ DEMO_LIMITS = [
     "tokenizer.vocab_size=3000",
     "training.max_tokens=1024",
 ]
-SEARCHES = {
-    "beam": [],
-    "sampling": ["--set", "search.method=sample"],
-}
+SEARCHES = {"beam": [], "sampling": ["--set", "search.method=sample"]}
 
 
 class Recipe:

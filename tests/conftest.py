@@ -1,4 +1,4 @@
-"""What the tests share: the command line called in this process, a small corpus, and a small trained model."""
+"""Shared by the tests: the command line in this process, a small corpus, and a small trained model."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ import torch
 
 from mt import cli
 
-# The tests' models are so small that a second thread only waits for the first.
-os.environ["OMP_NUM_THREADS"] = "1"
-torch.set_num_threads(1)
+# The models of the tests are so small that a second thread only waits for the first. OMP_NUM_THREADS=2 tries two.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+torch.set_num_threads(int(os.environ["OMP_NUM_THREADS"]))
 
 ROOT = Path(__file__).parent.parent
 DEMO = ROOT / "data" / "demo"
@@ -47,7 +47,7 @@ class Outcome:
 
 
 def overrides(folder: Path, *extra: str) -> list[str]:
-    """`mt train` on the small corpus with a model that trains in a second."""
+    """Return the arguments of `mt train` on the small corpus, with a model that trains in a second."""
     corpus = [f"data.train={folder}/train", f"data.valid={folder}/valid", f"data.test={{test: {folder}/valid}}"]
     return ["train", *SMALL, *corpus, *extra]
 
@@ -59,7 +59,7 @@ def write_pairs(prefix: Path, pairs: list[tuple[str, str]], langs: tuple[str, st
 
 
 def toy_pairs(count: int, seed: int) -> list[tuple[str, str]]:
-    """The "translation" of a sentence is the same words in capitals."""
+    """Return pairs in which the "translation" of a sentence is the same words in capitals."""
     r = random.Random(seed)
     sentences = [" ".join(r.choices(WORDS, k=r.randint(1, 7))) + r.choice(["", "."]) for _ in range(count)]
     return [(sentence, sentence.upper()) for sentence in sentences]
@@ -67,12 +67,8 @@ def toy_pairs(count: int, seed: int) -> list[tuple[str, str]]:
 
 @pytest.fixture(scope="session", autouse=True)
 def _own_cache(tmp_path_factory: pytest.TempPathFactory) -> None:
-    """Encoded corpora of the tests go into a folder of their own."""
-    import datasets
-
-    folder = str(tmp_path_factory.mktemp("cache"))
-    datasets.config.HF_DATASETS_CACHE = Path(folder)
-    os.environ["HF_DATASETS_CACHE"] = folder
+    """Put encoded corpora into a folder of the tests."""
+    os.environ["HF_DATASETS_CACHE"] = str(tmp_path_factory.mktemp("cache"))
 
 
 @pytest.fixture(scope="session")
@@ -102,11 +98,11 @@ def mt(capsys: pytest.CaptureFixture[str]) -> Callable[..., Outcome]:
 
 @pytest.fixture(scope="session")
 def run_folder(corpus: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A model that has learnt the toy task well enough to be tried."""
+    """A model that has learnt the toy task completely, so that no test depends on what it has learnt by chance."""
     run = tmp_path_factory.mktemp("runs") / "toy"
     arguments = overrides(
-        corpus, f"run_dir={run}", "training.max_steps=400", "training.valid_every_steps=200", "optim.lr=0.005",
-        "optim.warmup_steps=50", "model.d_model=64", "model.d_ff=128", "model.dropout=0",
+        corpus, f"run_dir={run}", "training.max_steps=700", "training.valid_every_steps=350", "optim.lr=0.005",
+        "optim.warmup_steps=50", "optim.schedule=cosine", "model.d_model=64", "model.d_ff=128", "model.dropout=0",
     )  # fmt: skip
     assert cli.run(arguments) == 0
     return run

@@ -1,4 +1,4 @@
-"""Attention is the text's formula: s_ij = q_i · k_j, softmax over j, o_i = Σ_j a_ij v_j."""
+"""Attention follows the formula: s_ij = q_i · k_j / √K, softmax over j, o_i = Σ_j a_ij v_j."""
 
 import math
 
@@ -10,7 +10,7 @@ from mt.model.attention import MultiHeadAttention, attention_weights, recorded_w
 
 
 def attend_by_sums(attention: MultiHeadAttention, x: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
-    """One sentence, number by number: x (T, D) looks at y (S, D)."""
+    """Attention of x (T, D) to y (S, D) for one sentence, number by number."""
     n_heads, d_head = attention.n_heads, x.size(1) // attention.n_heads
     q, k, v = attention.query(x), attention.key(y), attention.value(y)
     out = torch.zeros_like(x)
@@ -39,7 +39,7 @@ def test_equals_the_sums_written_out():
             assert torch.allclose(attention(x, y)[b], attend_by_sums(attention, x[b], y[b]), atol=1e-5)
 
 
-def test_takes_the_texts_example():
+def test_shape_of_32_10_512():
     attention = MultiHeadAttention(512, 8)
     x = torch.randn(32, 10, 512)
     assert attention(x).shape == (32, 10, 512)
@@ -48,7 +48,7 @@ def test_takes_the_texts_example():
     assert torch.allclose(weights.sum(-1), torch.ones(32, 8, 10), atol=1e-5)
 
 
-def test_sentences_of_a_batch_do_not_see_each_other():
+def test_sentences_of_a_batch_are_independent():
     attention = MultiHeadAttention(16, 4)
     x = torch.randn(3, 5, 16)
     changed = x.clone()
@@ -75,7 +75,7 @@ def test_equals_torchs_own_attention():
     assert torch.allclose(ours.weights(x, y, mask[:, None, None]), expected_weights, atol=1e-5)
 
 
-def test_causal_positions_do_not_see_later_ones():
+def test_causal_positions_do_not_attend_to_later_ones():
     attention = MultiHeadAttention(16, 4)
     x = torch.randn(1, 6, 16)
     changed = x.clone()
@@ -85,7 +85,7 @@ def test_causal_positions_do_not_see_later_ones():
     assert attention.weights(x, causal=True)[0, 0].triu(1).abs().sum() == 0
 
 
-def test_masked_positions_get_no_share():
+def test_masked_positions_have_no_weight():
     weights = attention_weights(torch.randn(2, 3, 4), torch.randn(2, 5, 4), torch.tensor([1, 1, 0, 1, 0]).bool())
     assert weights[..., [2, 4]].abs().sum() == 0
 

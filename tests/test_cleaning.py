@@ -1,4 +1,4 @@
-"""What is left out of the training data, why, and what is said of it."""
+"""Pairs dropped from the training data, the reasons, and how they are reported."""
 
 import re
 
@@ -22,8 +22,8 @@ PAIRS = [
 @pytest.fixture(scope="module")
 def corpus(tmp_path_factory):
     folder = tmp_path_factory.mktemp("dirty")
-    unlike = [f"{a}{b}{b} {b}{a}" for a in "abcdefghijklmnop" for b in "abcdefghijklmnop"][:200]
-    write_pairs(folder / "train", [*PAIRS, *((text, text.upper()) for text in unlike)])
+    different = [f"{a}{b}{b} {b}{a}" for a in "abcdefghijklmnop" for b in "abcdefghijklmnop"][:200]
+    write_pairs(folder / "train", [*PAIRS, *((text, text.upper()) for text in different)])
     write_pairs(folder / "valid", toy_pairs(20, 2))
     write_pairs(folder / "test", [("in the test", "anything"), ("not in training", "X")])
     return folder
@@ -42,24 +42,24 @@ def train(corpus, mt, tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("setting", "said"),
+    ("setting", "message"),
     [
         ([], "1 with an empty side."),
-        (["data.clean.duplicates=exact"], "1 that came before"),
-        (["data.clean.duplicates=near"], "2 that are almost one that came before"),
+        (["data.clean.duplicates=exact"], "1 that occurred before"),
+        (["data.clean.duplicates=near"], "2 nearly identical to an earlier one"),
         (["data.clean.identical=true"], "1 with identical sides"),
         (["data.clean.control=true"], "1 with control characters"),
-        (["data.clean.max_ratio=4"], "1 of unlike lengths"),
+        (["data.clean.max_ratio=4"], "1 with sides of very different length"),
         (["data.clean.overlap=true"], "1 in a test set"),
     ],
 )
-def test_what_is_left_out_is_said(train, setting, said):
+def test_dropped_pairs_are_reported(train, setting, message):
     log = train(*setting)
     (line,) = [line for line in log.splitlines() if line.startswith("Training data:")]
-    assert said in line
+    assert message in line
 
 
-def test_everything_at_once(train):
+def test_all_filters_together(train):
     log = train(
         *(f"data.clean.{key}=true" for key in ("identical", "control", "overlap")),
         "data.clean.duplicates=near",
@@ -68,16 +68,16 @@ def test_everything_at_once(train):
     assert "Training data: 201 pairs" in log
 
 
-def test_training_on_the_test_set_is_said_loudly(train):
+def test_training_on_test_sentences_triggers_a_warning(train):
     assert "1 of the 2 sources of data.test.mine are in the training data, too" in train()
 
 
-def test_a_test_set_that_is_left_out_is_not_spoken_of(train):
+def test_no_warning_about_test_sentences_that_are_dropped(train):
     assert "in the training data, too" not in train("data.clean.overlap=true")
 
 
 @pytest.mark.slow
-def test_other_languages_are_left_out(mt, tmp_path):
+def test_pairs_in_other_languages_are_dropped(mt, tmp_path):
     pytest.importorskip("py3langid")
     german = "Der Mann fährt mit dem Fahrrad durch die alte Stadt."
     english = "The man rides his bicycle through the old city."
@@ -96,7 +96,7 @@ def test_other_languages_are_left_out(mt, tmp_path):
     assert "18 in another language" in outcome.err
 
 
-def test_settings_that_cannot_be(corpus, mt, tmp_path):
+def test_impossible_settings_are_refused(corpus, mt, tmp_path):
     for setting, message in [
         ("data.clean.max_ratio=0.5", "must be 1 or more"),
         ("data.clean.duplicates=some", "duplicates"),
@@ -106,7 +106,7 @@ def test_settings_that_cannot_be(corpus, mt, tmp_path):
         assert message in outcome.err
 
 
-def test_a_page_shows_what_was_left_out_and_what_the_text_is_like(mt, corpus, tmp_path):
+def test_the_report_shows_dropped_pairs_and_statistics(mt, corpus, tmp_path):
     pairs = [*toy_pairs(300, 21), ("ba <b>", ""), ("same", "same"), ("di du", "DI DU"), ("di du", "DI DU")]
     write_pairs(tmp_path / "train", pairs)
     write_pairs(tmp_path / "test", pairs[:7])
@@ -121,12 +121,12 @@ def test_a_page_shows_what_was_left_out_and_what_the_text_is_like(mt, corpus, tm
     assert mt("prepare", *command, "--report").code == 0
     page = (tmp_path / "run" / "data.html").read_text(encoding="utf-8")
     text = re.sub(r"\s+", " ", re.sub("<[^>]*>", " ", page))
-    assert "with an empty side 1 301 ba &lt;b&gt; |||" in text  # how many, and the first: its number and text
+    assert "with an empty side 1 301 ba &lt;b&gt; |||" in text  # the count, and the number and text of the first
     assert "with identical sides 1 302 same ||| same" in text
-    assert re.search(r"that came before [\d,]+ ", text)
+    assert re.search(r"that occurred before [\d,]+ ", text)
     assert "sources of test set seen are in the training data" in text
     assert page.count("<svg") == 2
-    tokenizer = load_tokenizer(tmp_path / "run")
+    tokenizer = load_tokenizer([tmp_path / "run" / "tokenizer.model"])
     for side, (lang, encode) in enumerate((("aa", tokenizer.encode_src), ("bb", tokenizer.encode_tgt))):
         ids = [i for row in encode([pair[side] for pair in pairs]) for i in row]
         assert f"{len(ids):,}" in text

@@ -12,15 +12,17 @@ from conftest import DEMO, overrides, write_pairs
 from datasets import Dataset
 
 from mt.config.data import Stage
+from mt.config.schema import TokenizerConfig
 from mt.data import store
 from mt.data.batch import build_batch
-from mt.data.corpus import Encoder
+from mt.data.context import SourceContext
+from mt.data.corpus import CorpusEncoder
 from mt.data.loader import BatchLoader
 from mt.data.mixture import Member, Mixture
 from mt.data.sampler import Epoch, plan_batches
-from mt.data.sources import ParallelText, SourceContext, load_pairs, open_text
+from mt.data.sources import ParallelText, open_text
 from mt.errors import UserError
-from mt.text.tokenizer import SubwordSettings, train_tokenizer
+from mt.text.tokenizer_training import train_tokenizer
 
 PAIRS = [
     ("ein Haus", "a house"),
@@ -34,8 +36,7 @@ PAIRS = [
 def load(tmp_path):
     def run(*sources: object, split: str = "train") -> list[tuple[str, str]]:
         context = SourceContext("data.train", split, "de", "en", tmp_path / "cache")
-        table = load_pairs([str(source) for source in sources], context)
-        return list(zip(table["src"], table["tgt"], strict=True))
+        return list(open_text([str(source) for source in sources], context).read())
 
     return run
 
@@ -99,15 +100,15 @@ def text_of(pairs: list[tuple[str, str]]) -> ParallelText:
 @pytest.fixture(scope="module")
 def tokenizer():
     lines = [f"{a} {b}" for a in "abcdefgh" for b in "abcdefgh"] * 3
-    return train_tokenizer(lambda: lines, lambda: lines, SubwordSettings(), joint=True)
+    return train_tokenizer(lambda: lines, lambda: lines, TokenizerConfig())
 
 
-def test_what_is_left_out_is_counted(tokenizer, tmp_path):
-    corpus = Encoder(tokenizer, 10, tmp_path).encode(
+def test_dropped_pairs_are_counted(tokenizer, tmp_path):
+    corpus = CorpusEncoder(tokenizer, 10, tmp_path).encode(
         text_of([("a b", "b a"), ("", "a"), ("a", " "), ("a", "b " * 50), ("c", "c")]), ("de", "en"), "k"
     )
     assert len(corpus) == 2
-    assert corpus.left_out() == {"with an empty side": 2, "too long": 1}
+    assert corpus.dropped() == {"with an empty side": 2, "too long": 1}
     assert "2 pairs" in corpus.describe()
     assert "2 with an empty side and 1 too long" in corpus.describe()
     (pair,) = corpus.pairs(np.array([1]))
@@ -115,17 +116,17 @@ def test_what_is_left_out_is_counted(tokenizer, tmp_path):
     assert corpus.src_lens[1] == len(pair[0]) + 1
 
 
-def test_nothing_left_is_an_error(tokenizer, tmp_path):
+def test_a_corpus_without_usable_pairs_is_an_error(tokenizer, tmp_path):
     with pytest.raises(UserError, match=r"data\.x: none of the 2 pairs can be used: 1 with an empty side, 1 too long"):
-        Encoder(tokenizer, 5, tmp_path).encode(text_of([("a " * 50, "b"), ("", "b")]), ("de", "en"), "data.x")
+        CorpusEncoder(tokenizer, 5, tmp_path).encode(text_of([("a " * 50, "b"), ("", "b")]), ("de", "en"), "data.x")
 
 
-def test_encoding_is_found_again(tokenizer, tmp_path, monkeypatch):
+def test_encoded_text_is_reused(tokenizer, tmp_path, monkeypatch):
     write_pairs(tmp_path / "a", [("a b c", "c b a")] * 3, ("de", "en"))
     context = SourceContext("data.train", "train", "de", "en", tmp_path / "cache")
-    first = Encoder(tokenizer, 10, tmp_path).encode(open_text([str(tmp_path / "a")], context), ("de", "en"), "k")
+    first = CorpusEncoder(tokenizer, 10, tmp_path).encode(open_text([str(tmp_path / "a")], context), ("de", "en"), "k")
     monkeypatch.setattr(type(tokenizer), "encode_src", lambda *_: pytest.fail("encoded twice"))
-    again = Encoder(tokenizer, 10, tmp_path).encode(open_text([str(tmp_path / "a")], context), ("de", "en"), "k")
+    again = CorpusEncoder(tokenizer, 10, tmp_path).encode(open_text([str(tmp_path / "a")], context), ("de", "en"), "k")
     assert again.pairs(np.arange(3)) == first.pairs(np.arange(3))
 
 
@@ -164,19 +165,19 @@ def test_nine_tenths_of_a_batch_are_real_tokens():
     assert (src_lens.sum() + tgt_lens.sum()) / padded >= 0.9
 
 
-def test_loader_goes_on_where_it_was(tokenizer, tmp_path):
-    corpus = Encoder(tokenizer, 10, tmp_path).encode(
+def test_loader_resumes_at_a_position(tokenizer, tmp_path):
+    corpus = CorpusEncoder(tokenizer, 10, tmp_path).encode(
         text_of([(f"a {c}", f"{c} b") for c in "abcdefgh" * 5]), ("de", "en"), "k"
     )
     mixture = Mixture([Member("x", corpus)], [Stage([1.0])])
     whole = BatchLoader(mixture, 24, seed=3)
     expected = [whole.next_batch() for _ in range(40)]
-    assert whole.place.epoch >= 2
+    assert whole.position.epoch >= 2
     again = BatchLoader(mixture, 24, seed=3)
     for _ in range(17):
         again.next_batch()
     resumed = BatchLoader(mixture, 24, seed=3)
-    resumed.place = again.place
+    resumed.position = again.position
     for batch in expected[17:]:
         assert batch.src.equal(resumed.next_batch().src)
 
@@ -185,14 +186,14 @@ def test_batch_layout():
     batch = build_batch([([5, 6], [7]), ([8], [9, 10, 11])], pad_id=0, bos_id=2, eos_id=3)
     assert batch.src.tolist() == [[5, 6, 3], [8, 3, 0]]
     assert batch.tgt_in.tolist() == [[2, 7, 0, 0], [2, 9, 10, 11]]
-    assert batch.places.tolist() == [0, 1, 4, 5, 6, 7]
-    assert batch.targets.tolist() == [7, 3, 9, 10, 11, 3]
+    assert batch.tgt_positions.tolist() == [0, 1, 4, 5, 6, 7]
+    assert batch.tgt_out.tolist() == [7, 3, 9, 10, 11, 3]
     assert batch.src_mask.tolist() == [[True, True, True], [True, True, False]]
     assert batch.n_tgt_tokens == 6
 
 
 def test_preparation_alone_and_then_training(corpus, mt, tmp_path, monkeypatch):
-    """The second command finds the tokeniser and what was encoded, and gives the same as one alone."""
+    """`mt train` after `mt prepare` reuses the tokenizer and the encoded text, with the same result."""
     arguments = [*overrides(corpus, "training.max_steps=4")[1:], f"data.cache_dir={tmp_path}/cache"]
     prepared = mt("prepare", *arguments, f"run_dir={tmp_path}/run")
     assert prepared.code == 0, prepared.err
@@ -201,16 +202,16 @@ def test_preparation_alone_and_then_training(corpus, mt, tmp_path, monkeypatch):
     monkeypatch.setattr(store, "as_array", lambda *_: pytest.fail("encoded again"))
     trained = mt("train", *arguments, f"run_dir={tmp_path}/run")
     assert trained.code == 0, trained.err
-    assert "Training the tokeniser" not in trained.err
+    assert "Training the tokenizer" not in trained.err
     monkeypatch.undo()
     assert mt("train", *arguments, f"run_dir={tmp_path}/whole").code == 0
     assert (tmp_path / "run/model.safetensors").read_bytes() == (tmp_path / "whole/model.safetensors").read_bytes()
 
 
-def test_an_interrupted_preparation_goes_on(tokenizer, tmp_path, monkeypatch):
+def test_an_interrupted_preparation_resumes(tokenizer, tmp_path, monkeypatch):
     pairs = [(f"a {c}", f"{c} b") for c in "abcdefgh" * 5]
-    monkeypatch.setattr(store, "PAIRS_A_PART", 7)
-    expected = Encoder(tokenizer, 10, tmp_path / "whole").encode(text_of(pairs), ("de", "en"), "k")
+    monkeypatch.setattr(store, "PAIRS_PER_PART", 7)
+    expected = CorpusEncoder(tokenizer, 10, tmp_path / "whole").encode(text_of(pairs), ("de", "en"), "k")
     calls = []
 
     def encode(self, lines):
@@ -222,8 +223,8 @@ def test_an_interrupted_preparation_goes_on(tokenizer, tmp_path, monkeypatch):
     original = type(tokenizer).encode_src
     monkeypatch.setattr(type(tokenizer), "encode_src", encode)
     with pytest.raises(KeyboardInterrupt):
-        Encoder(tokenizer, 10, tmp_path / "parts").encode(text_of(pairs), ("de", "en"), "k")
-    again = Encoder(tokenizer, 10, tmp_path / "parts").encode(text_of(pairs), ("de", "en"), "k")
+        CorpusEncoder(tokenizer, 10, tmp_path / "parts").encode(text_of(pairs), ("de", "en"), "k")
+    again = CorpusEncoder(tokenizer, 10, tmp_path / "parts").encode(text_of(pairs), ("de", "en"), "k")
     assert calls == [7, 7, 7, 7, 7, 7, 5]
     rows = np.arange(40)
     assert again.pairs(rows) == expected.pairs(rows)
@@ -247,25 +248,27 @@ XLIFF_2 = """<xliff version="2.0" xmlns="urn:oasis:names:tc:xliff:document:2.0" 
 <segment><source>Three.</source><target>Drei.</target></segment></unit></file></xliff>"""
 
 
-def test_what_translators_have(load, tmp_path):
+def test_translation_memories_and_bilingual_documents(load, tmp_path):
     (tmp_path / "a.tmx").write_text(TMX, encoding="utf-8")
     assert load(tmp_path / "a.tmx") == [("Start drücken und warten.", "Press Start & wait."), ("Zwei", "Two")]
     (tmp_path / "a.tmx.gz").write_bytes(gzip.compress(TMX.encode()))
     assert load(tmp_path / "a.tmx.gz") == load(tmp_path / "a.tmx")
     (tmp_path / "b.xlf").write_text(XLIFF_1, encoding="utf-8")
     (tmp_path / "c.xliff").write_text(XLIFF_2, encoding="utf-8")
-    assert load(tmp_path / "b.xlf") == [("Hallo große Welt.", "Hello big world.")]  # from German, as is asked for
+    assert load(tmp_path / "b.xlf") == [
+        ("Hallo große Welt.", "Hello big world.")
+    ]  # from German, the requested direction
     assert load(tmp_path / "c.xliff") == [("Eins zwei.", "One two."), ("Drei.", "Three.")]
     context = SourceContext("data.train", "train", "en", "fr", tmp_path / "cache")
     assert list(open_text([str(tmp_path / "a.tmx")], context).read()) == [("Two", "Deux")]
-    with pytest.raises(UserError, match=r"b\.xlf is from en to de; data\.src_lang=en and data\.tgt_lang=fr"):
-        load_pairs([str(tmp_path / "b.xlf")], context)
+    with pytest.raises(UserError, match=r"b\.xlf is from en to de, but data\.src_lang=en and data\.tgt_lang=fr"):
+        list(open_text([str(tmp_path / "b.xlf")], context).read())
     (tmp_path / "bad.tmx").write_text(TMX[:300], encoding="utf-8")
     with pytest.raises(UserError, match=r"bad\.tmx cannot be read"):
-        load_pairs([str(tmp_path / "bad.tmx")], context)
+        list(open_text([str(tmp_path / "bad.tmx")], context).read())
 
 
-def test_parts_of_a_hub_data_set_and_pairs_named_the_other_way(load, tmp_path):
+def test_splits_of_a_hub_data_set_and_reversed_language_pairs(load, tmp_path):
     folder = tmp_path / "multi"
     (folder / "de-en").mkdir(parents=True)
     rows = [{"translation": {"de": f"de {i}", "en": f"en {i}"}} for i in range(10)]
@@ -279,7 +282,7 @@ def test_parts_of_a_hub_data_set_and_pairs_named_the_other_way(load, tmp_path):
 
 
 @pytest.mark.parametrize("name", ["wmt14", "wmt16", "iwslt2017", "opus100", "tatoeba", "multi30k"])
-def test_ready_data_sets_are_for_the_languages_that_are_asked_for(mt, name):
+def test_ready_data_sets_use_the_requested_languages(mt, name):
     outcome = mt("train", f"data={name}", "data.src_lang=en", "data.tgt_lang=fr", "--cfg", "job", "--resolve")
     data = yaml.safe_load(outcome.out)["data"]
     assert data["train"].startswith("hub:")

@@ -1,4 +1,4 @@
-"""Several processes on this machine, started by torchrun: the same training as in one."""
+"""Several processes on this machine, started by torchrun, train the same model as one."""
 
 import json
 import os
@@ -60,7 +60,7 @@ def assert_same(run: Path, other: Path) -> None:
 
 @pytest.fixture(scope="module")
 def alone(corpus, tmp_path_factory) -> Path:
-    """One process, four batches a step."""
+    """One process, four batches per step."""
     from mt import cli
 
     run = tmp_path_factory.mktemp("alone") / "run"
@@ -77,24 +77,24 @@ def alone(corpus, tmp_path_factory) -> Path:
         pytest.param(4, "fsdp", marks=pytest.mark.slow),
     ],
 )
-def test_processes_share_the_work_of_one(corpus, alone, tmp_path, n, strategy):
-    """1 x 4 batches = 2 x 2 = 4 x 1: losses, weights and optimizer, over an epoch's end, which comes unevenly."""
+def test_several_processes_equal_one(corpus, alone, tmp_path, n, strategy):
+    """1 x 4 batches = 2 x 2 = 4 x 1: same losses, weights and optimizer, across an uneven end of an epoch."""
     outcome = torchrun(n, corpus, tmp_path / "run", f"training.strategy={strategy}")
     assert outcome.code == 0, outcome.err
-    assert f"2,400 tokens a step (600 a batch x {4 // n} batches x {n} processes)" in outcome.err
+    assert f"2,400 tokens per step (600 per batch x {4 // n} batches x {n} processes)" in outcome.err
     assert_same(tmp_path / "run", alone)
-    assert outcome.err.count("Training ends at step 12") == 1  # one process speaks
+    assert outcome.err.count("Training ends at step 12") == 1  # one process reports
     assert (tmp_path / "run" / "translations" / "test.bb").is_file()
 
 
 @pytest.mark.slow
-def test_a_checkpoint_is_taken_up_by_another_number_of_processes(corpus, alone, tmp_path, mt):
+def test_a_checkpoint_resumes_with_another_number_of_processes(corpus, alone, tmp_path, mt):
     """Two processes, then one."""
     assert torchrun(2, corpus, tmp_path / "run", "training.max_steps=5").code == 0
     outcome = mt(*overrides(corpus, f"run_dir={tmp_path}/run", *COMMON))
     assert outcome.code == 0, outcome.err
-    assert "Going on from step 5" in outcome.err
-    # that the first start validated at its end, at step 5, is no difference in training
+    assert "Resuming from step 5" in outcome.err
+    # the validation at the end of the first start, at step 5, does not affect training
     assert losses_of(tmp_path / "run") == pytest.approx(losses_of(alone), abs=2e-5)
 
 
@@ -105,13 +105,13 @@ def test_processes_may_drop_different_layers(corpus, tmp_path, mt):
     assert outcome.code == 0, outcome.err
     refused = mt(*overrides(corpus, f"run_dir={tmp_path}/other", *drop, "training.strategy=fsdp"))
     assert refused.code == 2
-    assert "model.layer_drop does not go with training.strategy=fsdp" in refused.err
+    assert "model.layer_drop does not work with training.strategy=fsdp" in refused.err
 
 
-def test_a_step_is_shared_evenly_or_not_at_all():
+def test_batches_must_be_divisible_by_the_processes():
     training = TrainingConfig(batches_per_step=4)
     assert [training.batches_per_process(n) for n in (1, 2, 4)] == [4, 2, 1]
-    with pytest.raises(UserError, match="cannot be shared evenly by 3 processes"):
+    with pytest.raises(UserError, match="not divisible by 3 processes"):
         training.batches_per_process(3)
 
 
@@ -138,7 +138,7 @@ def test_a_killed_process_is_restarted_from_the_last_checkpoint(corpus, tmp_path
     os.kill(workers(process)[1], signal.SIGKILL)
     _, err = process.communicate(timeout=120)
     assert process.returncode == 0, err
-    assert "Going on from step" in err
+    assert "Resuming from step" in err
     assert mt(*overrides(corpus, f"run_dir={tmp_path}/whole", *COMMON, *limits)).code == 0
     restarted, undisturbed = (losses_of(tmp_path / name) for name in ("run", "whole"))
     assert len(restarted) == 60
@@ -152,14 +152,14 @@ def test_a_signal_to_one_process_stops_all_after_the_same_step(corpus, tmp_path)
     os.kill(workers(process)[1], signal.SIGTERM)
     _, err = process.communicate(timeout=60)
     assert process.returncode != 0
-    assert "the same command goes on from here" in err
+    assert "rerun the same command to resume" in err
     (checkpoint,) = (tmp_path / "run" / "checkpoints").glob("step-*")
     assert int(checkpoint.name[5:]) >= 5
 
 
 @pytest.mark.slow
 def test_processes_share_the_encoding(corpus, tmp_path, monkeypatch):
-    """Each encodes some parts; what a disk lacks afterwards is made good; the parts are those of one process."""
+    """Each process encodes some parts, missing parts are added, and the result equals that of one process."""
     from mt.data import store
 
     command = [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node=2", "--rdzv-backend=c10d",
@@ -168,7 +168,7 @@ def test_processes_share_the_encoding(corpus, tmp_path, monkeypatch):
         "import os, sys\n"
         "from mt import cli\n"
         "from mt.data import store\n"
-        "store.PAIRS_A_PART = 100\n"
+        "store.PAIRS_PER_PART = 100\n"
         "write = store.write_part\n"
         "def write_part(path, table):\n"
         "    open(f'{os.environ[\"LOG\"]}/{os.environ[\"RANK\"]}', 'a').write(f'{path.name}\\n')\n"
@@ -186,7 +186,7 @@ def test_processes_share_the_encoding(corpus, tmp_path, monkeypatch):
     written = [(tmp_path / rank).read_text().split() for rank in "01"]
     assert {*written[1]} == {f"part-{number:06d}.arrow" for number in range(1, 8, 2)}
     assert {*written[0]} >= {f"part-{number:06d}.arrow" for number in range(0, 8, 2)}
-    monkeypatch.setattr(store, "PAIRS_A_PART", 100)
+    monkeypatch.setattr(store, "PAIRS_PER_PART", 100)
     from mt import cli
 
     alone = [*arguments, f"data.cache_dir={tmp_path}/cache-alone", f"run_dir={tmp_path}/alone"]

@@ -1,4 +1,4 @@
-"""What `mt translate` takes besides lines: tables, texts of several sentences, files that are gone on with."""
+"""What `mt translate` reads besides plain lines: tables, texts of several sentences, interrupted files."""
 
 import json
 import os
@@ -10,11 +10,11 @@ import pytest
 import torch
 from conftest import ROOT, toy_pairs
 
-from mt.display.terminal import shaded
+from mt.display.terminal import shade_grid
 from mt.text.markup import read_marks
 from mt.text.sentences import split_text
 from mt.translation.alignment import align, pharaoh, sum_by, word_numbers
-from mt.translation.tag_placement import put_back
+from mt.translation.tag_placement import restore_markup
 
 LINES = [source for source, _ in toy_pairs(6, 9)]
 
@@ -50,10 +50,10 @@ def test_one_key_of_json_lines(run_folder, mt, tmp_path, plain):
         ("in.jsonl", '{"text": "a"}\n{"txt": "b"}\n', "text", "line 2: not a JSON object with the key 'text'"),
         ("in.jsonl", "[1]\n", "text", "line 1"),
         ("in.jsonl", '{"text": 1}\n', "text", "'text' must be text"),
-        ("in.txt", "a\n", "1", "--column is for"),
+        ("in.txt", "a\n", "1", "--column needs"),
     ],
 )
-def test_tables_that_are_wrong(run_folder, mt, tmp_path, name, content, column, message):
+def test_malformed_tables_are_refused(run_folder, mt, tmp_path, name, content, column, message):
     (tmp_path / name).write_text(content, encoding="utf-8")
     outcome = mt("translate", run_folder, "-i", tmp_path / name, "--column", column, "-o", tmp_path / "out")
     assert outcome.code == 2
@@ -73,12 +73,12 @@ def test_tables_that_are_wrong(run_folder, mt, tmp_path, name, content, column, 
 def test_sentences_and_gaps_are_the_text(lang, text):
     split = split_text(text, lang)
     assert "".join(gap + sentence for gap, sentence in zip(split.gaps, [*split.sentences, ""], strict=True)) == text
-    assert split.joined(split.sentences, spaced=lang != "zh") == text
+    assert split.join(split.sentences, spaced=lang != "zh") == text
 
 
 def test_spaces_are_those_of_the_target():
-    assert split_text("你好。走吧。\n好。", "zh").joined(["Hi.", "Go.", "Ok."], spaced=True) == "Hi. Go.\nOk."
-    assert split_text("Hi. Go.\nOk.", "en").joined(["你好。", "走吧。", "好。"], spaced=False) == "你好。走吧。\n好。"
+    assert split_text("你好。走吧。\n好。", "zh").join(["Hi.", "Go.", "Ok."], spaced=True) == "Hi. Go.\nOk."
+    assert split_text("Hi. Go.\nOk.", "en").join(["你好。", "走吧。", "好。"], spaced=False) == "你好。走吧。\n好。"
 
 
 def test_texts_are_translated_sentence_by_sentence(run_folder, mt, tmp_path, plain):
@@ -90,13 +90,14 @@ def test_texts_are_translated_sentence_by_sentence(run_folder, mt, tmp_path, pla
     assert mt("translate", run_folder, "--split", "--n-best", 2, text).code == 2
 
 
-def test_an_interrupted_file_is_gone_on_with(run_folder, mt, tmp_path, monkeypatch, plain):
-    from mt.commands import lines, translate
+def test_an_interrupted_file_is_resumed(run_folder, mt, tmp_path, monkeypatch, plain):
+    from mt.commands.translate import lines
+    from mt.translation.translator import Translator
 
     monkeypatch.setattr(lines, "LINES_AT_ONCE", 2)
     (tmp_path / "in.txt").write_text("\n".join(LINES) + "\n", encoding="utf-8")
     command = ("translate", run_folder, "-i", tmp_path / "in.txt", "-o", tmp_path / "out.txt")
-    original, calls = translate.translate_texts, []
+    original, calls = Translator.translate_texts, []
 
     def interrupted(translator, texts, *rest):
         calls.append(texts)
@@ -104,27 +105,27 @@ def test_an_interrupted_file_is_gone_on_with(run_folder, mt, tmp_path, monkeypat
             raise KeyboardInterrupt
         return original(translator, texts, *rest)
 
-    monkeypatch.setattr(translate, "translate_texts", interrupted)
+    monkeypatch.setattr(Translator, "translate_texts", interrupted)
     outcome = mt(*command)
     assert outcome.code == 130
-    assert "the same command goes on from there" in outcome.err
+    assert "Rerun the same command to resume." in outcome.err
     assert not (tmp_path / "out.txt").exists()
     (partial,) = tmp_path.glob("out.txt.partial-*")
     with open(partial, "a", encoding="utf-8") as stream:
         stream.write("half a li")  # as a kill may leave it
-    other = mt(*command, "--beam-size", 1)  # another task does not take it up
+    other = mt(*command, "--beam-size", 1)  # another task does not use it
     assert other.code == 0
     assert partial.exists()
     calls.clear()
     again = mt(*command)
-    assert "Going on after line 4" in again.err
+    assert "Resuming after line 4" in again.err
     assert [text for texts in calls for text in texts] == LINES[4:]
     assert (tmp_path / "out.txt").read_text(encoding="utf-8").splitlines() == plain
     assert not partial.exists()
 
 
-def test_a_link_is_written_through_and_stays(run_folder, mt, tmp_path):
-    """`--output /dev/stdout` is a link, too: to put a file in its place would break the machine."""
+def test_a_link_is_kept_and_its_target_written(run_folder, mt, tmp_path):
+    """`--output /dev/stdout` is a link, too; replacing it by a file would break the machine."""
     (tmp_path / "target.txt").write_text("older\n", encoding="utf-8")
     (tmp_path / "link.txt").symlink_to(tmp_path / "target.txt")
     assert mt("translate", run_folder, LINES[0], "-o", tmp_path / "link.txt").code == 0
@@ -132,8 +133,8 @@ def test_a_link_is_written_through_and_stays(run_folder, mt, tmp_path):
     assert (tmp_path / "target.txt").read_text(encoding="utf-8") == mt("translate", run_folder, LINES[0]).out
 
 
-def test_words_are_linked_with_those_they_come_from(run_folder, mt):
-    """The toy language is translated word by word, but for the verb that goes to the end: links say so, mostly."""
+def test_words_are_aligned_with_their_sources(run_folder, mt):
+    """The toy language is translated word by word, so most links join a word with its copy in capitals."""
     right, total = 0, 0
     lines = [source for source, _ in toy_pairs(60, 21)]
     rows = map(json.loads, mt("translate", run_folder, "--align", "--json", *lines).out.splitlines())
@@ -155,7 +156,7 @@ def test_pieces_are_summed_to_words():
     assert sum_by(torch.tensor([[1.0, 2.0], [3.0, 4.0], [5.0, 6.0]]), [0, 0, 1]).tolist() == [[4.0, 6.0], [5.0, 6.0]]
 
 
-def test_on_a_terminal_one_asks_and_it_answers(run_folder, plain, tmp_path):
+def test_prompt_on_a_terminal(run_folder, plain, tmp_path):
     terminal, other_end = pty.openpty()
     command = [sys.executable, "-m", "mt", "translate", str(run_folder)]
     process = subprocess.Popen(command, stdin=other_end, stdout=other_end, stderr=other_end, cwd=ROOT)
@@ -171,7 +172,7 @@ def test_on_a_terminal_one_asks_and_it_answers(run_folder, plain, tmp_path):
             os.write(terminal, line.encode() + (b"" if line == "\x04" else b"\n"))
         while block := os.read(terminal, 4096):
             seen += block.decode()
-    except OSError:  # the terminal has gone with the process
+    except OSError:  # the process has closed the terminal
         pass
     assert process.wait() == 0, seen
     assert "Translate a sentence first." in seen
@@ -179,13 +180,13 @@ def test_on_a_terminal_one_asks_and_it_answers(run_folder, plain, tmp_path):
     assert plain[1] in seen
     assert "█" in seen
     assert "▁" in seen
-    assert ":picture FILE.png" in seen  # what is no command brings the help
+    assert ":picture FILE.png" in seen  # an unknown command shows the help
     assert picture.read_bytes().startswith(b"\x89PNG")
 
 
 def test_attention_in_characters():
-    shares = [[1.0, 0.0, 0.0], [0.25, 0.5, 0.25]]
-    assert shaded(shares, ["▁we", "</s>"], ["▁我", "们", "</s>"]).splitlines() == [
+    weights = [[1.0, 0.0, 0.0], [0.25, 0.5, 0.25]]
+    assert shade_grid(weights, ["▁we", "</s>"], ["▁我", "们", "</s>"]).splitlines() == [
         "▁we  ██    ",
         "</s> ░░▒▒░░",
         "      1 2 3",
@@ -193,9 +194,9 @@ def test_attention_in_characters():
     ]
 
 
-def test_sentences_of_a_text_are_drawn_by_their_line_alone(run_folder, mt, tmp_path, monkeypatch):
-    """How the lines arrive, and what stands before them, does not matter; warnings name lines."""
-    from mt.commands import lines
+def test_samples_of_sentences_depend_on_their_line_alone(run_folder, mt, tmp_path, monkeypatch):
+    """Neither the arrival of the lines nor what precedes them matters; warnings name lines."""
+    from mt.commands.translate import lines
 
     texts = [f"{LINES[0]}. {LINES[1]}.", f"{LINES[2]}. {LINES[3]}. {LINES[4]}."]
     (tmp_path / "in.txt").write_text("".join(f"{text}\n" for text in texts), encoding="utf-8")
@@ -210,8 +211,8 @@ def test_sentences_of_a_text_are_drawn_by_their_line_alone(run_folder, mt, tmp_p
     assert "line 3" not in cut.err
 
 
-def test_words_of_a_line_in_parts_are_linked_within_their_part(run_folder):
-    """And tags stay in theirs."""
+def test_alignment_stays_within_the_parts_of_a_line(run_folder):
+    """Markup stays within them, too."""
     from mt import SearchConfig, Translator
 
     translator = Translator.load(run_folder, "cpu")
@@ -230,8 +231,8 @@ def test_words_of_a_line_in_parts_are_linked_within_their_part(run_folder):
         bounds.append((start[0] + counts[0], start[1] + counts[1]))
     words = " ".join(lines).split()
     marked = read_marks(" ".join([*words[:-1], f"<b>{words[-1]}</b>"]))
-    text = put_back(marked, whole, translator.model, translator.tokenizer, translator.spaced)
-    assert text.index("<b>") > len(whole.text) * 0.6  # in the last part, where its word is
+    text = restore_markup(marked, whole, translator.model, translator.tokenizer, translator.spaced)
+    assert text.index("<b>") > len(whole.text) * 0.6  # in the last part, with its word
 
 
 @pytest.mark.parametrize(
@@ -249,15 +250,15 @@ def test_an_empty_line_of_a_table_stays_empty(run_folder, mt, tmp_path, name, co
     ("options", "message"),
     [
         (["--n-best", 2, "-i", "{t}.tsv", "--column", 2], "--json and --n-best print lines of their own"),
-        (["--split", "--n-best", 3, "--json", "ba. de."], "leave --n-best out"),
-        (["-o", "{t}.gz", "ba"], "is plain text; leave .gz out"),
+        (["--split", "--n-best", 3, "--json", "ba. de."], "omit --n-best"),
+        (["-o", "{t}.gz", "ba"], "is plain text; omit .gz"),
         (["-i", "{t}.tsv", "--column", "²"], "--column ²"),
         (["-i", "{t}.jsonl", "--column", "t"], "line 1: not a JSON object"),
-        (["--tags", "<b>" * 200 + "ba" + "</b>" * 200], "nested more than 100 deep"),
+        (["--markup", "<b>" * 200 + "ba" + "</b>" * 200], "nested more than 100 deep"),
         (["-o", "/proc/nope/x", "ba"], "/proc/nope"),
     ],
 )
-def test_what_does_not_go_together_is_said(run_folder, mt, tmp_path, options, message):
+def test_conflicting_options_are_refused(run_folder, mt, tmp_path, options, message):
     (tmp_path / "t.tsv").write_text("1\tba\n", encoding="utf-8")
     (tmp_path / "t.jsonl").write_text("[" * 100_000 + "\n", encoding="utf-8")
     outcome = mt("translate", run_folder, *(str(option).replace("{t}", f"{tmp_path}/t") for option in options))

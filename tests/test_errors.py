@@ -1,4 +1,4 @@
-"""What a user can get wrong: one short message that names the key, file or line; exit code 2; nothing half-written."""
+"""Mistakes of users give one short message that names the key, file or line, exit code 2, and no partial output."""
 
 import gzip
 import resource
@@ -13,7 +13,7 @@ from conftest import ROOT, overrides, write_pairs
 
 @pytest.fixture
 def refuses(mt, corpus, tmp_path):
-    """`mt train` with these overrides ends with code 2, says all of `words`, and leaves no run folder."""
+    """`mt train` with these overrides exits with 2, reports all of `words`, and leaves no run folder."""
 
     def check(*extra: object, words: list[str], folder: Path = corpus) -> None:
         outcome = mt(*overrides(folder, f"run_dir={tmp_path}/run", "training.max_steps=2", *map(str, extra)))
@@ -106,7 +106,7 @@ def test_corpus_files(refuses, corpus, tmp_path):
 
 
 def test_the_hub_without_a_network(corpus, tmp_path):
-    """In a process of its own, with the hub switched off as it is where there is no network."""
+    """The hub is switched off in a process of its own, as without a network."""
     script = "import sys; from mt.cli import main; main()"
     arguments = overrides(corpus, f"run_dir={tmp_path}/run", "data.train=hub:nobody/nothing")
     environment = {"HF_HUB_OFFLINE": "1", "PATH": "/usr/bin:/bin", "HOME": str(tmp_path)}
@@ -188,7 +188,7 @@ def test_no_run(mt, tmp_path):
     assert mt("translate", tmp_path / "none", "x").code == 2
     outcome = mt("translate", tmp_path, "x")
     assert outcome.code == 2
-    assert "is no run folder of `mt train`" in outcome.err
+    assert "is not a run folder of `mt train`" in outcome.err
     assert mt("evaluate", tmp_path).code == 2
 
 
@@ -224,7 +224,7 @@ def test_commands(mt):
 
 
 def test_a_full_disk_while_translating(run_folder):
-    """/dev/full refuses every byte, as a full disk does."""
+    """/dev/full refuses every byte, like a full disk."""
     done = subprocess.run(
         [sys.executable, "-m", "mt", "translate", run_folder, "ba de", "--output", "/dev/full"],
         capture_output=True,
@@ -239,7 +239,7 @@ def test_a_full_disk_while_translating(run_folder):
 
 @pytest.mark.slow
 def test_a_full_disk_while_training(corpus, tmp_path):
-    """A limit on the size of files stands for it; the last checkpoint stays whole and training goes on from it."""
+    """A limit on the size of files acts as a full disk; the last checkpoint stays intact and training resumes."""
     arguments = [sys.executable, "-m", "mt", *overrides(corpus, f"run_dir={tmp_path}/run")]
     first = subprocess.run([*arguments, "training.max_steps=3"], capture_output=True, text=True, cwd=ROOT, check=False)
     assert first.returncode == 0, first.stderr
@@ -256,7 +256,7 @@ def test_a_full_disk_while_training(corpus, tmp_path):
     assert [p.name for p in (tmp_path / "run" / "checkpoints").iterdir()] == ["step-000000003"]
     again = subprocess.run([*arguments, "training.max_steps=6"], capture_output=True, text=True, cwd=ROOT, check=False)
     assert again.returncode == 0, again.stderr
-    assert "Going on from step 3" in again.stderr
+    assert "Resuming from step 3" in again.stderr
 
 
 def test_an_error_in_one_job_of_a_sweep_is_the_sweeps(mt, corpus, tmp_path, monkeypatch):
@@ -266,7 +266,7 @@ def test_an_error_in_one_job_of_a_sweep_is_the_sweeps(mt, corpus, tmp_path, monk
     assert "not divisible by model.n_heads=3" in outcome.err
 
 
-def test_a_configuration_from_elsewhere_is_only_data(mt, copy_of_run):
+def test_a_foreign_configuration_is_only_data(mt, copy_of_run):
     text = (copy_of_run / "config.yaml").read_text()
     (copy_of_run / "config.yaml").write_text(text.replace("name: ", "name: ${oc.env:HOME} # "))
     assert mt("translate", copy_of_run, "ba").code == 2

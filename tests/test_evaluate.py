@@ -1,4 +1,4 @@
-"""Every figure of `mt evaluate` is what the sacrebleu command prints for the same files."""
+"""Every figure of `mt evaluate` equals that of the sacrebleu command for the same files."""
 
 import json
 import math
@@ -30,7 +30,7 @@ def worse(run_folder, tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def test_files(tmp_path_factory):
-    """A test set with two kinds of text: the second half is of another meaning than the model has learnt."""
+    """A test set of two domains; the model has not learnt the second one."""
     folder = tmp_path_factory.mktemp("test")
     pairs = toy_pairs(24, 5) + [(src, tgt.lower()) for src, tgt in toy_pairs(12, 6)]
     (folder / "t.aa").write_text("".join(f"{src}\n" for src, _ in pairs), encoding="utf-8")
@@ -44,7 +44,7 @@ def sacrebleu(*arguments):
     return json.loads(subprocess.run(command, capture_output=True, text=True, check=True).stdout)
 
 
-def test_figures_are_those_of_sacrebleu_and_mt_score(mt, run_folder, test_files):
+def test_figures_equal_those_of_sacrebleu_and_mt_score(mt, run_folder, test_files):
     outcome = mt("evaluate", run_folder, "--test", f"t={test_files}", "--json", "--worst", 3)
     result = json.loads(outcome.out)
     found = {score["metric"]: score for score in result["runs"][0]["scores"]}
@@ -62,21 +62,21 @@ def test_figures_are_those_of_sacrebleu_and_mt_score(mt, run_folder, test_files)
     assert [line.split()[1:3] for line in text] == [[name, f"{found[name]['value']:.2f}"] for name in ("BLEU", "TER")]
     lines = translations.read_text(encoding="utf-8").splitlines()
     worst = [one["number"] for one in result["runs"][0]["worst"]]
-    assert all(number > 24 for number in worst)  # of the half that the model has not learnt
+    assert all(number > 24 for number in worst)  # in the domain that the model has not learnt
     assert result["runs"][0]["worst"][0]["translation"] == lines[worst[0] - 1]
 
 
-def test_runs_are_compared_as_sacrebleu_compares_them(mt, run_folder, worse, test_files, tmp_path):
+def test_comparisons_equal_those_of_sacrebleu(mt, run_folder, worse, test_files, tmp_path):
     command = ("evaluate", run_folder, worse, "--test", f"t={test_files}", "--samples", 100)
     result = json.loads(mt(*command, "--json").out)
     files = [
         shutil.copy(run / "translations" / "t.bb", tmp_path / run.name) for run in (run_folder, worse)
-    ]  # of names of their own
+    ]  # with different names
     options = ("-m", "bleu", "--paired-bs", "--paired-bs-n", 100)
     expected = sacrebleu(test_files.with_suffix(".bb"), "-i", *files, *options)
     for run, row in zip(result["runs"], expected, strict=True):
         scores = {score["metric"]: score for score in run["scores"]}
-        bleu = scores["BLEU"]  # the only one of which sacrebleu can print paired tests as JSON
+        bleu = scores["BLEU"]  # the only metric whose paired test sacrebleu can print as JSON
         assert bleu["value"] == pytest.approx(row["BLEU"]["score"], abs=1e-4)
         assert bleu["half_interval"] == pytest.approx(row["BLEU"]["ci"], abs=1e-4)
         assert bleu["p_value"] == row["BLEU"].get("p_value")
@@ -88,7 +88,7 @@ def test_runs_are_compared_as_sacrebleu_compares_them(mt, run_folder, worse, tes
     assert "seed:12345" in text
 
 
-def test_breakdowns_are_scores_of_their_sentences(mt, run_folder, test_files, tmp_path):
+def test_breakdowns_equal_the_scores_of_their_sentences(mt, run_folder, test_files, tmp_path):
     command = ("evaluate", run_folder, "--test", f"t={test_files}", "--by", "domain", "length", "frequency", "--json")
     domains, lengths, words = json.loads(mt(*command).out)["breakdowns"]
     translations = (run_folder / "translations" / "t.bb").read_text(encoding="utf-8").splitlines(keepends=True)
@@ -100,24 +100,24 @@ def test_breakdowns_are_scores_of_their_sentences(mt, run_folder, test_files, tm
         assert row["figures"][0]["BLEU"] == pytest.approx(bleu["score"], abs=1e-4)
     assert [(row["label"], row["count"]) for row in domains["rows"]] == [("loud", 24), ("low", 12)]
     assert sum(row["count"] for row in lengths["rows"]) == 36
-    assert words["rows"][0]["label"] == "0"  # the lower-case half: no such word was in the training data
+    assert words["rows"][0]["label"] == "0"  # the lower-case domain, whose words are not in the training data
     assert words["rows"][0]["figures"][0]["F1"] < 5 < 70 < words["rows"][-1]["figures"][0]["F1"]
     assert "times in the training data" in mt(*command[:-1]).out
 
 
-def test_words_are_right_by_frequency():
+def test_f1_of_words_by_frequency():
     """Counted by hand: `a` is frequent, `b` was seen once, `c` never."""
     test = test_sets.TestSet("t", ["x", "y"], [["a b c", "a a b"]])
     rows = by_frequency(test, [["a b b", "a c"]], "en", Counter(a=1000, b=1)).rows
     assert [(row.label, row.count) for row in rows] == [("0", 1), ("1", 2), ("1000+", 3)]
     found = [row.figures[0]["F1"] for row in rows]
-    # c: 0 right of 1 and 1; b: 1 right of 2 written and 2 in references; a: 2 right of 2 and 3
+    # c: 0 correct of 1 and 1; b: 1 correct of 2 in translations and 2 in references; a: 2 correct of 2 and 3
     assert found == pytest.approx([0, 200 * 1 / 4, 200 * 2 / 5])
     assert [interval(number, (1, 11, 21)) for number in (0, 10, 11, 500)] == ["1-10", "1-10", "11-20", "21+"]
 
 
-def test_test_sets_that_sacrebleu_knows(mt, run_folder, tmp_path, monkeypatch):
-    """What was fetched once is found without a network; several references count."""
+def test_sacrebleus_test_sets(mt, run_folder, tmp_path, monkeypatch):
+    """A downloaded test set needs no network and may have several references."""
     from sacrebleu.dataset import DATASETS
     from sacrebleu.dataset.plain_text import PlainTextDataset
 
@@ -129,12 +129,8 @@ def test_test_sets_that_sacrebleu_knows(mt, run_folder, tmp_path, monkeypatch):
     known._outdir = str(tmp_path)
     monkeypatch.setitem(DATASETS, "toy99", known)
     pairs = toy_pairs(12, 9)
-    right = [tgt for _, tgt in pairs]
-    fields = {
-        "src": [src for src, _ in pairs],
-        "ref-A": ["NO"] * 6 + right[6:],
-        "ref-B": right[:6] + ["NO"] * 6,
-    }
+    correct = [tgt for _, tgt in pairs]
+    fields = {"src": [src for src, _ in pairs], "ref-A": ["NO"] * 6 + correct[6:], "ref-B": correct[:6] + ["NO"] * 6}
     for field, lines in fields.items():
         (tmp_path / f"toy99.aa-bb.{field}").write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
     outcome = mt("evaluate", run_folder, "-t", "toy99", "--metrics", "chrf")
@@ -148,8 +144,8 @@ def test_test_sets_that_sacrebleu_knows(mt, run_folder, tmp_path, monkeypatch):
     assert "no domains of toy99" in mt("evaluate", run_folder, "-t", "toy99", "--by", "domain").err
 
 
-def test_comet_by_its_package(mt, run_folder, test_files, tmp_path, monkeypatch):
-    """The package is not needed here: one of the same shape says what it was given."""
+def test_comet_uses_its_package(mt, run_folder, test_files, tmp_path, monkeypatch):
+    """A stand-in with the same functions as the package checks what it is given."""
     (tmp_path / "comet.py").write_text(
         "from types import SimpleNamespace as S\n"
         "download_model = lambda name: name + '/path'\n"
@@ -168,12 +164,12 @@ def test_comet_by_its_package(mt, run_folder, test_files, tmp_path, monkeypatch)
     outcome = mt(*command).out
     lines = (run_folder / "translations" / "t.bb").read_text(encoding="utf-8").splitlines()
     references = test_files.with_suffix(".bb").read_text(encoding="utf-8").splitlines()
-    share = sum(a == b for a, b in zip(lines, references, strict=True)) / len(lines)
-    assert outcome == f"t  COMET {100 * share:.2f}  model:some/model\n"
+    fraction = sum(a == b for a, b in zip(lines, references, strict=True)) / len(lines)
+    assert outcome == f"t  COMET {100 * fraction:.2f}  model:some/model\n"
 
 
 def test_runs_that_cannot_be_compared(mt, run_folder, test_files, tmp_path):
-    """Of another direction; and with the same translations, of which a test says nothing."""
+    """Runs of another direction are refused; runs with equal translations have no p-value."""
     other = tmp_path / "other"
     shutil.copytree(run_folder, other)
     result = json.loads(mt("evaluate", run_folder, other, "--test", f"t={test_files}", "--samples", 50, "--json").out)
@@ -189,14 +185,14 @@ def test_runs_that_cannot_be_compared(mt, run_folder, test_files, tmp_path):
     ("arguments", "message"),
     [
         (["--metrics", "bleau"], "--metrics bleau: there are BLEU"),
-        (["-l", "aa-bb"], "-l belongs to -t"),
+        (["-l", "aa-bb"], "-l needs -t"),
         (["--samples", "-5"], "--samples: -5 must be 0 or more"),
         (["--worst", "-1"], "--worst: -1 must be 0 or more"),
-        (["-t", "wmt14", "--test", "t=x"], "-t and --test: give one of them"),
-        (["--by", "domain"], "valid.domain, a word a line"),
+        (["-t", "wmt14", "--test", "t=x"], "-t and --test exclude each other"),
+        (["--by", "domain"], "valid.domain with the domain of each sentence"),
     ],
 )
-def test_what_cannot_be_evaluated_is_said(mt, run_folder, corpus, arguments, message):
+def test_impossible_evaluations_are_refused(mt, run_folder, corpus, arguments, message):
     given = [] if "-t" in arguments else ["--test", f"v={corpus}/valid"] if "domain" in arguments else []
     outcome = mt("evaluate", run_folder, *given, *arguments)
     assert outcome.code == 2

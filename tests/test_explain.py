@@ -1,4 +1,4 @@
-"""`mt explain` and `mt report`: what the page says is what the model did."""
+"""`mt explain` and `mt report`: what is shown is what the model computed."""
 
 import json
 import re
@@ -9,7 +9,7 @@ from conftest import toy_pairs
 from torch.nn import functional as F
 
 from mt.evaluation.differences import differences
-from mt.translation.explanation import PARTS, Place, explain
+from mt.translation.explanation import PARTS, Head, explain
 from mt.translation.translator import Translator
 
 
@@ -19,26 +19,26 @@ def translator(run_folder):
 
 
 @pytest.mark.parametrize("part", PARTS)
-def test_the_formula_gives_what_the_model_used(translator, part):
+def test_the_formula_gives_the_models_outputs(translator, part):
     (src,), (tgt,) = translator.tokenizer.encode_src(["ba de fi go"]), translator.tokenizer.encode_tgt(["BA DE FI"])
     for head in (0, 1):
-        explanation = explain(translator.model, translator.tokenizer, src, tgt, Place(part, 0, head))
+        explanation = explain(translator.model, translator.tokenizer, src, tgt, Head(part, 0, head))
         steps = explanation.steps
         assert steps.difference < 1e-5
         # torch's own attention on the same queries, keys and values
         expected = F.scaled_dot_product_attention(steps.q, steps.k, steps.v, is_causal=part == "decoder")
         assert torch.allclose(steps.outputs, expected, atol=1e-5)
-        assert torch.allclose(steps.shares, explanation.sheets[part][0][head], atol=1e-5)
-        assert torch.allclose(steps.shares.sum(1), torch.ones(len(steps.shares)), atol=1e-5)
-        assert steps.shares.shape == (len(steps.query_pieces), len(steps.key_pieces))
+        assert torch.allclose(steps.weights, explanation.weights[part][0][head], atol=1e-5)
+        assert torch.allclose(steps.weights.sum(1), torch.ones(len(steps.weights)), atol=1e-5)
+        assert steps.weights.shape == (len(steps.query_pieces), len(steps.key_pieces))
 
 
-def test_a_model_that_does_otherwise_is_found_out(translator, monkeypatch):
-    """The difference is one of computed numbers, not a constant: half the sums, and it says so."""
+def test_a_model_that_deviates_from_the_formula_is_detected(translator, monkeypatch):
+    """The difference is computed, not a constant: halving the model's sums increases it."""
     original = F.scaled_dot_product_attention
     monkeypatch.setattr(F, "scaled_dot_product_attention", lambda *a, **k: original(*a, **k) / 2)
     (src,), (tgt,) = translator.tokenizer.encode_src(["ba de"]), translator.tokenizer.encode_tgt(["BA"])
-    assert explain(translator.model, translator.tokenizer, src, tgt, Place("encoder", 0, 0)).steps.difference > 1e-3
+    assert explain(translator.model, translator.tokenizer, src, tgt, Head("encoder", 0, 0)).steps.difference > 1e-3
 
 
 def test_a_sentence_is_explained_on_the_terminal(mt, run_folder, monkeypatch, tmp_path):
@@ -49,7 +49,7 @@ def test_a_sentence_is_explained_on_the_terminal(mt, run_folder, monkeypatch, tm
     assert outcome.out.splitlines()[:2] == [sentence, translation]
     assert "Q = W_Q x" in outcome.out
     assert "head 2 of 2" in outcome.out
-    assert float(re.search(r"went on with: (\S+)", outcome.out)[1]) < 1e-5
+    assert float(re.search(r"those of the model: (\S+)", outcome.out)[1]) < 1e-5
     last = outcome.out.strip().splitlines()[-1]
     (tmp_path / "s").write_text(f"{sentence}\n", encoding="utf-8")
     (tmp_path / "t").write_text(f"{translation}\n", encoding="utf-8")
@@ -65,11 +65,11 @@ def test_a_sentence_is_explained_on_a_page_and_in_a_picture(mt, run_folder, tmp_
     outcome = mt("explain", run_folder, "ba <b> de", "--html", tmp_path / "x.html", "--picture", tmp_path / "x.png")
     assert outcome.code == 0
     page = (tmp_path / "x.html").read_text(encoding="utf-8")
-    assert "ba &lt;b&gt; de" in page  # text does not become markup
-    assert "http" not in page.replace("http-equiv", "")  # it needs nothing else
+    assert "ba &lt;b&gt; de" in page  # text is escaped
+    assert "http" not in page.replace("http-equiv", "")  # it loads nothing else
     data = json.loads(re.search(r"const data = (.*);", page)[1])
-    assert set(data["shares"]) == set(PARTS)
-    assert sum(data["shares"]["encoder"][0][1][0]) == pytest.approx(1, abs=1e-3)
+    assert set(data["weights"]) == set(PARTS)
+    assert sum(data["weights"]["encoder"][0][1][0]) == pytest.approx(1, abs=1e-3)
     assert (tmp_path / "x.png").read_bytes().startswith(b"\x89PNG")
 
 
@@ -83,7 +83,7 @@ def test_a_sentence_is_explained_on_a_page_and_in_a_picture(mt, run_folder, tmp_
         (["ba", "--picture", "x.docx"], "--picture x.docx"),
     ],
 )
-def test_what_cannot_be_explained_is_said(mt, run_folder, arguments, message, tmp_path, monkeypatch):
+def test_unexplainable_input_is_refused(mt, run_folder, arguments, message, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     outcome = mt("explain", run_folder, *arguments)
     assert outcome.code == 2
@@ -106,7 +106,7 @@ def test_a_report_is_one_page(mt, run_folder, corpus, tmp_path):
     assert page.count("<svg") == 4  # the curves, and three pictures of attention
     assert "times in the training data" in page
     assert "vocab_size: 320" in page
-    assert re.findall(r'(?:src|href)="(?!#)', page.split("<svg")[0]) == []  # it needs nothing else
+    assert re.findall(r'(?:src|href)="(?!#)', page.split("<svg")[0]) == []  # it loads nothing else
 
 
 def test_differences_are_marked():

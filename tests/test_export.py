@@ -1,4 +1,4 @@
-"""Exported models, loaded by the engines that they are for, against our own."""
+"""Exported models, loaded by the toolkits that they are for, equal our own."""
 
 import itertools
 import json
@@ -49,7 +49,7 @@ ONLY_CTRANSLATE2 = ("swiglu", "post-learned")
     ],
 )
 def run(request, corpus, tmp_path_factory):
-    """A model of each kind, hardly trained: that its distributions are flat makes it hard to be equal by chance."""
+    """A model of each kind, trained so little that its flat distributions make equality by chance unlikely."""
     from mt import cli
 
     folder = tmp_path_factory.mktemp("runs") / request.param
@@ -65,7 +65,7 @@ def in_pieces(processor, rows):
 
 
 def greedy(folder, quantization, tokenizer):
-    """What CTranslate2 translates, in pieces."""
+    """Return CTranslate2's greedy translations in pieces."""
     engine = ctranslate2.Translator(str(folder), "cpu", compute_type=quantization, intra_threads=1)
     never = {"disable_unk": True, "suppress_sequences": [["<pad>"], ["<s>"]]}
     sources = in_pieces(tokenizer.src, tokenizer.encode_src(LINES))
@@ -92,7 +92,7 @@ def test_huggingface_has_the_same_logits_and_texts(run, mt, tmp_path):
     outcome = mt("export", run, "--to", "huggingface", tmp_path / "model")
     if run.name in ONLY_CTRANSLATE2:
         assert outcome.code == 2
-        assert "transformers has no such translation model" in outcome.err
+        assert "transformers has no translation model" in outcome.err
         assert not (tmp_path / "model").exists()
         return
     assert outcome.code == 0, outcome.err
@@ -115,7 +115,12 @@ def test_huggingface_has_the_same_logits_and_texts(run, mt, tmp_path):
 
 
 def test_beams_agree(run_folder, mt, tmp_path):
-    """Compared by the same average, and searched until nothing better can come."""
+    """With the same length norm, and searched until no better hypothesis is possible, nearly all beams agree.
+
+    float32 products differ in the last digit between engines and processors. Where two hypotheses are nearly equal when
+    the beam is pruned, engines keep different ones, so a few translations may differ; then each engine's score is still
+    that of our own model for its text, and neither text is much better.
+    """
     lines = [source for source, _ in toy_pairs(500, 11)]
     for engine in ("ctranslate2", "huggingface"):
         assert mt("export", run_folder, "--to", engine, tmp_path / engine).code == 0
@@ -126,10 +131,7 @@ def test_beams_agree(run_folder, mt, tmp_path):
     limits = {"patience": 20, "max_decoding_length": 40, "disable_unk": True}
     found = engine.translate_batch(pieces, beam_size=5, length_penalty=1, return_scores=True, **limits)
     texts = [translator.tokenizer.tgt.decode_pieces(result.hypotheses[0]) for result in found]
-    differing = [i for i in range(len(lines)) if own[i][0].text != texts[i]]
-    ties = [i for i in differing if abs(own[i][0].score - found[i].scores[0]) < 1e-4]
-    print(f"CTranslate2: {len(differing)} of {len(lines)} differ, {len(ties)} by a tie")
-    assert differing == ties
+    assert_nearly_equal(translator, lines, own, texts, [result.scores[0] for result in found])
     model = transformers.AutoModelForSeq2SeqLM.from_pretrained(tmp_path / "huggingface").eval()
     tokenizer = transformers.AutoTokenizer.from_pretrained(tmp_path / "huggingface")
     outputs = model.generate(
@@ -137,10 +139,21 @@ def test_beams_agree(run_folder, mt, tmp_path):
         return_dict_in_generate=True, output_scores=True,
     )  # fmt: skip
     texts = tokenizer.batch_decode(outputs.sequences, skip_special_tokens=True)
+    assert_nearly_equal(translator, lines, own, texts, outputs.sequences_scores.tolist())
+
+
+def assert_nearly_equal(translator, lines, own, texts, scores):
+    """Check the translations and scores of an engine against our own; at most 1% may differ, by little."""
     differing = [i for i in range(len(lines)) if own[i][0].text != texts[i]]
-    ties = [i for i in differing if abs(own[i][0].score - outputs.sequences_scores[i].item()) < 1e-4]
-    print(f"transformers: {len(differing)} of {len(lines)} differ, {len(ties)} by a tie")
-    assert differing == ties
+    assert len(differing) <= len(lines) / 100
+    for i in range(len(lines)):
+        if i not in differing:
+            assert own[i][0].score == pytest.approx(scores[i], abs=1e-3)
+    tokenizer = translator.tokenizer
+    pairs = [(tokenizer.encode_src([lines[i]])[0], tokenizer.encode_tgt([texts[i]])[0]) for i in differing]
+    for i, log_probs in zip(differing, token_log_probs(translator.model, tokenizer, pairs, 1000), strict=True):
+        assert sum(log_probs) / len(log_probs) <= scores[i] + 1e-3  # not more: the text may have other segmentations
+        assert own[i][0].score == pytest.approx(scores[i], abs=0.1)
 
 
 def test_int8_is_smaller_and_translates(run_folder, mt, tmp_path):
@@ -156,12 +169,12 @@ def test_int8_is_smaller_and_translates(run_folder, mt, tmp_path):
     assert sum(a == b for a, b in itertools.zip_longest(exact, small)) > 0.8 * len(LINES)
 
 
-def test_what_is_wrong_is_said(run_folder, mt, tmp_path, monkeypatch):
+def test_wrong_options_are_refused(run_folder, mt, tmp_path, monkeypatch):
     (tmp_path / "there").mkdir()
     (tmp_path / "there" / "file").touch()
     for arguments, message in (
-        (["--to", "ctranslate2", tmp_path / "there"], "is there already"),
-        (["--to", "huggingface", "--quantization", "int8", tmp_path / "x"], "--quantization is for --to ctranslate2"),
+        (["--to", "ctranslate2", tmp_path / "there"], "exists already"),
+        (["--to", "huggingface", "--quantization", "int8", tmp_path / "x"], "--quantization needs --to ctranslate2"),
         (["--to", "ctranslate2", "--positions", "1", tmp_path / "x"], "--positions 1"),
     ):
         outcome = mt("export", run_folder, *arguments)
@@ -197,10 +210,10 @@ def test_the_engine_gives_the_same_text(run_folder, mt, tmp_path):
         assert engine.code == 0, engine.err
         best = [[json.loads(row)["translations"][0] for row in outcome.out.splitlines()] for outcome in (own, engine)]
         assert [t["text"] for t in best[0]] == [t["text"] for t in best[1]]
-        for a, b in zip(*best, strict=True):  # theirs are renormalised without the marks that are never written
+        for a, b in zip(*best, strict=True):  # theirs are renormalised without the ids that are never generated
             assert (a["score"], a["log_prob"]) == pytest.approx((b["score"], b["log_prob"]), abs=0.05)
-    beginning = mt("translate", run, "--engine", "ctranslate2", "--prefix", "XA TI", lines[0]).out
-    assert beginning.startswith("XA TI")
+    prefixed = mt("translate", run, "--engine", "ctranslate2", "--prefix", "XA TI", lines[0]).out
+    assert prefixed.startswith("XA TI")
 
 
 def test_the_engine_converts_once(run_folder, mt, tmp_path):
@@ -210,7 +223,7 @@ def test_the_engine_converts_once(run_folder, mt, tmp_path):
     for _ in range(2):
         assert mt("translate", run, "--engine", "ctranslate2", LINES[0]).code == 0
         stamps.append((run / "ctranslate2-float32" / "model.bin").stat().st_mtime_ns)
-    os.utime(run / "model.safetensors")  # as training does that goes on
+    os.utime(run / "model.safetensors")  # as a training that continues does
     assert mt("translate", run, "--engine", "ctranslate2", LINES[0]).code == 0
     stamps.append((run / "ctranslate2-float32" / "model.bin").stat().st_mtime_ns)
     assert stamps[0] == stamps[1] < stamps[2]
@@ -219,15 +232,15 @@ def test_the_engine_converts_once(run_folder, mt, tmp_path):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["--engine", "ctranslate2", "--set", "search.method=sample"], "has no search.method"),
-        (["--engine", "ctranslate2", "--set", "search.forbidden=[x]"], "has no search.forbidden"),
-        (["--engine", "ctranslate2", "--quantization", "int3"], "CTranslate2 has these here: "),
-        (["--engine", "ctranslate2", "--ensemble", "{run}"], "leave --ensemble out"),
+        (["--engine", "ctranslate2", "--set", "search.method=sample"], "does not support search.method"),
+        (["--engine", "ctranslate2", "--set", "search.forbidden=[x]"], "does not support search.forbidden"),
+        (["--engine", "ctranslate2", "--quantization", "int3"], "CTranslate2 supports these here: "),
+        (["--engine", "ctranslate2", "--ensemble", "{run}"], "omit --ensemble"),
         (["--engine", "ctranslate2", "--precision", "bf16"], "--precision is for --engine torch"),
-        (["--quantization", "int8"], "--quantization is for --engine ctranslate2"),
+        (["--quantization", "int8"], "--quantization needs --engine ctranslate2"),
     ],
 )
-def test_what_the_engine_cannot(run_folder, mt, tmp_path, arguments, message):
+def test_options_that_the_engine_lacks_are_refused(run_folder, mt, tmp_path, arguments, message):
     run = tmp_path / "run"
     shutil.copytree(run_folder, run)
     outcome = mt("translate", run, *[argument.format(run=run) for argument in arguments], LINES[0])

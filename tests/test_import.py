@@ -1,4 +1,4 @@
-"""A Marian model, made on the spot as those of OPUS-MT are, imported: the same model."""
+"""A Marian model, built like those of OPUS-MT, is the same model after the import."""
 
 import io
 import json
@@ -20,7 +20,7 @@ N_TOKENS = 30
 
 @pytest.fixture(scope="module")
 def marian(tmp_path_factory):
-    """Two SentencePiece models, each with its own pieces, one list of ids for both, a model with random weights."""
+    """Two SentencePiece models with their own pieces, one list of ids for both, and a model with random weights."""
     folder = tmp_path_factory.mktemp("marian")
     vocabulary = {"</s>": 0, "<unk>": 1}
     for number, side in enumerate(("source", "target")):
@@ -36,8 +36,8 @@ def marian(tmp_path_factory):
         processor = sentencepiece.SentencePieceProcessor(model_proto=proto.getvalue())
         for i in range(3, processor.get_piece_size()):
             vocabulary.setdefault(processor.id_to_piece(i), len(vocabulary))
-    for mark in (">>bb<<", ">>cc<<", "<pad>"):
-        vocabulary[mark] = len(vocabulary)
+    for tag in (">>bb<<", ">>cc<<", "<pad>"):
+        vocabulary[tag] = len(vocabulary)
     (folder / "vocab.json").write_text(json.dumps(vocabulary), encoding="utf-8")
     settings = {"tokenizer_class": "MarianTokenizer", "source_lang": "aa", "target_lang": "bb"}
     (folder / "tokenizer_config.json").write_text(json.dumps(settings), encoding="utf-8")
@@ -92,11 +92,11 @@ def test_the_same_logits_and_texts(marian, imported):
         assert translator.translate([line], greedy) == tokenizer.batch_decode(generated, skip_special_tokens=True)
 
 
-def test_it_is_a_run_like_any_other(imported, corpus, mt, tmp_path):
-    """It is trained on, by the command that `mt import` prints; it is scored, evaluated, and exported again."""
+def test_an_imported_model_is_a_run_like_any_other(imported, corpus, mt, tmp_path):
+    """It can be evaluated, exported, and imported again."""
     again = mt("export", imported, "--to", "huggingface", tmp_path / "exported")
     assert again.code == 0, again.err
-    assert mt("import", tmp_path / "exported", tmp_path / "back").code == 0  # its languages are told
+    assert mt("import", tmp_path / "exported", tmp_path / "back").code == 0  # the export states its languages
     (tmp_path / "exported" / "target.spm").unlink()
     damaged = mt("import", tmp_path / "exported", tmp_path / "other")
     assert damaged.code == 2
@@ -112,7 +112,7 @@ def test_it_is_a_run_like_any_other(imported, corpus, mt, tmp_path):
     assert evaluated.code == 0, evaluated.err
 
 
-def test_fine_tuning_with_the_command_that_is_printed(marian, corpus, mt, tmp_path):
+def test_fine_tuning_with_the_printed_command(marian, corpus, mt, tmp_path):
     outcome = mt("import", marian, tmp_path / "run")
     command = outcome.out.splitlines()[-1].split()
     assert command[:2] == ["mt", "train"]
@@ -130,12 +130,12 @@ def test_fine_tuning_with_the_command_that_is_printed(marian, corpus, mt, tmp_pa
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"normalize_before": True}, "mt has no model with normalize_before=True"),
-        ({"activation_function": "tanh"}, "mt has no activation_function=tanh"),
+        ({"normalize_before": True}, "mt does not support normalize_before=True"),
+        ({"activation_function": "tanh"}, "mt does not support activation_function=tanh"),
         ({"decoder_ffn_dim": 64}, "decoder_ffn_dim"),
     ],
 )
-def test_what_does_not_fit_is_said(marian, mt, tmp_path, change, message):
+def test_unsupported_models_are_refused(marian, mt, tmp_path, change, message):
     folder = tmp_path / "model"
     shutil.copytree(marian, folder)
     config = json.loads((folder / "config.json").read_text())
@@ -146,14 +146,14 @@ def test_what_does_not_fit_is_said(marian, mt, tmp_path, change, message):
     assert not (tmp_path / "run").exists()
 
 
-def test_what_is_no_model_is_said(marian, imported, run_folder, mt, tmp_path):
-    assert "is no Marian model" in mt("import", tmp_path, tmp_path / "run").err
-    assert "is there already" in mt("import", marian, imported).err
+def test_folders_without_a_model_are_refused(marian, imported, run_folder, mt, tmp_path):
+    assert "is not a Marian model" in mt("import", tmp_path, tmp_path / "run").err
+    assert "exists already" in mt("import", marian, imported).err
     assert mt("export", run_folder, "--to", "huggingface", tmp_path / "other").code == 0
-    assert "one of the kind blenderbot" in mt("import", tmp_path / "other", tmp_path / "run").err
+    assert "of the type blenderbot" in mt("import", tmp_path / "other", tmp_path / "run").err
     folder = tmp_path / "model"
     shutil.copytree(marian, folder)
     (folder / "tokenizer_config.json").write_text('{"tokenizer_class": "MarianTokenizer"}')
     assert "add --src-lang and --tgt-lang" in mt("import", folder, tmp_path / "run").err
     (folder / "source.spm").unlink()
-    assert "is no Marian model" in mt("import", folder, tmp_path / "run").err
+    assert "is not a Marian model" in mt("import", folder, tmp_path / "run").err

@@ -1,4 +1,4 @@
-"""What improves a model: each through `mt train`, and each shown to do what it says."""
+"""The options of training that improve a model: each does what it says, through `mt train`."""
 
 import json
 import shutil
@@ -39,7 +39,7 @@ def checkpoint_of(run: Path) -> Path:
 
 
 def test_gradient_checkpointing_changes_no_gradient():
-    """With dropout: what is computed again draws the same. Less is kept in between."""
+    """Recomputation draws the same dropout, and fewer activations are kept."""
     plain, again = build(dropout=0.3), build(dropout=0.3)
     again.gradient_checkpointing = True
     kept: dict[str, int] = {}
@@ -59,7 +59,7 @@ def test_gradient_checkpointing_changes_no_gradient():
         assert torch.allclose(expected[name], found[name], atol=1e-6), name
 
 
-def test_dropouts_apart():
+def test_separate_dropouts():
     model = build(dropout=0.1, attention_dropout=0.0, activation_dropout=0.4)
     layer = model.encoder[0]
     assert (layer.residuals[0].dropout.p, layer.self_attention.dropout.p, layer.feed_forward.dropout.p) == (0.1, 0, 0.4)
@@ -102,7 +102,7 @@ def test_bf16_gives_nearly_the_gradients_of_float32():
     for name in expected:
         assert found[name].dtype == torch.float32
         assert torch.allclose(found[name], expected[name], atol=0.03 * float(expected[name].abs().max()) + 1e-3), name
-    assert Objective(build(), bf16=True).features(BATCH).dtype == torch.bfloat16  # the projection is done in it
+    assert Objective(build(), bf16=True).features(BATCH).dtype == torch.bfloat16  # the projection uses it
     assert gradients(build(dropout=0.3), bf16=True, r_drop=5.0)[0] > other_loss
 
 
@@ -122,7 +122,7 @@ def test_moving_average_is_the_sum_written_out():
     assert model.weight.item() == 4.0
 
 
-def test_the_moving_average_is_what_is_kept(corpus, tmp_path, mt):
+def test_the_moving_average_is_kept_as_the_model(corpus, tmp_path, mt):
     common = ["training.ema_decay=0.9", "training.valid_every_steps=6", "training.early_stopping.metric=loss"]
     assert mt(*overrides(corpus, f"run_dir={tmp_path}/whole", "training.max_steps=12", *common)).code == 0
     for steps in (5, 12):
@@ -157,11 +157,11 @@ def test_averages_of_saved_models(corpus, tmp_path, mt):
     for wrong in (["--last", 2], ["--best", 1], ["--best", -3], ["--best", 9]):
         refused = mt("average", run, *wrong, "--output", tmp_path / "other")
         assert refused.code == 2
-        assert "2 or more can be averaged" in refused.err
+        assert "cannot be averaged, at least 2 are needed" in refused.err
     assert mt("average", run, "--best", 3, "--output", run).code == 2
 
 
-def test_lora_starts_as_the_model_and_merges_to_what_it_was():
+def test_lora_starts_as_the_model_and_merges_into_it():
     model = build()
     with torch.no_grad():
         before = model(BATCH.src, BATCH.src_mask, BATCH.tgt_in)
@@ -179,7 +179,7 @@ def test_lora_starts_as_the_model_and_merges_to_what_it_was():
 
 @pytest.fixture(scope="module")
 def other_corpus(tmp_path_factory) -> Path:
-    """The toy task in another domain: the words are written backwards."""
+    """The toy task in another domain, with words written backwards."""
     folder = tmp_path_factory.mktemp("other")
     for name, count, seed in (("train", 200, 5), ("valid", 40, 6)):
         write_pairs(folder / name, [(src, tgt.lower()[::-1].upper()) for src, tgt in toy_pairs(count, seed)])
@@ -200,7 +200,7 @@ def best_loss(run: Path) -> float:
     return min(row["valid/loss"] for row in rows if "valid/loss" in row)
 
 
-def test_fine_tuning_begins_with_another_run(run_folder, other_corpus, tmp_path, mt):
+def test_fine_tuning_starts_from_another_run(run_folder, other_corpus, tmp_path, mt):
     def tune(name: str, *extra: str) -> Path:
         outcome = mt(*overrides(other_corpus, f"run_dir={tmp_path}/{name}", *TUNING, "optim.warmup_steps=5", *extra))
         assert outcome.code == 0, outcome.err
@@ -235,7 +235,7 @@ def test_a_new_vocabulary_keeps_the_embeddings_of_shared_pieces(run_folder, corp
     assert (
         mt(*overrides(corpus, f"run_dir={tmp_path}/run", *TUNING[2:4], *limits, "tokenizer.vocab_size=310")).code == 0
     )
-    old, new = load_tokenizer(run_folder).src, load_tokenizer(tmp_path / "run").src
+    old, new = (load_tokenizer([run / "tokenizer.model"]).src for run in (run_folder, tmp_path / "run"))
     key = "src_embedding.tokens.weight"
     before = load_file(run_folder / "model.safetensors")[key]
     after = load_file(checkpoint_of(tmp_path / "run") / "model.safetensors")[key]
@@ -247,14 +247,14 @@ def test_a_new_vocabulary_keeps_the_embeddings_of_shared_pieces(run_folder, corp
 
 
 @pytest.mark.parametrize("model_type", ["unigram", "bpe"])
-def test_subword_sampling_is_reproducible_and_says_the_same(corpus, tmp_path, mt, model_type):
+def test_subword_sampling_is_reproducible_and_keeps_the_text(corpus, tmp_path, mt, model_type):
     common = ["training.subword_alpha=0.2", f"tokenizer.model_type={model_type}", "training.log_every_steps=1"]
     assert mt(*overrides(corpus, f"run_dir={tmp_path}/whole", "training.max_steps=8", *common)).code == 0
     for steps in (3, 8):
         assert mt(*overrides(corpus, f"run_dir={tmp_path}/parts", f"training.max_steps={steps}", *common)).code == 0
     whole, parts = (load_file(checkpoint_of(tmp_path / n) / "model.safetensors") for n in ("whole", "parts"))
     assert all(torch.equal(whole[name], parts[name]) for name in whole)
-    tokenizer = load_tokenizer(tmp_path / "whole")
+    tokenizer = load_tokenizer([tmp_path / "whole" / "tokenizer.model"])
     line = "ba de fi go hu ka le mi no pu ra"
     pairs = [(tokenizer.encode_src([line])[0], tokenizer.encode_tgt([line.upper()])[0])] * 20
     sampled = tokenizer.resample(pairs, alpha=0.2, seed=5)
@@ -282,20 +282,23 @@ def test_the_schedule_ends_with_the_time(corpus, tmp_path, mt):
         (["training.init_from={run}", "model.d_ff=128", "tokenizer.vocab_size=310"], "add\n  tokenizer.vocab_size=320"),
         (["training.freeze=[encodre]"], "encodre"),
         (["training.freeze=[encoder,decoder,embeddings]"], "leaves nothing to train"),
-        (["training.new_vocab=true"], "training.init_from's vocabulary"),
-        (["training.lora.rank=-1"], "training.lora.rank=-1 must be a number, and not negative"),
-        (["training.lora.rank=4"], "training.lora.rank adapts a model that is trained already"),
-        (["training.lora.rank=64", "training.init_from={run}"], "is no low rank for model.d_model=64"),
+        (["training.new_vocab=true"], "replaces the vocabulary of training.init_from"),
+        (["training.lora.rank=-1"], "training.lora.rank=-1 must be a number, 0 or above"),
+        (["training.lora.rank=4"], "training.lora.rank adapts a trained model"),
+        (["training.lora.rank=64", "training.init_from={run}"], "must be below model.d_model=64"),
         (["training.r_drop=inf"], "training.r_drop=inf must be a number"),
         (["training.max_minutes=nan"], "training.max_minutes=nan must be a number above 0"),
         (["training.average_best=1"], "a mean needs 2 models or more"),
-        (["training.new_vocab=true", "training.init_from={run}", "training.freeze=[embeddings]"], "that are trained"),
+        (
+            ["training.new_vocab=true", "training.init_from={run}", "training.freeze=[embeddings]"],
+            "has to train the embeddings",
+        ),
         (["training.ema_decay=1"], "training.ema_decay=1.0 must be at least 0 and below 1"),
         (["training.subword_alpha=2"], "training.subword_alpha=2.0 must be at most 1"),
-        (["training.batches_per_step=2", "training.accumulate=2"], "set one of them"),
+        (["training.batches_per_step=2", "training.accumulate=2"], "give one of them"),
     ],
 )
-def test_what_is_wrong_is_said(corpus, run_folder, tmp_path, mt, extra, message):
+def test_wrong_settings_are_refused(corpus, run_folder, tmp_path, mt, extra, message):
     extra = [argument.format(run=run_folder) for argument in extra]
     outcome = mt(*overrides(corpus, f"run_dir={tmp_path}/run", "model.d_model=64", *extra))
     assert outcome.code == 2
@@ -303,8 +306,8 @@ def test_what_is_wrong_is_said(corpus, run_folder, tmp_path, mt, extra, message)
     assert not (tmp_path / "run").exists()
 
 
-def test_a_fine_tuned_run_needs_its_beginning_no_more(run_folder, other_corpus, tmp_path, mt):
-    """LoRA with a moving average, taken up after the first run is gone; its checkpoints averaged."""
+def test_a_fine_tuned_run_no_longer_needs_its_start(run_folder, other_corpus, tmp_path, mt):
+    """LoRA with a moving average resumes after the first run is deleted, and its checkpoints can be averaged."""
     shutil.copytree(run_folder, tmp_path / "start")
     tune = ["training.lora.rank=4", "training.ema_decay=0.9", "training.keep_checkpoints=2"]
     tune += [*TUNING, f"training.init_from={tmp_path}/start", f"run_dir={tmp_path}/run"]

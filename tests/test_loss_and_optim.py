@@ -5,6 +5,8 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
+from mt.config.choices import OptimizerName, Schedule
+from mt.config.schema import OptimConfig
 from mt.training.loss import CHUNK_SIZE, smoothed_cross_entropy
 from mt.training.optim import build_optimizer, learning_rate_factor, shrink
 
@@ -13,7 +15,7 @@ from mt.training.optim import build_optimizer, learning_rate_factor, shrink
 @pytest.mark.parametrize("chunk_size", [11, 33, 1 << 20])
 @pytest.mark.parametrize("biased", [False, True])
 def test_loss_and_gradients_are_torchs(smoothing, chunk_size, biased, monkeypatch):
-    """Whole or some rows at a time."""
+    """The loss may be computed at once or some rows at a time."""
     monkeypatch.setitem(CHUNK_SIZE, "cpu", chunk_size)
     torch.manual_seed(1)
     features, weight = torch.randn(7, 5, requires_grad=True), torch.randn(11, 5, requires_grad=True)
@@ -32,15 +34,15 @@ def test_loss_and_gradients_are_torchs(smoothing, chunk_size, biased, monkeypatc
 
 
 def test_loss_of_a_known_distribution():
-    shares = torch.tensor([[0.5], [0.25], [0.25]])
-    loss_sum, nll_sum = smoothed_cross_entropy(torch.ones(1, 1), shares.log(), torch.tensor([0]), 0.3)
+    probabilities = torch.tensor([[0.5], [0.25], [0.25]])
+    loss_sum, nll_sum = smoothed_cross_entropy(torch.ones(1, 1), probabilities.log(), torch.tensor([0]), 0.3)
     assert nll_sum.item() == pytest.approx(math.log(2))
     assert loss_sum.item() == pytest.approx(0.7 * math.log(2) + 0.1 * (math.log(2) + 2 * math.log(4)), rel=1e-5)
 
 
 def test_schedules():
     def factor(schedule: str, step: int) -> float:
-        return learning_rate_factor(schedule, step, warmup_steps=100, max_steps=1100)
+        return learning_rate_factor(Schedule(schedule), step, warmup_steps=100, max_steps=1100)
 
     for schedule in ("inverse_sqrt", "cosine", "linear", "constant"):
         assert factor(schedule, 25) == 0.25
@@ -50,16 +52,16 @@ def test_schedules():
     assert factor("linear", 850) == pytest.approx(0.25)
     assert factor("constant", 1000) == 1
     assert factor("cosine", 1100) == factor("linear", 1100) == pytest.approx(0)
-    assert learning_rate_factor("inverse_sqrt", 4, warmup_steps=0) == 0.5
+    assert learning_rate_factor(Schedule.inverse_sqrt, 4, warmup_steps=0) == 0.5
 
 
-@pytest.mark.parametrize("name", ["adamw", "adam", "rmsprop", "sgd"])
+@pytest.mark.parametrize("name", OptimizerName)
 def test_every_optimizer_learns(name):
     torch.manual_seed(2)
     model = nn.Linear(4, 1)
     x = torch.randn(64, 4)
     y = x @ torch.tensor([[1.0], [-2.0], [3.0], [0.5]])
-    optimizer = build_optimizer(name, model, lr=0.02)
+    optimizer = build_optimizer(OptimConfig(name, lr=0.02), model)
     for _ in range(400):
         optimizer.zero_grad()
         F.mse_loss(model(x), y).backward()
@@ -72,7 +74,7 @@ def test_only_matrices_decay():
     with torch.no_grad():
         model.weight.fill_(1.0)
         model.bias.fill_(1.0)
-    optimizer = build_optimizer("adamw", model, lr=0.1, weight_decay=0.5)
+    optimizer = build_optimizer(OptimConfig(lr=0.1, weight_decay=0.5), model)
     for parameter in model.parameters():
         parameter.grad = torch.zeros_like(parameter)
     optimizer.step()
@@ -80,7 +82,7 @@ def test_only_matrices_decay():
     assert torch.allclose(model.bias, torch.ones(3))
 
 
-def test_l1_draws_to_zero_and_stops_there():
+def test_l1_shrinks_to_zero_and_no_further():
     weight, bias = nn.Parameter(torch.tensor([[0.5, -0.5, 0.05, -0.05]])), nn.Parameter(torch.tensor([0.5]))
     shrink([weight, bias], 0.1)
     assert torch.allclose(weight, torch.tensor([[0.4, -0.4, 0.0, 0.0]]))

@@ -1,4 +1,4 @@
-"""Tags and placeholders: out of the source, into the translation, each of them once."""
+"""Tags and placeholders are removed from the source and put into the translation, each exactly once."""
 
 import random
 import re
@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from mt.text.markup import MARK, read_marks, write_marks
-from mt.translation.tag_placement import Transfer, best_run, spans, words_of
+from mt.translation.tag_placement import Placement, best_run, piece_spans, word_spans
 
 LINES = {
     "Click <b>here</b>, please.": "Click here, please.",
@@ -27,7 +27,7 @@ LINES = {
 }
 
 
-def test_tags_end_at_the_first_that_closes_them():
+def test_tags_end_at_the_first_closing_tag():
     elements = read_marks("<b>one <i>two</b> three</b>").root.children
     assert [(element.opening, element.source, element.closing) for element in elements] == [
         ("<b>", (0, 7), "</b>"),
@@ -39,17 +39,17 @@ def marks_of(text: str) -> list[str]:
     return [match[0] for match in MARK.finditer(text)]
 
 
-def word_for_word(text: str, translation: str, shares: torch.Tensor | None = None, src_spaced: bool = True) -> str:
-    """Put the marks of `text` into `translation`; without `shares`, each word comes from the one at its place."""
+def word_for_word(text: str, translation: str, weights: torch.Tensor | None = None, src_spaced: bool = True) -> str:
+    """Put the marks of `text` into `translation`; without `weights`, each word comes from the one at its position."""
     marked = read_marks(text)
-    pieces = words_of(marked.plain)
-    words = words_of(translation)
-    Transfer(words, torch.eye(len(pieces)) if shares is None else shares, pieces).place(marked.root, (0, len(words)))
+    pieces = word_spans(marked.plain)
+    words = word_spans(translation)
+    Placement(words, torch.eye(len(pieces)) if weights is None else weights, pieces).place(marked.root, (0, len(words)))
     return write_marks(marked, translation, (src_spaced, True))
 
 
 @pytest.mark.parametrize("line", LINES)
-def test_what_is_translated_has_no_marks(line):
+def test_plain_text_has_no_markup(line):
     assert read_marks(line).plain == LINES[line]
 
 
@@ -66,31 +66,31 @@ def test_what_is_translated_has_no_marks(line):
         "<b>one</b> two</b> <b>three</b>",
     ],
 )
-def test_a_translation_word_for_word_gives_the_line_again(line):
+def test_a_translation_word_for_word_restores_the_line(line):
     plain = read_marks(line).plain
     assert word_for_word(line, plain) == line
 
 
 def test_marks_follow_their_words():
-    shares = torch.tensor([[0.0, 0, 1, 0], [1, 0, 0, 0], [0, 1, 0, 0], [0, 0, 0, 1]])
-    assert word_for_word("<b>one two</b> {x} three.", "THREE ONE TWO.", shares) == "THREE <b>ONE TWO</b> {x}."
-    assert word_for_word("one <b>two three</b>.", "THREE ONE TWO.", shares) == "<b>THREE</b> ONE TWO."
+    weights = torch.tensor([[0.0, 0, 1, 0], [1, 0, 0, 0], [0, 1, 0, 0], [0, 0, 0, 1]])
+    assert word_for_word("<b>one two</b> {x} three.", "THREE ONE TWO.", weights) == "THREE <b>ONE TWO</b> {x}."
+    assert word_for_word("one <b>two three</b>.", "THREE ONE TWO.", weights) == "<b>THREE</b> ONE TWO."
 
 
-def test_a_lone_tag_parts_words_where_the_source_has_no_spaces():
+def test_a_single_tag_separates_words_if_the_source_has_no_spaces():
     assert word_for_word("一</u>二", "one two", torch.eye(2, 1), src_spaced=False) == "one </u> two"
     assert word_for_word("one<br/>two", "eins zwei") == "eins<br/>zwei"
 
 
 def test_neighbours_do_not_share_words():
-    shares = torch.tensor([[0.9, 0.1, 0.0], [0.6, 0.4, 0.0], [0.05, 0.4, 0.55]])
-    assert word_for_word("<b>one</b> <i>two</i> three", "EIN ZWEI DREI", shares) == "<b>EIN ZWEI</b> <i>DREI</i>"
+    weights = torch.tensor([[0.9, 0.1, 0.0], [0.6, 0.4, 0.0], [0.05, 0.4, 0.55]])
+    assert word_for_word("<b>one</b> <i>two</i> three", "EIN ZWEI DREI", weights) == "<b>EIN ZWEI</b> <i>DREI</i>"
 
 
-def test_a_piece_begins_behind_its_space():
-    assert spans([b" a", b" b", b"c"]) == [(0, 1), (2, 3), (3, 4)]
-    euro = " €".encode()  # spelt in bytes: the last one is the character
-    assert spans([b" x", euro[:2], euro[2:3], euro[3:], b" y"]) == [(0, 1), (2, 2), (2, 2), (2, 3), (4, 5)]
+def test_a_piece_starts_after_its_space():
+    assert piece_spans([b" a", b" b", b"c"]) == [(0, 1), (2, 3), (3, 4)]
+    euro = " €".encode()  # spelled in bytes: the last one is the character
+    assert piece_spans([b" x", euro[:2], euro[2:3], euro[3:], b" y"]) == [(0, 1), (2, 2), (2, 2), (2, 3), (4, 5)]
 
 
 def test_best_run_is_the_best():
@@ -101,8 +101,8 @@ def test_best_run_is_the_best():
         assert best_run(gains, (1, 6)) == max(runs)[1]
 
 
-def test_each_mark_comes_once_and_they_stay_nested():
-    """Whatever the attention is."""
+def test_every_mark_occurs_once_and_nesting_is_kept():
+    """This holds for any attention."""
     r = random.Random(2)
     for seed in range(300):
         parts, open_tags = [], []
@@ -118,12 +118,12 @@ def test_each_mark_comes_once_and_they_stay_nested():
         parts += [f"</{tag}>" for tag in reversed(open_tags)]
         line = r.choice(["", " "]).join(parts)
         marked = read_marks(line)
-        n_pieces, n_words = len(words_of(marked.plain)), r.randint(1, 6)
+        n_pieces, n_words = len(word_spans(marked.plain)), r.randint(1, 6)
         if not n_pieces:
             continue
         translation = " ".join(f"w{number}" for number in range(n_words))
-        shares = torch.rand(n_words, n_pieces, generator=torch.Generator().manual_seed(seed)).softmax(1)
-        result = word_for_word(line, translation, shares)
+        weights = torch.rand(n_words, n_pieces, generator=torch.Generator().manual_seed(seed)).softmax(1)
+        result = word_for_word(line, translation, weights)
         assert sorted(marks_of(result)) == sorted(marks_of(line)), line
         assert re.findall(r"w\d+", MARK.sub("", result)) == translation.split(), line
         path = []
@@ -135,20 +135,20 @@ def test_each_mark_comes_once_and_they_stay_nested():
         assert not path
 
 
-def test_tags_on_the_command_line(run_folder, mt, tmp_path):
+def test_markup_on_the_command_line(run_folder, mt, tmp_path):
     lines = ["ba <b>de fi</b> xa", "<p>ba de <i>fi</i> {name}</p>", "ba de", "", "{0}"]
     plain = mt("translate", run_folder, "ba de fi xa", "ba de fi", "ba de").out.splitlines()
     source = tmp_path / "in.txt"
     source.write_text("\n".join(lines) + "\n", encoding="utf-8")
-    out = mt("translate", run_folder, "--tags", "-i", source).out.splitlines()
+    out = mt("translate", run_folder, "--markup", "-i", source).out.splitlines()
     assert len(out) == 5
     assert out[2:] == [plain[2], "", "{0}"]
     assert [re.sub(r" ?\{name\}|</?\w>", "", line) for line in out[:2]] == plain[:2]
     assert [sorted(marks_of(line)) for line in out[:2]] == [sorted(marks_of(line)) for line in lines[:2]]
     if plain[0] == "BA DE FI XA":
         assert out[0] == "BA <b>DE FI</b> XA"
-    assert mt("translate", run_folder, "--tags", "--align", "ba").code == 2
+    assert mt("translate", run_folder, "--markup", "--align", "ba").code == 2
 
 
 def test_marks_on_letters_are_parts_of_words():
-    assert words_of("हिन्दी, a") == [(0, 6), (6, 7), (8, 9)]
+    assert word_spans("हिन्दी, a") == [(0, 6), (6, 7), (8, 9)]

@@ -14,7 +14,7 @@ CHINESE = (["我昨天买了三本书。", "他比我高"], ["我昨天买了两
 @pytest.mark.parametrize(
     ("lang", "tokenizer", "texts"), [("de", "13a", (HYPOTHESES, REFERENCES)), ("zh", "zh", CHINESE)]
 )
-def test_scores_are_those_of_the_sacrebleu_command(lang, tokenizer, texts, tmp_path):
+def test_scores_equal_those_of_the_sacrebleu_command(lang, tokenizer, texts, tmp_path):
     for name, lines in zip(("hyp", "ref"), texts, strict=True):
         (tmp_path / name).write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
     command = [
@@ -40,7 +40,7 @@ def test_scores_are_those_of_the_sacrebleu_command(lang, tokenizer, texts, tmp_p
     assert "version:" in bleu.signature
 
 
-def test_language_variants_and_missing_tokenisers():
+def test_language_variants_and_missing_tokenizers():
     assert "tok:zh" in Scorer("zh_CN").score(CHINESE[0], [CHINESE[1]])[0].signature
     with pytest.raises(UserError, match=r"data\.tgt_lang=ja.*sacrebleu\[ja\]"):
         Scorer("ja")

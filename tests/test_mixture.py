@@ -14,7 +14,7 @@ from mt.data.mixture import Member, Mixture, weights_by_temperature
 
 
 class FakeCorpus(SimpleNamespace):
-    """So many pairs of the same length, each of which tells its number."""
+    """Pairs of equal length, each of which contains its own number."""
 
     def __init__(self, size: int, first: int) -> None:
         super().__init__(src_lens=np.full(size, 3, np.int32), tgt_lens=np.full(size, 3, np.int32), first=first)
@@ -31,22 +31,22 @@ def mixture_of(sizes, stages, tags=()):
     return Mixture(members, stages)
 
 
-def test_weights_say_how_often_a_pair_comes():
+def test_weights_determine_how_often_a_pair_is_used():
     mixture = mixture_of([10, 7, 5, 4], [Stage([1, 2.5, 0.4, 0])])
     both = Counter()
     for epoch in range(2):
-        counts = Counter(mixture.drawn(1, epoch, 0).tolist())
+        counts = Counter(mixture.draw(1, epoch, 0).tolist())
         assert [counts[i] for i in range(10)] == [1] * 10
         assert {counts[i] for i in range(10, 17)} == {2, 3}
         assert sum(counts[i] for i in range(17, 22)) == 2
         assert all(counts[i] == 0 for i in range(22, 26))
         both += counts
     assert [both[i] for i in range(10, 17)] == [5] * 7
-    assert max(both[i] for i in range(17, 22)) == 1  # nothing comes twice before all came once
-    assert not np.array_equal(mixture.drawn(1, 0, 0), mixture.drawn(2, 0, 0))
+    assert max(both[i] for i in range(17, 22)) == 1  # no pair is used twice before all were used once
+    assert not np.array_equal(mixture.draw(1, 0, 0), mixture.draw(2, 0, 0))
 
 
-def test_temperature_is_the_papers():
+def test_temperature_as_in_the_paper():
     sizes = [1000, 10]
     plain = weights_by_temperature(sizes, 1.0, [1, 1])
     assert plain == pytest.approx([1, 1])
@@ -56,7 +56,7 @@ def test_temperature_is_the_papers():
     assert shares == pytest.approx(expected)
 
 
-def test_pairs_are_those_of_their_corpus_with_its_tags():
+def test_pairs_have_the_tags_of_their_corpus():
     mixture = mixture_of([10, 7], [Stage([1, 1])], tags=(4,))
     assert mixture.pairs(np.array([3, 10, 16, 0])) == [([4, n, 7], [8, 9]) for n in (3, 1000, 1006, 0)]
     assert set(mixture.src_lens) == {4}
@@ -70,7 +70,7 @@ def numbers(loader: BatchLoader, steps: range) -> list[list[int]]:
     return found
 
 
-def test_stages_end_at_their_steps_and_are_gone_on_with():
+def test_stages_end_at_their_steps_and_resume():
     mixture = mixture_of([40, 40], [Stage([1, 0], 5), Stage([0, 1], 9), Stage([1, 1])])
     loader = BatchLoader(mixture, 16, seed=3)
     batches = numbers(loader, range(30))
@@ -80,17 +80,17 @@ def test_stages_end_at_their_steps_and_are_gone_on_with():
     for stop in (3, 5, 7, 9, 20):
         first, resumed = BatchLoader(mixture, 16, seed=3), BatchLoader(mixture, 16, seed=3)
         numbers(first, range(stop))
-        resumed.place = first.place
+        resumed.position = first.position
         assert numbers(resumed, range(stop, 30)) == batches[stop:]
 
 
-def test_stages_end_with_their_epochs_and_are_gone_on_with():
+def test_stages_end_with_their_epochs_and_resume():
     mixture = mixture_of([40, 40], [Stage([1, 0], until_epoch=2), Stage([0, 1], until_epoch=3), Stage([1, 1])])
     loader = BatchLoader(mixture, 16, seed=3)
     batches, epochs = [], []
     for step in range(40):
         batches += numbers(loader, range(step, step + 1))
-        epochs.append(loader.place.epoch)
+        epochs.append(loader.position.epoch)
     seen = {
         epoch: sorted(n for batch, e in zip(batches, epochs, strict=True) if e == epoch for n in batch)
         for epoch in range(4)
@@ -101,7 +101,7 @@ def test_stages_end_with_their_epochs_and_are_gone_on_with():
     for stop in (3, 9, 10, 11, 19, 20, 25, 30):
         first, resumed = BatchLoader(mixture, 16, seed=3), BatchLoader(mixture, 16, seed=3)
         numbers(first, range(stop))
-        resumed.place = first.place
+        resumed.position = first.position
         assert numbers(resumed, range(stop, 40)) == batches[stop:]
 
 
@@ -119,9 +119,9 @@ def of_several(corpora, *extra):
     return [*(a for a in overrides(corpora) if not a.startswith(("data.train", "data.test"))), *extra]
 
 
-LEARN = [
-    "training.max_steps=400", "training.valid_every_steps=200", "optim.lr=0.005", "optim.warmup_steps=50",
-    "model.d_model=64", "model.d_ff=128", "model.dropout=0",
+LEARN = [  # until it is learnt completely, on any processor
+    "training.max_steps=800", "training.valid_every_steps=400", "optim.lr=0.005", "optim.warmup_steps=50",
+    "optim.schedule=cosine", "model.d_model=64", "model.d_ff=128", "model.dropout=0",
 ]  # fmt: skip
 
 
@@ -131,22 +131,24 @@ def test_a_tag_chooses_the_kind_of_text(corpora, tmp_path, mt):
     assert outcome.code == 0, outcome.err
     assert "2 corpora:" in outcome.err
     assert "52.6% of an epoch (weight 1)" in outcome.err
-    plain = mt("translate", tmp_path / "run", "--tag", "plain", "ba de fi").out
-    loud = mt("translate", tmp_path / "run", "--tag", "loud", "ba de fi").out
-    assert "!" not in plain
-    assert loud.count("!") >= 2
+    sources = [source for source, _ in toy_pairs(20, 8)]
+    plain = mt("translate", tmp_path / "run", "--tag", "plain", *sources).out
+    loud = mt("translate", tmp_path / "run", "--tag", "loud", *sources).out
+    assert plain.count("!") < 0.1 * loud.count("!")
+    assert loud.count("!") > 0.9 * len(" ".join(sources).split())
     unknown = mt("translate", tmp_path / "run", "--tag", "quiet", "ba")
     assert unknown.code == 2
     assert "no tag <quiet>; it has: <plain>, <loud>" in unknown.err
     scored = tmp_path / "scored"
-    scored.with_suffix(".aa").write_text("ba de fi\n")
+    scored.with_suffix(".aa").write_text("".join(f"{source}\n" for source in sources))
     scored.with_suffix(".bb").write_text(plain)
-    score = [
-        float(mt("score", tmp_path / "run", "--tag", tag, f"{scored}.aa", f"{scored}.bb").out.split()[1])
-        for tag in ("plain", "loud")
-    ]
-    assert score[0] > score[1]
-    assert mt("translate", tmp_path / "run", "--tag", "plain", "--align", "ba de").out.count("-") == 2
+    score = {}
+    for tag in ("plain", "loud"):
+        rows = mt("score", tmp_path / "run", "--tag", tag, f"{scored}.aa", f"{scored}.bb").out.splitlines()
+        score[tag] = sum(float(row.split()[1]) for row in rows)
+    assert score["plain"] > score["loud"]
+    translation, links = mt("translate", tmp_path / "run", "--tag", "plain", "--align", "ba de").out.split("|||")
+    assert len(links.split()) == len(translation.split())
 
 
 @pytest.mark.slow
@@ -162,7 +164,7 @@ def test_a_language_tag_chooses_the_language(corpora, tmp_path, mt):
     assert "no tag <2cc>; it has: <2bb>, <2aa>" in mt("translate", tmp_path / "run", "--to", "cc", "ba").err
 
 
-def test_a_mixture_is_gone_on_with_exactly(corpora, tmp_path, mt):
+def test_a_mixture_resumes_exactly(corpora, tmp_path, mt):
     train = f"data.train=[{{path: {corpora}/a}}, {{path: {corpora}/b, weight: 2}}]"
     common = [train, "data.stages=[{until_step: 6, weights: [1, 0]}]", "training.valid_every_steps=4"]
     whole = mt(*of_several(corpora, f"run_dir={tmp_path}/whole", *common, "training.max_steps=12"))
@@ -187,16 +189,16 @@ def test_a_mixture_is_gone_on_with_exactly(corpora, tmp_path, mt):
         ("[{path: [1]}]", "data.train[0].path=[1] must be a corpus"),
     ],
 )
-def test_entries_that_are_wrong(corpora, mt, tmp_path, train, message):
+def test_malformed_entries_are_refused(corpora, mt, tmp_path, train, message):
     outcome = mt(*of_several(corpora, f"run_dir={tmp_path}/run", f"data.train={train.replace('X', f'{corpora}/a')}"))
     assert outcome.code == 2
     assert message in outcome.err
 
 
-def test_stages_that_are_wrong(corpora, mt, tmp_path):
+def test_malformed_stages_are_refused(corpora, mt, tmp_path):
     train = f"data.train=[{{path: {corpora}/a}}, {{path: {corpora}/b}}]"
     for stages, message in [
-        ("[{until_step: 5, weights: [1]}]", "1 weights until step 5, but data.train has 2 corpora"),
+        ("[{until_step: 5, weights: [1]}]", "1 weights until step 5, but data.train has 2 weighted corpora"),
         ("[{until: 5, weights: [1, 1]}]", "must be {until_step: N, weights: [1, 0]}"),
         ("[{until_step: 5, until_epoch: 2, weights: [1, 1]}]", "must be {until_step: N, weights: [1, 0]}"),
         ("[{until_epoch: 2, weights: [1, 1]}, {until_epoch: 2, weights: [1, 1]}]", "must be a number above 2"),

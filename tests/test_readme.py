@@ -1,4 +1,4 @@
-"""The README's commands work as they are written, on the demo, shortened."""
+"""The commands of the README work as written, on the demo corpus, shortened."""
 
 import re
 import shlex
@@ -26,7 +26,7 @@ SHORT = [
 
 
 def commands(readme: str) -> list[str]:
-    """Every line that begins with `mt ` in a block of code, without its comment."""
+    """Return every line that begins with `mt ` in a block of code, without its comment."""
     blocks = re.findall(r"```[a-z]*\n(.*?)```", (ROOT / readme).read_text(encoding="utf-8"), flags=re.S)
     return [re.sub(r"\s+#.*", "", line) for block in blocks for line in block.splitlines() if line.startswith("mt ")]
 
@@ -52,7 +52,7 @@ def head(source: Path, target: Path, count: int) -> None:
 
 @pytest.fixture(scope="module")
 def workplace(tmp_path_factory):
-    """A folder with the files that the README speaks of, and a small demo run."""
+    """A folder with the files that the README mentions, and a small demo run."""
     folder = tmp_path_factory.mktemp("readme")
     (folder / "corpus").mkdir()
     (folder / "demo").mkdir()

@@ -10,11 +10,12 @@ import torch
 from mt.config.choices import LengthNorm
 from mt.search import beam
 from mt.search.beam import Beam, beam_search
-from mt.search.hypotheses import Hypothesis, Scoring, Sentence, Task, Vocabulary
+from mt.search.hypotheses import Hypothesis, Scoring, Sentence
 from mt.search.live import CHUNK, largest
 from mt.search.required import MustContain, Phrase, Required
 from mt.search.rules import Forbidden, ForcedPrefix, MinLength, NoRepeatedNgram, RepetitionPenalty
 from mt.search.sampling import Sampling, pick, sample
+from mt.search.task import Task, Vocabulary
 
 BOS, EOS, NEVER = 0, 1, 2
 VOCABULARY = Vocabulary(BOS, EOS, (BOS, NEVER))
@@ -122,8 +123,8 @@ def test_batch_equals_single(beam_size):
 
 
 @pytest.mark.parametrize("n_best", [1, 3])
-def test_stopping_gives_up_nothing(monkeypatch, n_best):
-    """What is returned is what searching on to the length limit would return."""
+def test_early_stopping_loses_nothing(monkeypatch, n_best):
+    """The result is the same as when searching to the length limit."""
     steps = {"stopped": 0, "full": 0}
     for seed in range(20):
         _, step = toy_model(seed)
@@ -140,7 +141,7 @@ def test_stopping_gives_up_nothing(monkeypatch, n_best):
     assert steps["stopped"] < steps["full"] == 20 * 13
 
 
-def test_nothing_is_generated_that_must_not_be():
+def test_excluded_ids_are_never_generated():
     for seed in range(10):
         _, step = toy_model(seed)
         for hypotheses in search(step, [0, 1, 2], max_len=5, beam_size=4):
@@ -149,7 +150,7 @@ def test_nothing_is_generated_that_must_not_be():
                 assert len(hypothesis.tokens) <= 5
 
 
-def test_what_never_ends_is_cut_and_says_so():
+def test_an_endless_translation_is_cut_and_marked():
     def step(newest, state):
         logits = torch.zeros(*newest.shape, 6)
         logits[..., EOS] = -math.inf
@@ -172,9 +173,9 @@ def test_largest_is_topk(n_columns, count):
     x = torch.randn(7, n_columns, generator=torch.Generator().manual_seed(5))
     x[0] = -math.inf
     x[0, -count:] = torch.arange(count).float()
-    (values, places), expected = largest(x, count), x.topk(count)
+    (values, columns), expected = largest(x, count), x.topk(count)
     assert torch.equal(values, expected.values)
-    assert torch.equal(places, expected.indices)
+    assert torch.equal(columns, expected.indices)
 
 
 A, B, C = 3, 4, 5
@@ -206,8 +207,8 @@ RULES = {
 
 
 @pytest.mark.parametrize("name", RULES)
-def test_rules_are_kept_and_the_best_that_keeps_them_is_found(name):
-    """A wide beam with a rule gives what exhaustive search leaves when all that breaks the rule is crossed out."""
+def test_rules_hold_and_the_best_allowed_hypothesis_is_found(name):
+    """A wide beam with a rule finds what exhaustive search finds after removing what breaks the rule."""
     rule, holds = RULES[name]
     broken = 0
     for seed in range(6):
@@ -242,8 +243,8 @@ def search_with(required, step, sentences, beam_size, max_len, n_best=None):
 
 
 @pytest.mark.parametrize("name", REQUIRED)
-def test_what_is_required_is_there_and_the_best_that_has_it_is_found(name):
-    """Before the last tokens, kept for what is missing, a wide beam finds all that exhaustive search finds."""
+def test_required_phrases_occur_and_the_best_such_hypothesis_is_found(name):
+    """Except for the last tokens, reserved for what is missing, a wide beam finds what exhaustive search finds."""
     groups, holds = REQUIRED[name]
     required = Required(groups, PIECES, spaced=False)
     for seed in range(3):
@@ -259,7 +260,7 @@ def test_what_is_required_is_there_and_the_best_that_has_it_is_found(name):
 
 
 @pytest.mark.parametrize("beam_size", [2, 3, 5])
-def test_what_is_required_is_always_there_and_does_not_depend_on_the_batch(beam_size):
+def test_required_phrases_occur_whatever_the_batch(beam_size):
     required = Required([[A], [BBB, AB]], PIECES, spaced=False)
     for seed in range(20):
         _, step = toy_model(seed)
@@ -273,8 +274,8 @@ def test_what_is_required_is_always_there_and_does_not_depend_on_the_batch(beam_
 
 @pytest.mark.parametrize("beam_size", [2, 5])
 @pytest.mark.parametrize("max_free", [0, 1, 3])
-def test_a_phrase_that_begins_as_another_ends(beam_size, max_free):
-    """Going on with the one takes the other away, as Haus is not in Hausboot."""
+def test_phrases_with_the_same_start(beam_size, max_free):
+    """Continuing one phrase can destroy another: the word Haus is not in Hausboot."""
     haus, boat, ship = (
         Phrase(text, tokens, tokens) for text, tokens in [(b"a", [3]), (b"ab", [3, 4]), (b"aba", [3, 4, 6])]
     )
@@ -289,8 +290,8 @@ def test_a_phrase_that_begins_as_another_ends(beam_size, max_free):
             assert all(group[0].text in found for found in words for group in groups), words
 
 
-def test_room_in_the_beam_pays(monkeypatch):
-    """Without it, what is required comes at the last moment, where it costs most."""
+def test_making_room_in_the_beam_improves_scores(monkeypatch):
+    """Without it, required phrases are forced at the end, where they cost most."""
     required = Required([[A], [BBB]], PIECES, spaced=False)
     scores = []
     for _ in range(2):
@@ -300,7 +301,7 @@ def test_room_in_the_beam_pays(monkeypatch):
     assert scores[0] > scores[1] + 1
 
 
-def test_one_sentence_that_must_contain_something_changes_no_other():
+def test_requirements_of_one_sentence_do_not_affect_others():
     required = Required([[BBB]], PIECES, spaced=False)
     _, step = toy_model(1)
     rule = MustContain([None, required], [7, 7], EOS)
@@ -310,7 +311,7 @@ def test_one_sentence_that_must_contain_something_changes_no_other():
     assert [h.tokens for h in bound] == [h.tokens for h in search_with(required, step, [1], 4, 7)[0]]
 
 
-def test_whole_words_are_required_where_there_are_spaces():
+def test_required_phrases_are_whole_words_in_languages_with_spaces():
     hund = [[Phrase(b"Hund", [1], [1])]]
     pieces = [b"", b" Hund", b"e", b"!", " Sch\u00e4fer".encode(), b"hund", b" (", b"Hund", "\u201c".encode()]
     spaced, unspaced = Required(hund, pieces, spaced=True), Required(hund, pieces, spaced=False)
@@ -319,7 +320,7 @@ def test_whole_words_are_required_where_there_are_spaces():
     assert unspaced.lack([1, 2]).n_tokens == 0
 
 
-def test_what_is_forbidden_is_so_behind_a_bracket_and_inside_of_pieces():
+def test_forbidden_phrases_after_a_bracket_and_inside_pieces():
     spaced = Forbidden([b" bad"], [b" bad", b" (", b"bad", b" x"])
     scores = torch.zeros(1, 1, 4)
     spaced(scores, torch.tensor([[[3, 1]]]), [0])
@@ -330,7 +331,7 @@ def test_what_is_forbidden_is_so_behind_a_bracket_and_inside_of_pieces():
     assert scores[0, 0].tolist() == [0, 0, -math.inf, -math.inf, 0]
 
 
-def test_repetition_costs_and_the_log_probability_stays_the_models():
+def test_repetition_penalty_changes_scores_but_not_log_probabilities():
     _, step = toy_model(3)
     (plain,) = search(step, [0], max_len=4, beam_size=400)
     (punished,) = search(step, [0], max_len=4, beam_size=400, rules=[RepetitionPenalty(3.0)])
@@ -348,7 +349,7 @@ def test_repetition_costs_and_the_log_probability_stays_the_models():
             assert hypothesis.score == pytest.approx(total / GNMT.penalty(len(other.log_probs)), abs=1e-4)
 
 
-def test_patience_ends_earlier():
+def test_patience_finishes_earlier():
     worse = 0
     for seed in range(20):
         _, step = toy_model(seed)
@@ -367,7 +368,7 @@ def test_groups_without_diversity_are_the_same():
         assert [h.tokens for h in same] == [h.tokens for h in plain]
 
 
-def test_diverse_groups_begin_in_different_ways():
+def test_diverse_groups_start_differently():
     def first_tokens(hypotheses):
         return len({tuple(h.tokens[:1]) for h in hypotheses})
 
@@ -387,9 +388,9 @@ def test_coverage_is_gnmts():
     class Watched(Prefixes):
         def attention(self):
             rows = zip(self.sentences, self.prefixes, strict=True)
-            return torch.stack([torch.stack([shares(sentence, p) for p in prefixes]) for sentence, prefixes in rows])
+            return torch.stack([torch.stack([weights(sentence, p) for p in prefixes]) for sentence, prefixes in rows])
 
-    def shares(sentence, prefix):
+    def weights(sentence, prefix):
         generator = torch.Generator().manual_seed(len(prefix) + 10 * sum(prefix))
         return torch.cat((torch.rand(3, generator=generator).softmax(-1), torch.zeros(1)))  # the last one is padding
 
@@ -398,8 +399,8 @@ def test_coverage_is_gnmts():
     for hypothesis in hypotheses:
         if hypothesis.complete:
             prefixes = [(BOS, *hypothesis.tokens[:i]) for i in range(len(hypothesis.tokens) + 1)]
-            covered = sum(shares(0, prefix) for prefix in prefixes)[:3].tolist()
-            penalty = 0.4 * sum(math.log(min(share, 1.0)) for share in covered)
+            covered = sum(weights(0, prefix) for prefix in prefixes)[:3].tolist()
+            penalty = 0.4 * sum(math.log(min(weight, 1.0)) for weight in covered)
             plain = hypothesis.log_prob / GNMT.penalty(len(hypothesis.log_probs))
             assert hypothesis.score == pytest.approx(plain + penalty, abs=1e-4)
 
@@ -409,8 +410,8 @@ def draws(sampling, seeds, max_len=6, model=2, sentences=None):
     return sample(task_of(step, sentences or [0] * len(seeds), max_len), sampling, seeds)
 
 
-def test_samples_come_as_often_as_they_are_probable():
-    """Of what may be generated: the rest of the probability is shared out."""
+def test_samples_occur_at_their_probabilities():
+    """The probability of excluded tokens is distributed over the others."""
     distribution, _ = toy_model(2)
     found = draws(Sampling(1), range(6000), max_len=2)
     counts = collections.Counter(tuple(h[0].tokens) for h in found if h[0].complete)
@@ -418,14 +419,14 @@ def test_samples_come_as_often_as_they_are_probable():
     for sequence in sequences:
         probability, prefix = 1.0, (BOS,)
         for token in (*sequence, EOS):
-            shares = distribution(0, prefix).exp()
-            probability *= float(shares[token] / (1 - shares[[BOS, NEVER]].sum()))
+            p = distribution(0, prefix).exp()
+            probability *= float(p[token] / (1 - p[[BOS, NEVER]].sum()))
             prefix = (*prefix, token)
         assert counts[sequence] / 6000 == pytest.approx(probability, abs=0.02)
     assert max(counts[sequence] for sequence in sequences if len(sequence) == 2) > 120
 
 
-def test_what_is_drawn_depends_on_the_seed_alone():
+def test_samples_depend_on_the_seed_alone():
     sampling = Sampling(3, 3)
     together = draws(sampling, [11, 12, 13], sentences=[0, 1, 2])
     alone = [draws(sampling, [seed], sentences=[sentence])[0] for sentence, seed in ((0, 11), (1, 12), (2, 13))]
@@ -434,7 +435,7 @@ def test_what_is_drawn_depends_on_the_seed_alone():
 
 
 def test_narrow_samples():
-    """The most probable token alone, by whichever narrowing, is greedy search."""
+    """Sampling only the most probable token, by any option, is greedy search."""
     _, step = toy_model(2)
     (greedy,) = search(step, [0], max_len=6, beam_size=1)
     for sampling in (Sampling(top_k=1), Sampling(top_p=1e-6), Sampling(temperature=1e-4)):
@@ -443,12 +444,12 @@ def test_narrow_samples():
             assert hypothesis.log_probs == pytest.approx(greedy[0].log_probs, abs=1e-5)
 
 
-def test_top_k_and_top_p_leave_the_rest_out():
+def test_top_k_and_top_p_exclude_the_rest():
     scores = torch.tensor([0.5, 0.3, 0.15, 0.05]).log().expand(1, 1, 4)
-    luck = torch.linspace(0, 0.9999, 400)
+    uniform = torch.linspace(0, 0.9999, 400)
 
     def drawn(**narrowing):
-        return collections.Counter(int(pick(scores, Sampling(**narrowing), x.view(1, 1))) for x in luck)
+        return collections.Counter(int(pick(scores, Sampling(**narrowing), x.view(1, 1))) for x in uniform)
 
     assert set(drawn(top_k=2)) == {0, 1}
     assert drawn(top_k=2)[0] / 400 == pytest.approx(0.5 / 0.8, abs=0.01)

@@ -1,4 +1,4 @@
-"""TensorBoard's own server, started on a run, gives back through HTTP what training has written."""
+"""TensorBoard's own server returns through HTTP what training has written."""
 
 import gzip
 import json
@@ -70,7 +70,7 @@ def get(run):
         server.kill()
 
 
-def test_what_training_wrote_comes_back(get):
+def test_curves_tables_and_pictures(get):
     (name,) = json.loads(get("runs"))
     assert name == "mine/tensorboard"
     tags = set(json.loads(get("plugin/scalars/tags"))[name])
@@ -100,13 +100,13 @@ def test_what_training_wrote_comes_back(get):
         9,
         10,
         12,
-    ]  # each 2 steps and before each validation; no gap or repeat where it was resumed
+    ]  # every 2 steps and before each validation, without gap or repetition at the resume
     points = json.loads(get("plugin/scalars/scalars", run=name, tag="2_validation/bleu"))
     assert [point[1] for point in points] == [3, 6, 9, 12]
     layout = json.loads(get("plugin/custom_scalars/layout"))
     first = layout["category"][0]
     assert first["title"] == "Training beside validation"
-    for category in layout["category"]:  # each chart finds curves
+    for category in layout["category"]:  # every chart finds curves
         for chart in category["chart"]:
             for pattern in chart["multiline"]["tag"]:
                 assert any(re.search(pattern, tag) for tag in tags), pattern
@@ -147,7 +147,7 @@ def test_steps_are_profiled_on_request(corpus, tmp_path, mt):
 
 
 def test_pictures_have_chinese_glyphs(recwarn):
-    """matplotlib warns of each glyph that no font has."""
+    """matplotlib warns about every glyph that no font has."""
     import io
 
     import torch

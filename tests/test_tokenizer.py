@@ -1,14 +1,17 @@
 import pytest
 
+from mt.config.choices import ModelType
+from mt.config.schema import TokenizerConfig
 from mt.errors import UserError
-from mt.text.tokenizer import BOS, EOS, PAD, UNK, SubwordSettings, Tokenizer, load_tokenizer, train_tokenizer
+from mt.text.tokenizer import BOS, EOS, PAD, UNK, Tokenizer, load_tokenizer
+from mt.text.tokenizer_training import train_tokenizer
 
 SRC = [f"我有{n}本书，你有{n * 7}个苹果。" for n in range(300)]
 TGT = [f"I have {n} books, you have {n * 7} apples." for n in range(300)]
 
 
-def train(joint: bool = True, **settings: object) -> Tokenizer:
-    return train_tokenizer(lambda: SRC, lambda: TGT, SubwordSettings(**settings), joint)  # type: ignore[arg-type]
+def train(**settings: object) -> Tokenizer:
+    return train_tokenizer(lambda: SRC, lambda: TGT, TokenizerConfig(**settings))  # type: ignore[arg-type]
 
 
 @pytest.fixture(scope="module")
@@ -16,10 +19,10 @@ def tokenizer() -> Tokenizer:
     return train(vocab_size=320)
 
 
-@pytest.mark.parametrize("model_type", ["unigram", "bpe"])
+@pytest.mark.parametrize("model_type", ModelType)
 @pytest.mark.parametrize("joint", [True, False])
-def test_text_comes_out_as_it_went_in(model_type, joint):
-    tokenizer = train(joint, model_type=model_type, vocab_size=310)
+def test_decoding_restores_the_text(model_type, joint):
+    tokenizer = train(joint=joint, model_type=model_type, vocab_size=310)
     lines = ["I have 5 books.", "never seen: żółć 😀 ½ ﬁ Ⅷ “quotes”", "全角，ＡＢＣ！", "<s> </s> <pad> <unk> are text"]
     for encode, decode in ((tokenizer.encode_src, tokenizer.decode_src), (tokenizer.encode_tgt, tokenizer.decode_tgt)):
         ids = encode(lines)
@@ -39,14 +42,16 @@ def test_empty_lines_and_repeated_spaces(tokenizer):
     assert tokenizer.decode_src(tokenizer.encode_src(["  I   have  "])[0]) == "I have"
 
 
-def test_saved_and_loaded_it_is_the_same(tokenizer, tmp_path):
-    tokenizer.save(tmp_path)
-    loaded = load_tokenizer(tmp_path)
+def test_saving_and_loading_changes_nothing(tokenizer, tmp_path):
+    path = tmp_path / "tokenizer.model"
+    tokenizer.save([path])
+    loaded = load_tokenizer([path])
     assert loaded.fingerprint == tokenizer.fingerprint
     assert loaded.encode_src(SRC) == tokenizer.encode_src(SRC)
     two = train(joint=False, vocab_size=300)
-    two.save(tmp_path / "two")
-    assert load_tokenizer(tmp_path / "two", joint=False).encode_tgt(TGT) == two.encode_tgt(TGT)
+    paths = [tmp_path / "src.model", tmp_path / "tgt.model"]
+    two.save(paths)
+    assert load_tokenizer(paths).encode_tgt(TGT) == two.encode_tgt(TGT)
 
 
 def test_training_again_gives_the_same():
@@ -62,7 +67,7 @@ def test_a_vocabulary_too_large_is_explained():
     with pytest.raises(UserError, match=r"tokenizer.vocab_size=100 is less than the \d+ characters"):
         train(vocab_size=100)
     with pytest.raises(UserError, match="vocab_size"):
-        train(model_type="bpe", vocab_size=5000)
+        train(model_type=ModelType.bpe, vocab_size=5000)
 
 
 def test_by_default_a_small_corpus_gives_what_it_has():
@@ -70,16 +75,16 @@ def test_by_default_a_small_corpus_gives_what_it_has():
     assert 260 < sizes[0] < 8000
 
 
-def test_long_lines_are_learnt_from():
-    """SentencePiece alone skips lines over 4,192 bytes without a word; their characters would then be bytes."""
+def test_long_lines_are_used_for_training():
+    """By default SentencePiece skips lines over 4,192 bytes silently; their characters would then become bytes."""
     lines = ["q" * 10 + " abc" * 3000, *["abc"] * 50]
-    tokenizer = train_tokenizer(lambda: lines, lambda: lines, SubwordSettings(character_coverage=1.0), joint=True)
+    tokenizer = train_tokenizer(lambda: lines, lambda: lines, TokenizerConfig(character_coverage=1.0))
     assert not any(tokenizer.src.is_byte(i) for i in tokenizer.encode_src(["abcq"])[0])
 
 
 def test_damaged_files_are_named(tmp_path):
     (tmp_path / "tokenizer.model").write_bytes(b"nonsense")
     with pytest.raises(UserError, match=r"tokenizer\.model is damaged"):
-        load_tokenizer(tmp_path)
+        load_tokenizer([tmp_path / "tokenizer.model"])
     with pytest.raises(UserError, match=r"tokenizer\.src\.model is missing"):
-        load_tokenizer(tmp_path, joint=False)
+        load_tokenizer([tmp_path / "tokenizer.src.model", tmp_path / "tokenizer.tgt.model"])

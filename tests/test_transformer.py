@@ -41,8 +41,8 @@ def test_step_by_step_equals_all_at_once(variant):
             state.follow(torch.arange(beam).expand(2, -1))
 
 
-def test_what_is_followed_and_kept():
-    """Hypotheses that change their order, multiply and end, and sentences that leave, as in a beam search."""
+def test_hypotheses_are_reordered_and_sentences_dropped():
+    """Hypotheses change their order, multiply and end, and sentences are finished, as in a beam search."""
     model = build()
     src, src_mask = build_source([[5, 6, 7], [8], [9, 10]], pad_id=0, eos_id=3)
     with torch.no_grad():
@@ -84,7 +84,7 @@ def test_padding_changes_nothing():
         )
 
 
-def test_what_is_tied():
+def test_tied_matrices():
     tied, half, untied = build(), build(joint=False), build(tie_embeddings=False)
     assert tied.src_embedding.tokens.weight is tied.projection.weight is tied.tgt_embedding.tokens.weight
     assert half.src_embedding.tokens.weight is not half.projection.weight is half.tgt_embedding.tokens.weight
@@ -99,17 +99,17 @@ def test_sinusoids_are_the_papers_formula():
         assert table[position, 2 * feature + 1].item() == pytest.approx(angle.cos().item(), abs=1e-6)
 
 
-def test_sinusoids_go_on_beyond_what_was_prepared_and_learned_positions_do_not():
+def test_sinusoids_are_extended_but_learned_positions_are_not():
     ids = torch.full((1, 40), 5)
     with torch.no_grad():
         assert torch.allclose(
             build(n_positions=4).src_embedding(ids), build(n_positions=64).src_embedding(ids), atol=1e-6
         )
-    with pytest.raises(ValueError, match="beyond the 4 learned"):
+    with pytest.raises(ValueError, match="exceeds the 4 learned"):
         build(n_positions=4, positions=Positions.learned).src_embedding(ids)
 
 
-def test_dropout_keeps_the_mean_and_drops_the_share():
+def test_dropout_keeps_the_mean_and_drops_the_right_fraction():
     torch.manual_seed(5)
     dropout, x = Dropout(0.3), torch.ones(1000, 999)
     y = dropout(x)
@@ -117,4 +117,4 @@ def test_dropout_keeps_the_mean_and_drops_the_share():
     assert y.mean().item() == pytest.approx(1.0, abs=0.003)
     assert torch.equal(dropout.eval()(x), x)
     columns = (dropout.train()(torch.ones(8000, 8)) == 0).float().mean(0)
-    assert (columns - 0.3).abs().max() < 0.03  # each byte of a random number is as good as the others
+    assert (columns - 0.3).abs().max() < 0.03  # every byte of a random number is used alike

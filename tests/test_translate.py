@@ -11,14 +11,14 @@ from conftest import ROOT, toy_pairs
 
 from mt.config.search import SearchConfig
 from mt.text.long_lines import cut_long
-from mt.translation.translator import load_run
+from mt.translation.translator import Translator
 
 LINES = [source for source, _ in toy_pairs(120, 9)]
 
 
 @pytest.fixture(scope="module")
 def translator(run_folder):
-    return load_run(run_folder)[0]
+    return Translator.load(run_folder)
 
 
 def stdin(monkeypatch: pytest.MonkeyPatch, text: str | bytes) -> None:
@@ -63,19 +63,19 @@ def test_batch_size_changes_no_translation(translator, beam_size, record_propert
 
 
 def test_scores_are_the_models_own(translator):
-    """What search reports is log p(translation | source) recomputed from all positions at once."""
+    """The search reports log p(translation | source), here recomputed from all positions at once."""
     import torch
 
     from mt.data.batch import build_batch
     from mt.search.hypotheses import Scoring
     from mt.training.objective import Objective
-    from mt.translation.search_setup import Source
+    from mt.translation.search_setup import Segment
 
     tokenizer = translator.tokenizer
     search = SearchConfig(beam_size=4, n_best=4, length_penalty=0.7)
     for line in LINES[:5]:
         sources = tokenizer.encode_src([line])
-        for hypothesis in translator.search([Source(sources[0], [], 1)], search)[0]:
+        for hypothesis in translator.search([Segment(sources[0], [], 1)], search)[0]:
             batch = build_batch([(sources[0], hypothesis.tokens)], tokenizer.pad_id, tokenizer.bos_id, tokenizer.eos_id)
             with torch.no_grad():
                 log_prob = -Objective(translator.model).eval()(batch)[1].item()
@@ -100,7 +100,7 @@ def test_n_best_and_json(run_folder, mt):
     assert first["translations"][0]["text"] == plain
 
 
-def test_a_long_line_is_cut_where_it_can_be_and_warned_of(run_folder, mt):
+def test_a_long_line_is_cut_with_a_warning(run_folder, mt):
     sentence = "ba de fi go hu ka. "
     outcome = mt("translate", run_folder, "--beam-size", 1, "ba", sentence * 60)
     assert outcome.code == 0
@@ -122,7 +122,7 @@ def test_cuts_are_at_sentence_ends(translator):
     assert [len(part) for part in parts_of([10] * (3 * max_len + 1))] == [max_len] * 3 + [1]
 
 
-def test_a_translation_cut_at_its_limit_is_warned_of(run_folder, mt):
+def test_a_translation_cut_at_its_limit_gives_a_warning(run_folder, mt):
     outcome = mt(
         "translate", run_folder, LINES[0] * 3, "--set", "search.max_len_ratio=0.01", "--set", "search.max_len_offset=2"
     )
@@ -130,8 +130,8 @@ def test_a_translation_cut_at_its_limit_is_warned_of(run_folder, mt):
     assert "line 1: translation cut at search.max_len_ratio" in outcome.err
 
 
-def test_answers_come_while_input_goes_on(run_folder):
-    """A program that sends a line and waits for its translation gets it."""
+def test_lines_are_answered_while_input_continues(run_folder):
+    """A program can send a line and wait for its translation."""
     command = [sys.executable, "-m", "mt", "translate", str(run_folder)]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, cwd=ROOT) as process:
         assert process.stdin
@@ -144,7 +144,7 @@ def test_answers_come_while_input_goes_on(run_folder):
     assert process.returncode == 0
 
 
-def test_a_reader_that_goes_away_is_no_error(run_folder):
+def test_a_closed_reader_is_not_an_error(run_folder):
     script = f"yes 'ba de' | head -n 5000 | {sys.executable} -m mt translate {run_folder} --beam-size 1 | head -n 1"
     done = subprocess.run(["bash", "-c", script], capture_output=True, text=True, cwd=ROOT, check=False)
     assert "Traceback" not in done.stderr

@@ -1,4 +1,4 @@
-"""Every way of searching through `mt translate` and `mt score`, on a trained model."""
+"""Every search option of `mt translate`, and `mt score`, with a trained model."""
 
 import json
 import math
@@ -24,7 +24,7 @@ def translations(outcome) -> list[dict]:
 
 @pytest.fixture(scope="module")
 def other_run(corpus, tmp_path_factory) -> Path:
-    """The same data, and so the same tokeniser, but another model."""
+    """Another model on the same data, and so with the same tokenizer."""
     from mt import cli
 
     run = tmp_path_factory.mktemp("runs") / "other"
@@ -32,8 +32,8 @@ def other_run(corpus, tmp_path_factory) -> Path:
     return run
 
 
-def test_score_is_what_search_reports(run_folder, mt, tmp_path):
-    """Of all translations whose text is cut into the pieces that search wrote."""
+def test_score_equals_what_search_reports(run_folder, mt, tmp_path):
+    """This holds for every translation that is segmented into the pieces of the search."""
     found = translations(mt("translate", run_folder, "--json", "--n-best", 4, *LINES))
     pairs = [(line, t) for line, n_best in zip(LINES, found, strict=True) for t in n_best]
     (tmp_path / "a").write_text("".join(f"{line}\n" for line, _ in pairs), encoding="utf-8")
@@ -55,7 +55,7 @@ def test_score_is_what_search_reports(run_folder, mt, tmp_path):
     )
 
 
-def test_score_says_what_is_wrong(run_folder, mt, tmp_path):
+def test_score_refuses_wrong_files(run_folder, mt, tmp_path):
     (tmp_path / "a").write_text("ba\nde\n")
     (tmp_path / "b").write_text("BA\n")
     assert "has 2 lines but" in mt("score", run_folder, tmp_path / "a", tmp_path / "b").err
@@ -63,7 +63,7 @@ def test_score_says_what_is_wrong(run_folder, mt, tmp_path):
     assert (missing.code, "nowhere" in missing.err) == (2, True)
 
 
-def test_an_ensemble_of_one_is_that_one(run_folder, other_run, mt):
+def test_an_ensemble_of_one_model_equals_it(run_folder, other_run, mt):
     alone = mt("translate", run_folder, "--json", "--n-best", 3, *LINES)
     twice = mt("translate", run_folder, "--ensemble", run_folder, "--json", "--n-best", 3, *LINES)
     for a, b in zip(translations(alone), translations(twice), strict=True):
@@ -93,7 +93,7 @@ def test_runs_of_other_vocabularies_do_not_mix(run_folder, corpus, mt, tmp_path)
     assert mt(*[a for a in arguments if "vocab_size" not in a], "tokenizer.vocab_size=310").code == 0
     outcome = mt("translate", run_folder, "--ensemble", run, LINES[0])
     assert outcome.code == 2
-    assert "another tokeniser" in outcome.err
+    assert "another tokenizer" in outcome.err
 
 
 def test_samples_are_the_same_whatever_the_batch(run_folder, mt):
@@ -106,7 +106,7 @@ def test_samples_are_the_same_whatever_the_batch(run_folder, mt):
     assert len({t["text"] for t in several}) > 1
 
 
-def test_what_every_translation_begins_with(run_folder, mt):
+def test_forced_prefixes(run_folder, mt):
     plain = mt("translate", run_folder, *LINES).out.splitlines()
     for line in mt("translate", run_folder, "--prefix", "XA TI", *LINES).out.splitlines():
         assert line.startswith("XA TI")
@@ -125,7 +125,7 @@ def test_forbidden_words_and_lengths(run_folder, mt):
     assert len(longer["pieces"]) > len(translations(mt("translate", run_folder, "--json", LINES[0]))[0][0]["pieces"])
 
 
-def test_what_every_translation_contains(run_folder, mt):
+def test_required_phrases(run_folder, mt):
     ask = ("translate", run_folder, "--set", "search.required=[XA TI|FI FI, DE]")
     together = mt(*ask, *LINES).out.splitlines()
     plain = mt("translate", run_folder, *LINES).out.splitlines()
@@ -136,11 +136,11 @@ def test_what_every_translation_contains(run_folder, mt):
         assert mt(*ask, LINES[number]).out == f"{line}\n"
     tight = ("--set", "search.max_len_ratio=0.1", "--set", "search.max_len_offset=0")
     assert "XA TI GO" in mt("translate", run_folder, *tight, "--set", "search.required=[XA TI GO]", LINES[0]).out
-    word = plain[0].split()[0]  # what is written anyway changes nothing
+    word = plain[0].split()[0]  # requiring what is written anyway changes nothing
     assert mt("translate", run_folder, "--set", f"search.required=[{word}]", LINES[0]).out == f"{plain[0]}\n"
 
 
-def test_terms_are_translated_as_the_file_says(run_folder, mt, tmp_path):
+def test_terminology(run_folder, mt, tmp_path):
     terms = tmp_path / "terms.tsv"
     words = LINES[0].split()
     assert words[0] not in words[1:]
@@ -150,7 +150,7 @@ def test_terms_are_translated_as_the_file_says(run_folder, mt, tmp_path):
     with_term, without = mt(*ask, LINES[0], " ".join(words[1:])).out.splitlines()
     assert other in with_term or other.lower() in with_term
     assert without == mt("translate", run_folder, " ".join(words[1:])).out.rstrip("\n")
-    (tmp_path / "in").write_text(f"{words[0]}{words[0]}\n", encoding="utf-8")  # a part of a word is no term
+    (tmp_path / "in").write_text(f"{words[0]}{words[0]}\n", encoding="utf-8")  # a part of a word is not a term
     inside = mt(*ask, "-i", tmp_path / "in").out
     assert inside == mt("translate", run_folder, "-i", tmp_path / "in").out
 
@@ -163,7 +163,7 @@ def test_the_longest_term_counts():
 
 
 @pytest.mark.parametrize("line", ["one column", "a\tb\tc", "a\t", "a\tb|", "\tb"])
-def test_terms_that_are_none(run_folder, mt, tmp_path, line):
+def test_malformed_terminology_is_refused(run_folder, mt, tmp_path, line):
     terms = tmp_path / "terms.tsv"
     terms.write_text(f"ba\tBA\n{line}\n", encoding="utf-8")
     outcome = mt("translate", run_folder, "--set", f"search.terminology={terms}", LINES[0])
@@ -195,7 +195,7 @@ SAMPLED = ["search.method=sample", "search.n_samples=4", "search.temperature=1.5
     ],
 )
 def test_every_setting_reaches_the_search(run_folder, mt, settings):
-    """What it does is tested where the search is; here, that it does something."""
+    """The effects are tested with the search itself; here, that there is one."""
     line = " ".join(["ba de ba de ba de fi"] * 3)
     drawn = SAMPLED if settings[0].startswith(("search.temp", "search.top", "search.seed")) else []
 
@@ -206,7 +206,7 @@ def test_every_setting_reaches_the_search(run_folder, mt, settings):
     assert translate(settings) != translate([])
 
 
-def test_mbr_takes_what_is_most_like_the_others(run_folder, mt):
+def test_mbr_returns_the_most_similar_translation(run_folder, mt):
     chrf = CHRF()
     sampled = ["--set", "search.method=sample", "--set", "search.n_samples=8", "--set", "search.temperature=1.5"]
     mbr = translations(
@@ -216,14 +216,14 @@ def test_mbr_takes_what_is_most_like_the_others(run_folder, mt):
     scores = [t["score"] for t in mbr]
     assert scores == sorted(scores, reverse=True)
     table = [[chrf.sentence_score(a, [b]).score for b in texts] for a in texts]
-    if len(texts) == 8:  # nothing was drawn twice
+    if len(texts) == 8:  # all samples differ
         assert scores == pytest.approx([sum(row) / 8 for row in table])
     for utility in ("chrf", "bleu"):
         beam = translations(mt("translate", run_folder, "--set", f"search.mbr={utility}", "--json", *LINES))
         assert all(0 <= n_best[0]["score"] <= 100 for n_best in beam)
 
 
-def test_expected_utility_counts_what_was_drawn_twice():
+def test_expected_utility_counts_repeated_samples():
     def same_length(a: str, b: str) -> float:
         return 100.0 if len(a) == len(b) else 0.0
 
@@ -245,26 +245,26 @@ def test_expected_utility_counts_what_was_drawn_twice():
         ("search.min_len_ratio=3", "search.max_len_ratio=2"),
     ],
 )
-def test_settings_that_cannot_be(run_folder, mt, setting, message):
+def test_impossible_settings_are_refused(run_folder, mt, setting, message):
     outcome = mt("translate", run_folder, "--set", setting, LINES[0])
     assert outcome.code == 2
     assert message in outcome.err
     assert "Traceback" not in outcome.err
 
 
-def test_what_is_required_needs_a_beam(run_folder, mt):
+def test_required_phrases_need_a_beam(run_folder, mt):
     for others in (["search.method=sample"], ["search.beam_size=1"], ["search.diverse_groups=5"]):
         settings = [part for setting in ["search.required=[a]", *others] for part in ("--set", setting)]
         outcome = mt("translate", run_folder, *settings, LINES[0])
         assert outcome.code == 2
-        assert "search.method=beam, with two hypotheses or more a group" in outcome.err
+        assert "need search.method=beam and at least two hypotheses per group" in outcome.err
 
 
-def test_what_must_come_and_must_not(run_folder, mt, tmp_path):
+def test_required_and_forbidden_phrases_together(run_folder, mt, tmp_path):
     forbidden = ["--set", "search.forbidden=[x|DE]"]
     refused = mt("translate", run_folder, *forbidden, "--set", "search.required=[BA DE]", LINES[0])
     assert refused.code == 2
-    assert "search.required has 'BA DE', of which search.forbidden has ['DE']" in refused.err
+    assert "search.required has 'BA DE', which contains ['DE'] of search.forbidden" in refused.err
     either = mt("translate", run_folder, *forbidden, "--set", "search.required=[DE|BA]", LINES[0])
     assert re.search(r"\bBA\b", either.out)
     assert mt("translate", run_folder, *forbidden, "--prefix", "DE", LINES[0]).out.startswith("DE")
@@ -281,20 +281,20 @@ def test_phrases_are_text_whatever_yaml_makes_of_them(run_folder, mt, phrase):
 @pytest.mark.parametrize(
     ("setting", "message"),
     [
-        ("search.required=[a: b]", "search.required: {'a': 'b'} is no text"),
+        ("search.required=[a: b]", "search.required: {'a': 'b'} is not text"),
         ("search.required=Hut", "must be a list: search.required='[Hut]'"),
         ("search.length_penalty=1000", "search.length_penalty=1000.0 must be at most 10"),
         ("search.max_len_ratio=1e300", "search.max_len_ratio=1e+300 must be at most 100"),
         ("search.temperature=1e-40", "search.temperature=1e-40 must be at least 0.001"),
     ],
 )
-def test_values_that_lead_nowhere(run_folder, mt, setting, message):
+def test_extreme_values_are_refused(run_folder, mt, setting, message):
     outcome = mt("translate", run_folder, "--set", setting, LINES[0])
     assert outcome.code == 2
     assert message in outcome.err
 
 
-def test_what_was_cut_is_never_the_best_by_risk(run_folder, mt):
+def test_mbr_never_prefers_a_translation_that_was_cut(run_folder, mt):
     settings = ["search.mbr=chrf", "search.method=sample", "search.n_samples=12", "search.max_len_offset=0",
                 "search.max_len_ratio=0.9", "search.temperature=1.5"]  # fmt: skip
     options = [part for setting in settings for part in ("--set", setting)]
@@ -305,17 +305,17 @@ def test_what_was_cut_is_never_the_best_by_risk(run_folder, mt):
 
 
 @pytest.mark.parametrize("mark", ["„", "»", "–", "(", "。", " "])
-def test_what_is_forbidden_is_so_behind_any_mark(mark):
+def test_forbidden_phrases_after_any_punctuation(mark):
     pieces = [b"", b" ", b"Hu", b"nd", b"T", b"-", b"Shirt", b"e", mark.encode()]
     forbidden = Forbidden([b" Hund", b" T-Shirt"], pieces)
     for begun, last in (([2], 3), ([4, 5], 6)):
-        for before, is_banned in ((8, True), (7, False)):  # behind the mark; inside of a word
+        for before, is_banned in ((8, True), (7, False)):  # after punctuation; inside a word
             scores = torch.zeros(1, 1, len(pieces))
             forbidden(scores, torch.tensor([[[7, before, *begun]]]), [0])
             assert (scores[0, 0, last] == float("-inf")) == is_banned, (mark, begun, before)
 
 
-def test_bf16_translates_the_same_mostly(run_folder, mt):
+def test_bf16_translates_nearly_the_same(run_folder, mt):
     lines = [source for source, _ in toy_pairs(40, 31)]
     plain, bf16 = (
         mt("translate", run_folder, *extra, *lines).out.splitlines() for extra in ([], ["--precision", "bf16"])

@@ -1,7 +1,5 @@
 """`mt average`: the mean of several saved models of a run, as a run folder of its own."""
 
-from __future__ import annotations
-
 import argparse
 import shutil
 from functools import partial
@@ -27,9 +25,7 @@ def build_parser() -> argparse.ArgumentParser:
     which = parser.add_mutually_exclusive_group(required=True)
     which.add_argument("--best", type=int, metavar="N", help="average the N best validated models")
     which.add_argument("--last", type=int, metavar="N", help="average the models of the N last checkpoints")
-    parser.add_argument(
-        "-o", "--output", type=Path, required=True, metavar="DIR", help="folder to write, which must not exist yet"
-    )
+    parser.add_argument("-o", "--output", type=Path, required=True, metavar="DIR", help="new folder to write")
     return parser
 
 

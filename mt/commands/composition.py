@@ -1,7 +1,5 @@
 """Hydra, in one place: composing the configuration, naming the jobs of a sweep, and shortening error messages."""
 
-from __future__ import annotations
-
 import os
 import re
 import sys
@@ -22,7 +20,7 @@ from mt.config.schema import Config, ModelConfig, OptimConfig, TokenizerConfig, 
 from mt.config.search import SearchConfig
 from mt.errors import UserError, WorkFailed, fail
 from mt.runs.layout import RunLayout
-from mt.runtime.distributed import StoppedElsewhere
+from mt.runtime.distributed import StoppedElsewhere, leave_world
 from mt.runtime.signals import Interrupted
 
 DEFAULTS = {
@@ -36,15 +34,7 @@ DEFAULTS = {
 
 
 def run_jobs(arguments: list[str], job: Callable[[Config], float | None]) -> int:
-    """Compose the configuration, or one for each job of a sweep, run the job with it, and return the exit code.
-
-    Args:
-        arguments: overrides and Hydra's options.
-        job: returns the score that a sweeper maximises.
-
-    Raises:
-        UserError: the arguments or the configuration are wrong.
-    """
+    """Run a job with the composed configuration, or with each of a sweep, and return the exit code."""
     exit_codes = [0]
 
     def guarded(config: Config) -> float | None:
@@ -60,16 +50,15 @@ def run_jobs(arguments: list[str], job: Callable[[Config], float | None]) -> int
             raise SystemExit(interruption.exit_code) from None
         return None
 
-    run_composed(arguments, guarded)
+    try:
+        run_composed(arguments, guarded)
+    finally:
+        leave_world()
     return max(exit_codes)
 
 
 def run_composed(arguments: list[str], job: Callable[[Config], float | None]) -> None:
-    """Compose the configuration from the packaged YAML files and `arguments`, and call `job` with it.
-
-    Raises:
-        UserError: the arguments or the configuration are wrong.
-    """
+    """Compose the configuration from the packaged YAML files and `arguments`, and call `job` with it."""
     store = ConfigStore.instance()
     store.store(name="schema", node=Config)
     for (group, name), schema in DEFAULTS.items():
@@ -124,11 +113,7 @@ def replacing_test_sets(argument: str, sweep: bool) -> list[str]:
 
 
 def to_config(composed: DictConfig, arguments: list[str]) -> Config:
-    """Convert the composed configuration to checked dataclasses; each job of a sweep gets a run folder of its own.
-
-    Raises:
-        UserError: the configuration is wrong.
-    """
+    """Convert the composed configuration to checked dataclasses; each job of a sweep gets a run folder of its own."""
     try:
         if HydraConfig.get().mode == RunMode.MULTIRUN:
             if RunLayout(Path(composed.run_dir)).config.exists():

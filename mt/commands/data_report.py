@@ -1,9 +1,5 @@
 """The page about the training data that `mt prepare --report` writes."""
 
-from __future__ import annotations
-
-from dataclasses import dataclass
-
 from markupsafe import Markup
 
 from mt.config.schema import Config
@@ -13,21 +9,12 @@ from mt.display.pages.page import as_svg, render
 from mt.display.plotting import draw_histogram
 
 
-@dataclass(frozen=True)
-class CorpusReport:
-    """What the page shows of a corpus."""
-
-    statistics: CorpusStatistics
-    pictures: list[Markup]
-    rows: list[tuple[str, list[str]]]
-
-
 def data_report(config: Config, data: Prepared) -> str:
     """Return the page as HTML."""
     corpora = []
     for train, member in zip(data.texts.train, data.train.members, strict=True):
         statistics = corpus_statistics(train.text, member.corpus, data.tokenizer, train.langs)
-        corpora.append(CorpusReport(statistics, draw(statistics), piece_rows(statistics)))
+        corpora.append({"statistics": statistics, "pictures": draw(statistics), "rows": piece_rows(statistics)})
     warnings = [
         f"{overlap.n_known:,} of the {overlap.n_sentences:,} sources of test set {overlap.name} are in the training "
         "data."

@@ -1,7 +1,5 @@
 """`mt evaluate`: the scores of one or several runs on test sets."""
 
-from __future__ import annotations
-
 import argparse
 import json
 import logging
@@ -53,28 +51,17 @@ def build_parser() -> argparse.ArgumentParser:
         "compared with the first by paired bootstrap resampling. The translations are written to RUN/translations.",
         parents=[tests_parser(), search_parser(), direction_parser(), device_parser()],
     )
-    parser.add_argument("runs", type=Path, nargs="+", metavar="RUN", help="folder of a run, such as runs/demo")
-    parser.add_argument(
-        "--metrics",
-        nargs="+",
-        default=CHOICES[:-1],
-        metavar="NAME",
-        help=f"any of {', '.join(CHOICES)}; default: all but COMET, which needs its package",
-    )
-    parser.add_argument("--comet-model", default="Unbabel/wmt22-comet-da", metavar="NAME", help="default: %(default)s")
-    parser.add_argument(
-        "--by",
-        nargs="+",
-        default=[],
-        choices=BREAKDOWNS,
-        help="break scores down by length of the reference, by frequency of words in data.train, or by domain: the "
-        "lines of PREFIX.domain, or the column `domain`",
-    )
-    parser.add_argument("--worst", type=count, default=0, metavar="N", help="show the N translations of lowest chrF")
-    parser.add_argument("--json", action="store_true", help="print one JSON object for each test set")
-    parser.add_argument(
-        "--samples", type=count, default=1000, metavar="N", help="bootstrap samples; 0: no test; default: %(default)s"
-    )
+    add = parser.add_argument
+    add("runs", type=Path, nargs="+", metavar="RUN", help="folder of a run, such as runs/demo")
+    metrics = f"any of {', '.join(CHOICES)}; default: all but COMET, which needs its package"
+    add("--metrics", nargs="+", default=CHOICES[:-1], metavar="NAME", help=metrics)
+    add("--comet-model", default="Unbabel/wmt22-comet-da", metavar="NAME", help="default: %(default)s")
+    by = "break scores down by length of the reference, frequency of words in data.train, or domain (PREFIX.domain)"
+    add("--by", nargs="+", default=[], choices=BREAKDOWNS, help=by)
+    add("--worst", type=count, default=0, metavar="N", help="show the N translations of lowest chrF")
+    add("--json", action="store_true", help="print one JSON object for each test set")
+    samples = "bootstrap samples; 0: no test; default: %(default)s"
+    add("--samples", type=count, default=1000, metavar="N", help=samples)
     return parser
 
 
@@ -99,11 +86,7 @@ def main(arguments: list[str]) -> int:
 
 
 def load_runs(folders: Sequence[Path], overrides: list[str]) -> list[EvaluatedRun]:
-    """Load the configurations of runs, and name each by its folder, or by its path if names are equal.
-
-    Raises:
-        UserError: a folder is not a run, or the runs translate between different languages.
-    """
+    """Load the configurations of runs, and name each by its folder, or by its path if names are equal."""
     names = [folder.resolve().name for folder in folders]
     runs = []
     for folder, name in zip(folders, names, strict=True):
@@ -132,11 +115,7 @@ def translate_tests(
 
 
 def chosen_metrics(names: Sequence[str]) -> list[str]:
-    """Return metrics in the usual order, given their names in any case.
-
-    Raises:
-        UserError: a metric is unknown.
-    """
+    """Return metrics in the usual order, given their names in any case."""
     known = {choice.lower(): choice for choice in CHOICES}
     for name in names:
         if name.lower() not in known:

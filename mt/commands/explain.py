@@ -1,7 +1,5 @@
 """`mt explain`: the steps of self-attention for a sentence, and what its translation attended to."""
 
-from __future__ import annotations
-
 import argparse
 import shutil
 from dataclasses import replace
@@ -43,9 +41,7 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument("--layer", type=int, metavar="N", help="layer, from 1; default: the last")
     parser.add_argument("--head", type=int, default=1, metavar="N", help="head, from 1; default: %(default)s")
     parser.add_argument("--html", type=Path, metavar="FILE", help="write an interactive page instead")
-    parser.add_argument(
-        "--picture", type=Path, metavar="FILE", help="write a picture of all heads of the layer: .png, .svg or .pdf"
-    )
+    parser.add_argument("--picture", type=Path, metavar="FILE", help="write a picture of the layer: .png, .svg or .pdf")
     return parser
 
 
@@ -71,11 +67,7 @@ def main(arguments: list[str]) -> int:
 
 
 def choose_head(translator: Translator, options: argparse.Namespace) -> Head:
-    """Return the head that the options name.
-
-    Raises:
-        UserError: the model has no such layer or head.
-    """
+    """Return the head that the options name."""
     layers = attentions_of(translator.model, options.part)
     layer = len(layers) if options.layer is None else options.layer
     if not 1 <= layer <= len(layers):
@@ -87,11 +79,7 @@ def choose_head(translator: Translator, options: argparse.Namespace) -> Head:
 
 
 def explain_sentence(translator: Translator, sentence: str, head: Head) -> tuple[str, Explanation]:
-    """Translate a sentence and explain the translation.
-
-    Raises:
-        UserError: the sentence is empty or too long.
-    """
+    """Translate a sentence and explain the translation."""
     tokenizer = translator.tokenizer
     src_ids = [*translator.tags, *tokenizer.encode_src([sentence])[0]]
     if not src_ids[len(translator.tags) :]:
@@ -172,11 +160,7 @@ def attended(explanation: Explanation) -> str:
 
 
 def draw(explanation: Explanation, head: Head, path: Path) -> None:
-    """Write a picture of a layer's heads.
-
-    Raises:
-        UserError: the file's suffix is not that of a picture.
-    """
+    """Write a picture of a layer's heads."""
     from mt.display.plotting import draw_heads
 
     steps = explanation.steps

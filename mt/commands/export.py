@@ -1,7 +1,5 @@
 """`mt export`: a trained model in the format of another toolkit."""
 
-from __future__ import annotations
-
 import argparse
 from pathlib import Path
 
@@ -25,15 +23,11 @@ def build_parser() -> argparse.ArgumentParser:
         parents=[run_parser()],
     )
     parser.add_argument("--to", choices=PACKAGES, required=True, help="the format")
-    parser.add_argument("output", type=Path, metavar="DIR", help="folder to write, which must not exist yet")
-    parser.add_argument(
-        "--quantization",
-        choices=QUANTIZATIONS,
-        help="number format of ctranslate2's weights; int8 is the smallest; default: float32",
-    )
-    parser.add_argument(
-        "--positions", type=int, default=1024, metavar="N", help="longest text in pieces; default: %(default)s"
-    )
+    parser.add_argument("output", type=Path, metavar="DIR", help="new folder to write")
+    number_format = "number format of ctranslate2's weights; int8 is the smallest; default: float32"
+    parser.add_argument("--quantization", choices=QUANTIZATIONS, help=number_format)
+    longest = "longest text in pieces; default: %(default)s"
+    parser.add_argument("--positions", type=int, default=1024, metavar="N", help=longest)
     return parser
 
 

@@ -1,7 +1,5 @@
 """What `mt train` does at the end: translate and score the test sets, and complete the TensorBoard files."""
 
-from __future__ import annotations
-
 import logging
 from collections.abc import Sequence
 
@@ -26,12 +24,7 @@ log = logging.getLogger(__name__)
 
 
 def score_final_model(config: Config, run: RunLayout, tests: dict[str, list[Pair]], state: TrainState) -> None:
-    """Translate and score the test sets with the model in the run folder, and track the results.
-
-    Args:
-        tests: pairs of each test set, by name.
-        state: of the training at its end.
-    """
+    """Translate and score the test sets with the model in the run folder, and track the results."""
     translator = Translator.load(run.folder, config.training.device, config=config)
     evaluation = Evaluation(Scorer(config.data.tgt_lang), config.data.tgt_lang)
     results = []

@@ -1,7 +1,5 @@
 """`mt import`: a model of another toolkit as a run."""
 
-from __future__ import annotations
-
 import argparse
 from pathlib import Path
 
@@ -24,7 +22,7 @@ def build_parser() -> argparse.ArgumentParser:
         "with or to fine-tune. Needs the extra `export`: pip install 'mt[export]'.",
     )
     parser.add_argument("model", help="its folder; or its name on the hub, if there is a network")
-    parser.add_argument("run", type=Path, metavar="RUN", help="folder to write, which must not exist yet")
+    parser.add_argument("run", type=Path, metavar="RUN", help="new folder to write")
     parser.add_argument("--src-lang", metavar="LANG", help="source language; default: as the model states")
     parser.add_argument("--tgt-lang", metavar="LANG", help="target language; default: as the model states")
     return parser

@@ -1,7 +1,5 @@
 """Options that several commands share, and the start of every command."""
 
-from __future__ import annotations
-
 import argparse
 from dataclasses import replace
 from pathlib import Path
@@ -38,9 +36,8 @@ def search_parser() -> argparse.ArgumentParser:
     """Return a parent parser for the search configuration."""
     parser = argparse.ArgumentParser(add_help=False)
     parser.add_argument("--beam-size", metavar="N", help="hypotheses followed at once; 1 is greedy search")
-    parser.add_argument(
-        "--set", action="append", default=[], metavar="search.KEY=VALUE", help="any other key of the search section"
-    )
+    other = "any other key of the search section"
+    parser.add_argument("--set", action="append", default=[], metavar="search.KEY=VALUE", help=other)
     return parser
 
 
@@ -55,13 +52,8 @@ def direction_parser() -> argparse.ArgumentParser:
 def tests_parser() -> argparse.ArgumentParser:
     """Return a parent parser for test sets."""
     parser = argparse.ArgumentParser(add_help=False)
-    parser.add_argument(
-        "--test",
-        action="append",
-        default=[],
-        metavar="NAME=CORPUS",
-        help="use this test set instead: a prefix, .tsv, .jsonl, .parquet or hub:NAME",
-    )
+    tests = "use this test set instead: a prefix, .tsv, .jsonl, .parquet or hub:NAME"
+    parser.add_argument("--test", action="append", default=[], metavar="NAME=CORPUS", help=tests)
     parser.add_argument("-t", "--test-set", metavar="NAME", help="a test set that sacreBLEU downloads, such as wmt14")
     parser.add_argument("-l", "--language-pair", metavar="PAIR", help="languages of -t; default: those of the run")
     return parser
@@ -76,11 +68,7 @@ def count(text: str) -> int:
 
 
 def search_overrides(options: argparse.Namespace) -> list[str]:
-    """Return the options of `search_parser` as configuration overrides.
-
-    Raises:
-        UserError: --set names a key of another section.
-    """
+    """Return the options of `search_parser` as configuration overrides."""
     overrides: list[str] = list(options.set)
     for override in overrides:
         if not override.startswith("search."):
@@ -91,27 +79,14 @@ def search_overrides(options: argparse.Namespace) -> list[str]:
 
 
 def choose_direction(translator: Translator, config: Config, options: argparse.Namespace) -> None:
-    """Apply the options of `direction_parser`.
-
-    Raises:
-        UserError: the model does not know the language or the domain.
-    """
+    """Apply the options of `direction_parser`."""
     if options.to or options.tag:
         default = config.data.tgt_lang if config.data.language_tags else None
         translator.translate_to(options.to or default, options.tag)
 
 
 def choose_tests(config: Config, options: argparse.Namespace, run: Path, with_domains: bool = False) -> list[TestSet]:
-    """Load the test sets of `tests_parser`, or those of the configuration.
-
-    Args:
-        options: of `tests_parser` and `direction_parser`.
-        run: folder of the configuration, for messages.
-        with_domains: load the domain of each sentence, too.
-
-    Raises:
-        UserError: there are none, one cannot be read, or options contradict each other.
-    """
+    """Load the test sets of `tests_parser`, or those of the configuration, which is that of `run`."""
     if options.test_set:
         if options.test:
             raise UserError("-t and --test exclude each other: give one of them.")
@@ -131,11 +106,7 @@ def choose_tests(config: Config, options: argparse.Namespace, run: Path, with_do
 
 
 def named_sources(tests: list[str]) -> dict[str, str]:
-    """Parse the values of --test.
-
-    Raises:
-        UserError: one is not `NAME=CORPUS`, or two have the same name.
-    """
+    """Parse the values of --test."""
     sources: dict[str, str] = {}
     for test in tests:
         name, equals, source = test.partition("=")

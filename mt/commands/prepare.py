@@ -1,7 +1,5 @@
 """`mt prepare`: everything that `mt train` does before the first step."""
 
-from __future__ import annotations
-
 import logging
 from pathlib import Path
 

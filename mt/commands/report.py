@@ -1,7 +1,5 @@
 """`mt report`: one page about a run, to read and to send."""
 
-from __future__ import annotations
-
 import argparse
 import logging
 from collections import Counter
@@ -79,9 +77,7 @@ def build_parser() -> argparse.ArgumentParser:
         parents=[run_parser(), tests_parser(), search_parser(), direction_parser(), device_parser()],
     )
     parser.add_argument("-o", "--output", type=Path, metavar="FILE", help="default: RUN/report.html")
-    parser.add_argument(
-        "--sentences", type=count, default=10, metavar="N", help="show the N best and worst; default: %(default)s"
-    )
+    parser.add_argument("--sentences", type=count, default=10, metavar="N", help="show the N best and worst, not 10")
     return parser
 
 

@@ -1,7 +1,5 @@
 """`mt score`: log-probabilities of given translations."""
 
-from __future__ import annotations
-
 import argparse
 import json
 import logging
@@ -36,9 +34,7 @@ def build_parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("src", type=Path, metavar="SRC", help="source sentences, one per line (also .gz, .bz2, .xz)")
     parser.add_argument("tgt", type=Path, metavar="TGT", help="their translations")
-    parser.add_argument(
-        "--json", action="store_true", help="print a JSON object for each line, with each piece's log-probability"
-    )
+    parser.add_argument("--json", action="store_true", help="print JSON objects with each piece's log-probability")
     return parser
 
 

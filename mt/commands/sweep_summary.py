@@ -1,13 +1,12 @@
 """The results of a sweep: a table of its jobs, best first."""
 
-from __future__ import annotations
-
 import logging
 from pathlib import Path
 from typing import Any
 
 from hydra.experimental.callback import Callback
 from omegaconf import DictConfig
+from tabulate import tabulate
 
 from mt.config.choices import StoppingMetric
 from mt.runs.layout import RunLayout
@@ -38,11 +37,12 @@ def summarise(folder: Path, metric: StoppingMetric) -> str:
     if not jobs:
         return f"No job in {folder} has reached a validation."
     jobs.sort(key=lambda job: -job[0])
-    lines = [f"{'valid ' + metric.value:>12} {'at step':>9} {'of':>9}  job (in {folder}) and test scores"]
+    rows = []
     for best, step, last, job in jobs:
         tests = ", ".join(f"{name.removeprefix('test/')} {value:.2f}" for name, value in test_scores(job).items())
-        lines.append(f"{abs(best):12.3f} {step:9,} {last:9,}  {job.name}{': ' + tests if tests else ''}")
-    return "\n".join(lines)
+        rows.append([f"{abs(best):.3f}", f"{step:,}", f"{last:,}", f"{job.name}: {tests}" if tests else job.name])
+    headers = [f"valid {metric.value}", "at step", "of", f"job (in {folder}) and test scores"]
+    return tabulate(rows, headers, tablefmt="plain", disable_numparse=True, colalign=["right"] * 3 + ["left"])
 
 
 def test_scores(job: Path) -> dict[str, float]:

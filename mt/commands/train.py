@@ -1,7 +1,5 @@
 """`mt train`: from a configuration to a trained and scored model in one folder."""
 
-from __future__ import annotations
-
 import logging
 from contextlib import nullcontext
 from dataclasses import dataclass
@@ -58,11 +56,7 @@ def train(config: Config) -> float | None:
 
 
 def set_up(config: Config) -> Setup:
-    """Read and encode the text, start the run folder, build the model and its trainer.
-
-    Raises:
-        UserError: the configuration, a file or the run folder is wrong.
-    """
+    """Read and encode the text, start the run folder, build the model and its trainer."""
     run, tokenizer = RunLayout(Path(config.run_dir)), None
     world = start_world(use_gpu=config.training.device != "cpu" and torch.cuda.is_available())
     if not world.is_main:

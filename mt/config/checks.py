@@ -1,7 +1,5 @@
 """Checks of configured values. Every message names the key and says what would be right."""
 
-from __future__ import annotations
-
 from math import inf
 
 from mt.errors import UserError

@@ -1,7 +1,5 @@
 """The named choices that the configuration offers."""
 
-from __future__ import annotations
-
 from enum import Enum
 
 

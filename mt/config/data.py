@@ -1,7 +1,5 @@
 """The `data` section of the configuration."""
 
-from __future__ import annotations
-
 import re
 from dataclasses import dataclass, fields
 from math import inf
@@ -160,11 +158,7 @@ def domain_tag(name: str) -> str:
 
 
 def source_list(key: str, value: Any) -> list[str]:
-    """Return a source or a list of sources as a list.
-
-    Raises:
-        UserError: `value` is neither; the message names `key`.
-    """
+    """Return a source or a list of sources as a list."""
     sources = [value] if isinstance(value, str) else value
     if (
         not isinstance(sources, list)
@@ -176,22 +170,14 @@ def source_list(key: str, value: Any) -> list[str]:
 
 
 def training_sources(value: Any) -> list[TrainingSource]:
-    """Return the entries of `data.train`; plain sources together are one entry.
-
-    Raises:
-        UserError: an entry is malformed.
-    """
+    """Return the entries of `data.train`; plain sources together are one entry."""
     if not isinstance(value, list) or not any(isinstance(entry, dict) for entry in value):
         return [TrainingSource(source_list("data.train", value))]
     return [read_source(f"data.train[{number}]", entry) for number, entry in enumerate(value)]
 
 
 def read_source(key: str, entry: Any) -> TrainingSource:
-    """Check one entry of `data.train` and return it.
-
-    Raises:
-        UserError: the entry is malformed; the message names `key`.
-    """
+    """Check one entry of `data.train` and return it."""
     if not isinstance(entry, dict):
         return TrainingSource(source_list(key, entry))
     known = [known.name for known in fields(TrainingSource)]

@@ -4,8 +4,6 @@ A fact of a section holds for all its fields that do not state it themselves. A 
 is a programming error, so a new field cannot be forgotten.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from dataclasses import Field, field, fields, is_dataclass
 from typing import Any, TypeVar, get_type_hints

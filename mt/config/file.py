@@ -1,7 +1,5 @@
 """The configuration as a file and as `KEY=VALUE` overrides. It is data: no value is interpolated, no code is named."""
 
-from __future__ import annotations
-
 import re
 from dataclasses import fields, is_dataclass
 from functools import cache
@@ -62,11 +60,7 @@ def flatten(config: Config) -> dict[str, Any]:
 
 
 def apply_override(config: Any, override: str) -> None:
-    """Set one `section.key=value` in an OmegaConf configuration.
-
-    Raises:
-        UserError: the form, the key or the value is wrong; similar names are suggested.
-    """
+    """Set one `section.key=value` in an OmegaConf configuration."""
     key, equals, value = override.partition("=")
     if not equals or "${" in value:
         raise UserError(f"'{override}' is not of the form KEY=VALUE, such as search.beam_size=5.")

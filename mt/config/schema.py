@@ -5,8 +5,6 @@ into plain objects, which are all that the rest of the code sees. A field, its Y
 the key in a saved model are one word. `mt.config.facts` explains the facts that fields state.
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from typing import Optional
 
@@ -224,11 +222,7 @@ class TrainingConfig:
         )
 
     def batches_per_process(self, n_processes: int) -> int:
-        """Return how many batches each of `n_processes` sums for an update.
-
-        Raises:
-            UserError: `batches_per_step` is not divisible by the number of processes.
-        """
+        """Return how many batches each of `n_processes` sums for an update."""
         if self.batches_per_step is None:
             return self.accumulate
         require(

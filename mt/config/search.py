@@ -97,18 +97,19 @@ class SearchConfig:
             all(all(part.strip() for part in phrase.split("|")) for phrase in self.required),
             f"search.required={list(self.required)}: a phrase, or one of the alternatives, is empty.",
         )
-        forbidden = [part.strip() for phrase in self.forbidden for part in phrase.split("|")]
         for phrase in self.required:
-            banned = [[word for word in forbidden if word in part] for part in phrase.split("|")]
-            require(
-                not all(banned),
-                f"search.required has '{phrase}', which contains {banned[0]} of search.forbidden.",
-            )
+            banned = [[word for word in self.forbidden_phrases if word in part] for part in phrase.split("|")]
+            require(not all(banned), f"search.required has '{phrase}', which contains {banned[0]} of search.forbidden.")
         require(
             not (self.required or self.terminology)
             or (self.method is SearchMethod.beam and self.beam_size > self.diverse_groups),
             "search.required and search.terminology need search.method=beam and at least two hypotheses per group.",
         )
+
+    @property
+    def forbidden_phrases(self) -> list[str]:
+        """The phrases of `forbidden`, alternatives apart."""
+        return [part.strip() for phrase in self.forbidden for part in phrase.split("|")]
 
     @property
     def width_key(self) -> str:

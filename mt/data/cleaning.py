@@ -4,8 +4,6 @@ What a pair's text shows is recorded when it is encoded (`observe`). Length, dup
 judged over the whole corpus (`reasons_to_drop`).
 """
 
-from __future__ import annotations
-
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -101,13 +99,7 @@ def reasons_to_drop(
     max_len: int,
     test_sources: Hashes,
 ) -> NDArray[np.uint8]:
-    """Return for each of some pairs why it is dropped, or KEPT, judging it by itself.
-
-    Args:
-        lens: pieces of each side.
-        max_len: the most pieces that are kept.
-        test_sources: `src_hashes` of the test sets.
-    """
+    """Return why each pair is dropped, or KEPT, from its facts, lengths in pieces, and hashes of the test sources."""
     reasons = np.zeros(len(facts.seen), np.uint8)
     shorter, longer = np.minimum(*lens), np.maximum(*lens)
     reasons[shorter == 0] = EMPTY
@@ -123,12 +115,7 @@ def reasons_to_drop(
 
 
 def mark_duplicates(reasons: NDArray[np.uint8], pair_hashes: Hashes, reason: int) -> None:
-    """Give `reason` to each kept pair that occurred before.
-
-    Args:
-        reasons: of a whole corpus; changed in place.
-        pair_hashes: of all its pairs.
-    """
+    """Give `reason`, in place, to each kept pair of a whole corpus that occurred before."""
     kept = np.flatnonzero(reasons == KEPT)
     _, first = np.unique(pair_hashes[kept], return_index=True)
     again = np.ones(len(kept), bool)
@@ -137,11 +124,7 @@ def mark_duplicates(reasons: NDArray[np.uint8], pair_hashes: Hashes, reason: int
 
 
 def language_identifier() -> Identify:
-    """Return py3langid's function that identifies the language of a text, such as `de`.
-
-    Raises:
-        UserError: the package is not installed.
-    """
+    """Return py3langid's function that identifies the language of a text, such as `de`."""
     try:
         from py3langid import classify
     except ImportError:

@@ -1,7 +1,5 @@
 """What reading a source needs to know besides its name."""
 
-from __future__ import annotations
-
 import os
 from dataclasses import dataclass, replace
 from pathlib import Path

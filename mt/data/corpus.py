@@ -1,7 +1,5 @@
 """Parallel text, encoded once: ids on disk, lengths in memory."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -90,12 +88,8 @@ class CorpusEncoder:
     def encode(self, text: ParallelText, langs: tuple[str, str], key: str) -> Corpus:
         """Encode a text, or find what an earlier run encoded with the same tokenizer.
 
-        Args:
-            langs: source and target language.
-            key: the configuration key of the corpus, for error messages.
-
         Raises:
-            UserError: every pair is dropped.
+            UserError: every pair is dropped; the message names the configuration `key` of the corpus.
         """
         self.encode_share(text, langs, key, Share())
         corpus = self.choose(EncodedPairs(self.folder_of(text)))

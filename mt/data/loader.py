@@ -1,7 +1,5 @@
 """Training batches without end, in an order that can be resumed at any point."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 
@@ -19,20 +17,9 @@ class BatchLoader:
     """Batches of one epoch after another. `position` is the whole state: set it to resume there."""
 
     def __init__(
-        self,
-        corpus: Mixture,
-        max_tokens: int,
-        seed: int,
-        rank: int = 0,
-        n_ranks: int = 1,
-        vary: Vary | None = None,
+        self, corpus: Mixture, max_tokens: int, seed: int, rank: int = 0, n_ranks: int = 1, vary: Vary | None = None
     ) -> None:
-        """Load the batch at `rank` of every `n_ranks` batches.
-
-        Args:
-            max_tokens: budget of a batch, as in `plan_batches`.
-            vary: changes the pairs of a batch, as subword regularisation and noise do.
-        """
+        """Load the batch at `rank` of every `n_ranks` batches; `vary` changes its pairs, as noise does."""
         self.corpus = corpus
         self.max_tokens = max_tokens
         self.seed = seed

@@ -1,7 +1,5 @@
 """The corpora of a training, and how often the pairs of each are used."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -33,11 +31,7 @@ class Mixture:
     """Several corpora as one. Pairs are numbered across all of them."""
 
     def __init__(self, members: Sequence[Member], stages: Sequence[Stage]) -> None:
-        """Combine corpora.
-
-        Args:
-            stages: weights, which say how often a pair of each corpus is used in an epoch; the last has no end.
-        """
+        """Combine corpora; the weights of a stage say how often a pair of each is used in an epoch."""
         self.members = members
         self.stages = stages
         self.src_lens = concatenate([member.src_lens for member in members])

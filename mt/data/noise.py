@@ -1,7 +1,5 @@
 """Noise on source text, which makes a model robust to text as people type it (Belinkov and Bisk, 2018)."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from random import Random
 

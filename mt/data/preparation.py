@@ -1,7 +1,5 @@
 """From the configured sources to encoded corpora. Every file is opened and hashed once in each process."""
 
-from __future__ import annotations
-
 import logging
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -98,11 +96,7 @@ def prepare(config: Config, tokenizer: Tokenizer | None = None, world: World = A
 
 
 def open_texts(data: DataConfig) -> Texts:
-    """Open the training, validation and test text.
-
-    Raises:
-        UserError: a source cannot be read.
-    """
+    """Open the training, validation and test text."""
     valid = open_text(source_list("data.valid", data.valid), source_context(data, "valid", "validation"))
     return Texts(open_training_texts(data), valid, {name: load_test_set(data, name) for name in data.test})
 
@@ -117,11 +111,7 @@ def open_training_texts(data: DataConfig) -> list[TrainingText]:
 
 
 def load_test_set(data: DataConfig, name: str) -> list[Pair]:
-    """Read the pairs of one test set.
-
-    Raises:
-        UserError: it cannot be read.
-    """
+    """Read the pairs of one test set."""
     key = f"test.{name}"
     return list(open_text(source_list(f"data.{key}", data.test[name]), source_context(data, key, "test")).read())
 
@@ -189,11 +179,7 @@ def build_stages(data: DataConfig, members: Sequence[Member]) -> list[Stage]:
 
 
 def make_tokenizer(config: Config, train: Sequence[TrainingText]) -> Tokenizer:
-    """Train a tokenizer on the training text.
-
-    Raises:
-        UserError: no pair has text on both sides, or the vocabulary size does not fit the text.
-    """
+    """Train a tokenizer on the training text."""
 
     def side(number: int) -> Iterator[str]:
         return (pair[number] for one in train for pair in one.text.read())

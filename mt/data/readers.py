@@ -1,7 +1,5 @@
 """Readers of parallel text in files: two text files, tab-separated columns, JSON rows, translation memories."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Iterator
 from itertools import zip_longest
@@ -40,11 +38,7 @@ def read_pairs(files: list[Path], langs: tuple[str, str]) -> Iterator[Pair]:
 
 
 def read_two_files(src_path: Path, tgt_path: Path) -> Iterator[Pair]:
-    """Yield line n of one file with line n of the other.
-
-    Raises:
-        UserError: one file has more lines.
-    """
+    """Yield line n of one file with line n of the other."""
     counts = [0, 0]
     for src, tgt in zip_longest(read_lines(src_path), read_lines(tgt_path)):
         for side, line in enumerate((src, tgt)):
@@ -60,11 +54,7 @@ def read_two_files(src_path: Path, tgt_path: Path) -> Iterator[Pair]:
 
 
 def read_tsv(path: Path) -> Iterator[Pair]:
-    """Yield the two columns of each line, separated by a tab, without quoting.
-
-    Raises:
-        UserError: a line does not have two columns.
-    """
+    """Yield the two columns of each line, separated by a tab, without quoting."""
     for number, line in enumerate(read_lines(path), start=1):
         columns = line.split("\t")
         if len(columns) != 2:
@@ -73,11 +63,7 @@ def read_tsv(path: Path) -> Iterator[Pair]:
 
 
 def read_jsonl(path: Path, langs: tuple[str, str]) -> Iterator[Pair]:
-    """Yield the two languages of each line, a JSON object.
-
-    Raises:
-        UserError: a line is not such an object.
-    """
+    """Yield the two languages of each line, a JSON object."""
     for number, line in enumerate(read_lines(path), start=1):
         try:
             row = json.loads(line)

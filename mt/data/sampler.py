@@ -1,7 +1,5 @@
 """Which pairs form a batch, and in which order: a function of lengths, budget, seed and epoch alone."""
 
-from __future__ import annotations
-
 from copy import deepcopy
 from dataclasses import dataclass
 from functools import cached_property

@@ -11,8 +11,6 @@ A source is one of
 Text is never all in memory.
 """
 
-from __future__ import annotations
-
 import hashlib
 import importlib.resources
 from collections.abc import Callable, Iterator
@@ -57,11 +55,7 @@ def open_text(sources: list[str], context: SourceContext) -> ParallelText:
 
 
 def open_source(source: str, context: SourceContext) -> ParallelText:
-    """Open one source.
-
-    Raises:
-        UserError: as `open_text`.
-    """
+    """Open one source."""
     files = None if source.startswith(HUB) else find_files(source, context)
     if files is None or files[0].suffix == ".parquet":
         from mt.data.hub import language_columns, load_table, read_table  # the datasets library is slow to import
@@ -75,11 +69,7 @@ def open_source(source: str, context: SourceContext) -> ParallelText:
 
 
 def find_files(source: str, context: SourceContext) -> list[Path]:
-    """Return the file of a source that is one, such as a .tsv, or the two files of a prefix.
-
-    Raises:
-        UserError: a file does not exist.
-    """
+    """Return the file of a source that is one, such as a .tsv, or the two files of a prefix."""
     path = resolve(source)
     if plain_suffix(path) in (".tsv", ".jsonl", ".parquet", *MEMORIES):
         if not path.is_file():
@@ -107,11 +97,7 @@ def resolve(source: str) -> Path:
 
 
 def inspect(files: list[Path], *extra: str) -> tuple[str, int | None]:
-    """Return a hash of the files' content, and the number of pairs; None if lines do not tell, as in compressed files.
-
-    Args:
-        extra: more texts that the hash depends on.
-    """
+    """Return a hash of files and `extra`, and the number of pairs; None if it is not that of lines."""
     digest = hashlib.sha256(repr(extra).encode())
     n_lines = 0
     for file in files:

@@ -1,7 +1,5 @@
 """Statistics of a corpus: what was dropped from it, how long its sentences are, which pieces it consists of."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import dataclass
 

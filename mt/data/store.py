@@ -4,8 +4,6 @@ A part is an Arrow file with the ids of each side and the facts about the text (
 written whole or not at all, so that an interrupted preparation can resume and several processes can share the work.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, fields
 from itertools import chain, islice
@@ -94,12 +92,7 @@ def encode_text(
     label: str,
     share: Share = Share(),  # immutable
 ) -> None:
-    """Encode the pairs of a share of the parts into a folder; existing parts are kept.
-
-    Args:
-        label: text beside the progress bar.
-        share: parts to encode; the folder is marked complete only if they are all parts.
-    """
+    """Encode a share of the parts into a folder, which is complete if the share is everything; keep existing parts."""
     if (folder / COMPLETE).exists():
         return
     dtype = np.uint16 if max(tokenizer.vocab_sizes) <= 1 << 16 else np.int32

@@ -3,8 +3,6 @@
 The library reads a file whole. Codes that stand for markup in a sentence are dropped; the words inside them stay.
 """
 
-from __future__ import annotations
-
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -22,15 +20,7 @@ CODES = ("bpt", "ept", "ph", "it", "ut")
 
 
 def read_memory(path: Path, suffix: str, langs: tuple[str, str]) -> Iterator[tuple[str, str]]:
-    """Yield the sentences that a file has in both languages.
-
-    Args:
-        suffix: one of `SUFFIXES`; `path` may end with that of a compression.
-        langs: source and target; `en` also matches en-US if there is no plain en.
-
-    Raises:
-        UserError: the file is damaged or of other languages, or the library is not installed.
-    """
+    """Yield the sentences that a file has in both languages; `en` also matches en-US if there is no plain en."""
     try:
         import lxml.etree as xml
         import translate.storage.lisa  # noqa: F401
@@ -60,11 +50,7 @@ def read_tmx(content: bytes, langs: tuple[str, str]) -> Iterator[tuple[str, str]
 
 
 def read_xliff(content: bytes, langs: tuple[str, str], path: Path) -> Iterator[tuple[str, str]]:
-    """Yield the translated pairs of a bilingual document, in the direction of `langs`.
-
-    Raises:
-        UserError: the document is of other languages.
-    """
+    """Yield the translated pairs of a bilingual document, in the direction of `langs`."""
     from translate.storage.xliff import Xliff1File
     from translate.storage.xliff2 import Xliff2File
 

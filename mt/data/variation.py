@@ -1,7 +1,5 @@
 """Variation of the training pairs: noise on the source and random segmentation, different in every epoch."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import dataclass
 from random import Random

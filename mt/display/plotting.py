@@ -1,7 +1,5 @@
 """Pictures. matplotlib has no Chinese, Japanese or Korean glyphs; the package zhplot brings a font with them."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
@@ -48,11 +46,7 @@ def font_families() -> list[str]:
 
 
 def draw_attention(weights: Tensor, src_pieces: list[str], tgt_pieces: list[str]) -> Figure:
-    """Draw attention weights from 0 (white) to 1 (dark), with a row for each target piece.
-
-    Args:
-        weights: (T, S), target pieces by source pieces.
-    """
+    """Draw attention weights (T, S) from 0 (white) to 1 (dark), with a row for each target piece."""
     figure = Figure(figsize=(1.8 + 0.42 * len(src_pieces), 1.4 + 0.34 * len(tgt_pieces)), layout="constrained", dpi=110)
     axes = figure.subplots()
     image = axes.imshow(weights.float().cpu().numpy(), cmap="Blues", vmin=0, vmax=1, aspect="auto")
@@ -67,14 +61,9 @@ def draw_attention(weights: Tensor, src_pieces: list[str], tgt_pieces: list[str]
 
 
 def draw_heads(weights: Tensor, columns: Sequence[str], rows: Sequence[str], title: str) -> Figure:
-    """Draw the attention weights of every head of a layer on one sheet.
+    """Draw the attention weights (H, T, S) of every head of a layer on one sheet, with the keys as columns.
 
     All heads are in one pair of axes without ticks: matplotlib's ticks would take most of the drawing time.
-
-    Args:
-        weights: (H, T, S).
-        columns: the key pieces.
-        rows: the query pieces.
     """
     n_heads, height, width = weights.shape
     across = ceil(sqrt(n_heads))
@@ -127,12 +116,7 @@ def draw_curves(panels: Sequence[Panel], across: int = 2) -> Figure:
 
 
 def draw_histogram(title: str, counts: Mapping[str, Sequence[tuple[float, int]]], unit: str) -> Figure:
-    """Draw histograms as lines.
-
-    Args:
-        counts: for each series, the lower bound and the count of each bar.
-        unit: what the lower bounds measure.
-    """
+    """Draw the lower bound and the count of each bar as a line for each series."""
     figure = Figure(figsize=(5.2, 3), layout="constrained", dpi=90)
     axes = figure.subplots()
     for name, bars in counts.items():

@@ -1,7 +1,5 @@
 """Grids of numbers on a terminal. Chinese characters take two columns; wcwidth counts them, for tabulate, too."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 from tabulate import tabulate

@@ -1,7 +1,5 @@
 """Scores of parts of a test set: by sentence length, by word frequency, by domain."""
 
-from __future__ import annotations
-
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
@@ -43,11 +41,7 @@ def word_splitter(tgt_lang: str) -> Tokenise:
 
 
 def interval(number: int, starts: Sequence[int]) -> str:
-    """Return the name of the interval that contains a number, such as `1-10` or `51+`.
-
-    Args:
-        starts: lower bounds of the intervals, ascending; the first also contains everything below.
-    """
+    """Return the name of the interval that contains a number, such as `1-10` or `51+`, given their lower bounds."""
     index = max((i for i, start in enumerate(starts) if number >= start), default=0)
     if index == len(starts) - 1:
         return f"{starts[-1]}+"

@@ -1,7 +1,5 @@
 """COMET, a trained metric (Rei et al., 2020), by its own package."""
 
-from __future__ import annotations
-
 import importlib.util
 from collections.abc import Sequence
 from typing import Any
@@ -16,14 +14,7 @@ class Comet:
     """Scorer of translations by their sources and references."""
 
     def __init__(self, name: str) -> None:
-        """Load a model.
-
-        Args:
-            name: of a model on the Hugging Face hub, or the path of a checkpoint.
-
-        Raises:
-            UserError: the package is not installed, or the model cannot be loaded.
-        """
+        """Load a model of the Hugging Face hub, or the checkpoint at a path."""
         if importlib.util.find_spec("comet") is None:
             raise UserError("--metrics COMET needs its package: pip install unbabel-comet.")
         import comet

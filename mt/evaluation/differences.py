@@ -1,7 +1,5 @@
 """Word-by-word differences between a translation and its reference."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from difflib import SequenceMatcher
 
@@ -16,11 +14,7 @@ class Span:
 
 
 def differences(reference: str, translation: str, spaced: bool) -> tuple[list[Span], list[Span]]:
-    """Divide both texts into spans that the other text has, or has not.
-
-    Args:
-        spaced: whether spaces separate words; if not, characters are compared.
-    """
+    """Divide both texts into spans that the other has, or has not: of words, or of characters if not `spaced`."""
     separator = " " if spaced else ""
     a, b = (text.split() if spaced else list(text) for text in (reference, translation))
     spans: tuple[list[Span], list[Span]] = ([], [])

@@ -1,7 +1,5 @@
 """From test sets to translations, and from translations to everything that is reported about them."""
 
-from __future__ import annotations
-
 import logging
 from collections import Counter
 from collections.abc import Sequence

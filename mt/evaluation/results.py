@@ -1,7 +1,5 @@
 """The results of an evaluation, as text to read and as data for programs."""
 
-from __future__ import annotations
-
 from dataclasses import asdict, dataclass, field
 from typing import Any
 

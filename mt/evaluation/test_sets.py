@@ -1,7 +1,5 @@
 """Test sets: of a configuration, or known to sacreBLEU by name."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
@@ -36,11 +34,7 @@ class TestSet:
 
 
 def configured_test_sets(data: DataConfig, with_domains: bool) -> list[TestSet]:
-    """Load the test sets of `data.test`.
-
-    Raises:
-        UserError: one cannot be read, or lacks the domains.
-    """
+    """Load the test sets of `data.test`."""
     tests = []
     for name, source in data.test.items():
         test = to_test_set(name, load_test_set(data, name))
@@ -88,15 +82,7 @@ def read_domains(source: str, context: SourceContext) -> Iterable[str]:
 
 
 def named_test_sets(names: str, pair: str) -> list[TestSet]:
-    """Load test sets that sacreBLEU downloads and caches.
-
-    Args:
-        names: value of its option -t, such as `wmt14,wmt15`.
-        pair: value of its option -l, such as `en-de`.
-
-    Raises:
-        UserError: sacreBLEU does not know a name, or cannot download it.
-    """
+    """Load test sets that sacreBLEU downloads and caches, such as `wmt14,wmt15` for `en-de`."""
     from sacrebleu.dataset import DATASETS
 
     tests = []

@@ -1,7 +1,5 @@
 """CTranslate2 as the search engine of a translator, with the options that it supports."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import fields, replace
 
@@ -38,14 +36,7 @@ class CTranslate2Engine:
     """A run's model, converted once into the run folder."""
 
     def __init__(self, run: RunLayout, translator: Translator, quantization: str) -> None:
-        """Load the converted model; convert it first if necessary.
-
-        Args:
-            quantization: as in `save_ctranslate2`.
-
-        Raises:
-            UserError: the quantization is unknown or not possible on this machine, or the folder is damaged.
-        """
+        """Load the converted model; convert it first if necessary, with a `quantization` of `save_ctranslate2`."""
         self.tokenizer, self.model = translator.tokenizer, translator.model
         self.n_positions = POSITIONS_PER_PIECE * translator.max_len
         model, device = translator.model, translator.device
@@ -73,9 +64,6 @@ class CTranslate2Engine:
 
         Log-probabilities of single tokens are not available. CTranslate2 has one length limit for a batch: hypotheses
         above the limit of their segment are cut.
-
-        Raises:
-            UserError: an option is not supported.
         """
         check_options(search)
         tokenizer, scoring = self.tokenizer, build_scoring(search)

@@ -1,7 +1,5 @@
 """Import of Marian models of Hugging Face transformers, such as those of OPUS-MT."""
 
-from __future__ import annotations
-
 import re
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,12 +18,7 @@ from mt.interop.huggingface_names import names, sines_first
 from mt.model.transformer import Transformer
 from mt.text.tokenizer import Tokenizer
 
-ACTIVATIONS = {
-    "relu": Activation.relu,
-    "gelu": Activation.gelu,
-    "swish": Activation.silu,
-    "silu": Activation.silu,
-}
+ACTIVATIONS = {"relu": Activation.relu, "gelu": Activation.gelu, "swish": Activation.silu, "silu": Activation.silu}
 SPECIAL_PIECES = ("<pad>", "<unk>", "<s>", "</s>")
 NORMAL, UNKNOWN, CONTROL, USER_DEFINED, UNUSED = 1, 2, 3, 4, 5
 """types of pieces in SentencePiece's model format"""
@@ -43,11 +36,7 @@ class Vocabulary:
 def import_huggingface(
     origin: str, src_lang: str | None, tgt_lang: str | None
 ) -> tuple[Config, Tokenizer, Transformer]:
-    """Load a model from a folder, or from the hub if there is a network.
-
-    Args:
-        src_lang: source language; None: as the model states.
-        tgt_lang: target language; None: as the model states.
+    """Load a model from a folder or the hub; without languages, those that it states.
 
     Raises:
         UserError: it is not such a model, has a feature that ours lacks, or does not state its languages.
@@ -97,11 +86,7 @@ def check_fits(config: Any, origin: str) -> None:
 
 
 def build_config(config: Any, origin: str, langs: tuple[str | None, str | None]) -> Config:
-    """Convert a Marian model's configuration to ours.
-
-    Raises:
-        UserError: a language is unknown.
-    """
+    """Convert a Marian model's configuration to ours."""
     src_lang, tgt_lang = langs
     if not src_lang or not tgt_lang:
         raise UserError(f"{origin} does not state its languages: add --src-lang and --tgt-lang.")

@@ -1,7 +1,5 @@
 """Names of our model's weights in Hugging Face transformers' BART-like models, Marian and Blenderbot."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from dataclasses import dataclass
 

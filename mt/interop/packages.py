@@ -1,7 +1,5 @@
 """Optional packages."""
 
-from __future__ import annotations
-
 import importlib.util
 import warnings
 

@@ -5,8 +5,6 @@ sinusoids fit. With post-norm it is Marian, which computes its table: all sines,
 all features are put into that order, which changes no result.
 """
 
-from __future__ import annotations
-
 import json
 from pathlib import Path
 from typing import Any
@@ -40,14 +38,7 @@ def check_fits(config: ModelConfig) -> None:
 def save_huggingface(
     model: Transformer, tokenizer: Tokenizer, folder: Path, n_positions: int, langs: tuple[str, str]
 ) -> None:
-    """Write model, tokenizer and generation settings into a new folder.
-
-    Args:
-        n_positions: number of sinusoidal positions; that of learned ones is fixed.
-
-    Raises:
-        UserError: transformers has no such architecture.
-    """
+    """Write model, tokenizer and generation settings into a new folder; `n_positions` is for sinusoids."""
     import transformers
 
     check_fits(model.config)

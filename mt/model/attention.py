@@ -12,8 +12,6 @@ Self-attention is the case y = x. Several heads do this in parallel, each on its
 Shapes: B batch, T queries, S keys, D model features, H heads, K features of a head.
 """
 
-from __future__ import annotations
-
 import math
 from collections.abc import Iterator
 from contextlib import contextmanager

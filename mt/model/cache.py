@@ -8,8 +8,6 @@ Shapes: B sentences, N hypotheses of each in this step, M the most of them, S so
 K features of a head. A sentence has T x M slots, position by position.
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 import torch

@@ -1,7 +1,5 @@
 """Dropout with a mask that is cheap to draw on a CPU."""
 
-from __future__ import annotations
-
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
@@ -30,7 +28,3 @@ class Dropout(nn.Module):
         # 1 where a byte is at least `dropped`, else 0, without a comparison, which torch does not vectorise.
         kept = random.view(torch.uint8)[: x.numel()].clamp(dropped - 1, dropped).sub_(dropped - 1)
         return x * kept.view(x.shape).to(x.dtype).mul_(256 / (256 - dropped))
-
-    def extra_repr(self) -> str:
-        """Return what `print(model)` shows of the layer."""
-        return f"p={self.p}"

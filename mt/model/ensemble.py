@@ -3,8 +3,6 @@
 Shapes as in `mt.model.transformer`.
 """
 
-from __future__ import annotations
-
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass

@@ -3,8 +3,6 @@
 Shapes: B batch, T positions, D model features.
 """
 
-from __future__ import annotations
-
 import math
 from collections.abc import Callable
 
@@ -14,12 +12,7 @@ from torch.nn import functional as F
 
 from mt.model.dropout import Dropout
 
-ACTIVATIONS: dict[str, Callable[[Tensor], Tensor]] = {
-    "relu": F.relu,
-    "gelu": F.gelu,
-    "silu": F.silu,
-    "swiglu": F.silu,
-}
+ACTIVATIONS: dict[str, Callable[[Tensor], Tensor]] = {"relu": F.relu, "gelu": F.gelu, "silu": F.silu, "swiglu": F.silu}
 
 
 class FeedForward(nn.Module):

@@ -1,7 +1,5 @@
 """Low-rank adaptation (Hu et al., 2021): a frozen linear map, and a trained low-rank map beside it."""
 
-from __future__ import annotations
-
 import math
 
 from torch import Tensor, nn

@@ -1,7 +1,5 @@
 """Parts of a model by name, so that some can be frozen while the rest is trained."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable
 
 from torch import nn

@@ -4,8 +4,6 @@ Shapes: B sentences, N hypotheses of each, S source and T target positions, D mo
 bool, True = may be attended to.
 """
 
-from __future__ import annotations
-
 import math
 
 import torch

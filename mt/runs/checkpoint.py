@@ -3,9 +3,9 @@
 All files are safetensors or JSON, so that loading executes no code.
 """
 
-from __future__ import annotations
-
 import json
+import os
+import re
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any
@@ -46,27 +46,27 @@ def copy_weights(model: nn.Module) -> dict[str, Tensor]:
 def save_weights(weights: dict[str, Tensor], path: Path) -> None:
     """Write tensors by name."""
     with replacing(path) as temporary:
-        save_file(weights, temporary)
+        write_tensors(weights, temporary)
+
+
+def write_tensors(tensors: dict[str, Tensor], path: Path) -> None:
+    """Write a safetensors file; a refused write is an OSError, as with other files."""
+    try:
+        save_file(tensors, path)
+    except SafetensorError as error:
+        code = re.search(r"\(os error (\d+)\)", str(error))
+        if code is None:
+            raise
+        raise OSError(int(code[1]), os.strerror(int(code[1])), str(path)) from error
 
 
 def load_weights(model: nn.Module, path: Path) -> None:
-    """Load weights into a model of the same shape.
-
-    Raises:
-        UserError: the file is missing or damaged, or holds another model.
-    """
+    """Load weights into a model of the same shape."""
     set_weights(model, read_tensors(path), str(path))
 
 
 def set_weights(model: nn.Module, tensors: dict[str, Tensor], origin: str) -> None:
-    """Give a model the weights `tensors`, by name.
-
-    Args:
-        origin: where they come from, for error messages.
-
-    Raises:
-        UserError: they belong to another model.
-    """
+    """Give a model the weights `tensors`, by name; `origin` is where they come from, for error messages."""
     own = dict(model.named_parameters())
     if tensors.keys() != own.keys() or any(tensors[name].shape != own[name].shape for name in own):
         raise UserError(f"{origin} holds another model than config.yaml describes.")
@@ -76,11 +76,7 @@ def set_weights(model: nn.Module, tensors: dict[str, Tensor], origin: str) -> No
 
 
 def read_tensors(path: Path) -> dict[str, Tensor]:
-    """Read the tensors of a safetensors file.
-
-    Raises:
-        UserError: the file is missing or damaged.
-    """
+    """Read the tensors of a safetensors file."""
     try:
         return load_file(path)
     except FileNotFoundError:
@@ -101,16 +97,12 @@ class CheckpointStore:
         return stored_steps(self.folder)
 
     def save(self, state: TrainState, weights: dict[str, Tensor], others: dict[str, dict[str, Tensor]]) -> Path:
-        """Write a checkpoint, then delete those that are too many.
-
-        Args:
-            others: more tensors, by the name of their file.
-        """
+        """Write a checkpoint, with `others` by the name of their file, then delete those that are too many."""
         path = self.folder / step_name(state.step)
         with replacing(path) as temporary:
             temporary.mkdir()
             for name, tensors in {"model": weights, **others}.items():
-                save_file(tensors, temporary / f"{name}.safetensors")
+                write_tensors(tensors, temporary / f"{name}.safetensors")
             CheckpointLayout(temporary).state.write_text(json.dumps(asdict(state), indent=1), encoding="utf-8")
         for old in self.paths()[: -self.keep]:
             remove(old)
@@ -162,11 +154,7 @@ class BestModels:
         return [self.folder / name for name in sorted(scores, key=lambda name: scores[name], reverse=True)]
 
     def scores(self) -> dict[str, float]:
-        """Return the score of each file by its name; larger is better.
-
-        Raises:
-            UserError: the file with the scores is damaged.
-        """
+        """Return the score of each file by its name; larger is better."""
         try:
             return dict(json.loads(self.scores_path.read_text(encoding="utf-8")))
         except FileNotFoundError:
@@ -190,11 +178,7 @@ class BestModels:
 
 
 def read_state(path: Path) -> TrainState:
-    """Read the state of a training.
-
-    Raises:
-        UserError: the file is missing or damaged.
-    """
+    """Read the state of a training."""
     try:
         values: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
         values["data_position"] = DataPosition(**values["data_position"])

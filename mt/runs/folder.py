@@ -1,7 +1,5 @@
 """Run folders: whether one belongs to the configuration at hand, and what a new one starts with."""
 
-from __future__ import annotations
-
 from functools import cache
 from pathlib import Path
 
@@ -32,11 +30,7 @@ def check_free(folder: Path) -> None:
 
 
 def check_run_folder(run: RunLayout, config: Config) -> None:
-    """Check that the folder is free, or that its run was started with this configuration.
-
-    Raises:
-        UserError: it holds another run; the message names the keys that differ.
-    """
+    """Check that the folder is free, or that its run was started with this configuration."""
     folder = run.folder
     if not folder.exists():
         return

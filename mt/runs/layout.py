@@ -1,81 +1,34 @@
 """The layout of a run folder: every file name, once."""
 
-from __future__ import annotations
-
-from dataclasses import dataclass
 from pathlib import Path
 
 STEP_NAMES = "step-*"
 
 
-@dataclass(frozen=True)
 class RunLayout:
-    """Paths inside a run folder. `config`, `tokenizer` and `weights` together are the model."""
+    """Paths inside a run folder. The configuration, the tokenizer and the weights together are the model."""
 
-    folder: Path
-
-    @property
-    def config(self) -> Path:
-        """The configuration; marks the folder as a run."""
-        return self.folder / "config.yaml"
-
-    @property
-    def weights(self) -> Path:
-        """The weights of the best model."""
-        return self.folder / "model.safetensors"
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.config = folder / "config.yaml"  # marks the folder as a run
+        self.weights = folder / "model.safetensors"  # of the best model
+        self.checkpoints = folder / "checkpoints"  # a folder for each saved step, with what resuming needs
+        self.best = folder / "best"  # weights of the best validated models, for averaging
+        self.metrics = folder / "metrics.jsonl"  # the curves
+        self.log = folder / "train.log"
+        self.tensorboard = folder / "tensorboard"
+        self.profile = folder / "profile"
+        self.translations = folder / "translations"  # of test sets
+        self.report = folder / "report.html"
+        self.data_report = folder / "data.html"
 
     def tokenizer(self, joint: bool) -> list[Path]:
-        """The SentencePiece model of both languages, or one of each if they are not `joint`."""
+        """Return the path of the SentencePiece model, or of one for each language if they are not `joint`."""
         names = ["tokenizer.model"] if joint else ["tokenizer.src.model", "tokenizer.tgt.model"]
         return [self.folder / name for name in names]
 
-    @property
-    def checkpoints(self) -> Path:
-        """Everything that resuming needs, in a folder for each saved step."""
-        return self.folder / "checkpoints"
-
-    @property
-    def best(self) -> Path:
-        """Weights of the best validated models, for averaging."""
-        return self.folder / "best"
-
-    @property
-    def metrics(self) -> Path:
-        """The curves as JSON, one row for each report."""
-        return self.folder / "metrics.jsonl"
-
-    @property
-    def log(self) -> Path:
-        """The log messages of the training."""
-        return self.folder / "train.log"
-
-    @property
-    def tensorboard(self) -> Path:
-        """TensorBoard's event files."""
-        return self.folder / "tensorboard"
-
-    @property
-    def profile(self) -> Path:
-        """Recordings of torch's profiler."""
-        return self.folder / "profile"
-
-    @property
-    def translations(self) -> Path:
-        """Translations of test sets."""
-        return self.folder / "translations"
-
-    @property
-    def report(self) -> Path:
-        """The page that `mt report` writes."""
-        return self.folder / "report.html"
-
-    @property
-    def data_report(self) -> Path:
-        """The page that `mt prepare --report` writes."""
-        return self.folder / "data.html"
-
     def ctranslate2(self, quantization: str) -> Path:
-        """The model as converted for CTranslate2."""
+        """Return the folder of the model as converted for CTranslate2."""
         return self.folder / f"ctranslate2-{quantization}"
 
     def has_checkpoint(self) -> bool:
@@ -83,38 +36,22 @@ class RunLayout:
         return any(self.checkpoints.glob(STEP_NAMES))
 
 
-@dataclass(frozen=True)
 class CheckpointLayout:
-    """Paths inside a checkpoint, one of the folders in `checkpoints`."""
+    """Paths inside a checkpoint."""
 
-    folder: Path
-
-    @property
-    def weights(self) -> Path:
-        """The weights as they are trained, LoRA matrices included."""
-        return self.folder / "model.safetensors"
-
-    @property
-    def optimizer(self) -> Path:
-        """The optimizer's state."""
-        return self.folder / "optimizer.safetensors"
-
-    @property
-    def average(self) -> Path:
-        """The moving average of the weights, if there is one."""
-        return self.folder / "average.safetensors"
-
-    @property
-    def state(self) -> Path:
-        """The position of the training."""
-        return self.folder / "state.json"
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.weights = folder / "model.safetensors"  # as they are trained, low-rank maps included
+        self.optimizer = folder / "optimizer.safetensors"
+        self.average = folder / "average.safetensors"  # the moving average of the weights, if there is one
+        self.state = folder / "state.json"
 
 
 def step_name(step: int) -> str:
-    """Return the name of the folder or file that belongs to a step."""
+    """Return the name of the folder or file of a step."""
     return f"step-{step:09d}"
 
 
 def stored_steps(folder: Path) -> list[Path]:
-    """Return the folders or files of a folder that belong to steps, oldest first."""
+    """Return the folders or files of steps in a folder, oldest first."""
     return sorted(folder.glob(STEP_NAMES))

@@ -1,7 +1,5 @@
 """`metrics.jsonl`: the curves of a training as rows of JSON, each with its step."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass

@@ -1,7 +1,5 @@
 """Models: built from a configuration, and loaded from a run folder."""
 
-from __future__ import annotations
-
 from mt.config.file import load_config
 from mt.config.schema import Config
 from mt.errors import UserError
@@ -19,25 +17,14 @@ def build_model(config: Config, tokenizer: Tokenizer) -> Transformer:
 
 
 def load_run_config(run: RunLayout, overrides: list[str] | None = None) -> Config:
-    """Read the configuration of a run folder, with `KEY=VALUE` overrides.
-
-    Raises:
-        UserError: there is no such folder, it is not a run, or an override is wrong.
-    """
+    """Read the configuration of a run folder, with `KEY=VALUE` overrides."""
     if not run.folder.is_dir():
         raise UserError(f"There is no folder {run.folder}.")
     return load_config(run.config, overrides)
 
 
 def load_model(run: RunLayout, config: Config, device: str) -> tuple[Transformer, Tokenizer]:
-    """Load the model of a run folder and its tokenizer.
-
-    Args:
-        config: of the run.
-
-    Raises:
-        UserError: a file is missing or damaged, or there is no such device.
-    """
+    """Load the model of a run folder with this configuration, and its tokenizer."""
     tokenizer = load_tokenizer(run.tokenizer(config.tokenizer.joint))
     model = build_model(config, tokenizer).to(choose_device(device))
     if not run.weights.is_file() and run.checkpoints.is_dir():

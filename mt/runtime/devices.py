@@ -1,7 +1,5 @@
 """The device to compute on, and the precision that is faster there."""
 
-from __future__ import annotations
-
 import ctypes
 import platform
 import time
@@ -12,10 +10,7 @@ from mt.errors import UserError
 
 
 def choose_device(name: str = "auto", local_rank: int | None = None) -> torch.device:
-    """Return the named device; "auto" is the first GPU, or the CPU if there is none.
-
-    Args:
-        local_rank: the process among several on this machine; each takes the GPU of its rank.
+    """Return the named device; "auto" is the first GPU, or the one of this process, or the CPU if there is none.
 
     Raises:
         UserError: this machine has no such device.

@@ -3,8 +3,6 @@
 `torchrun` starts the processes and describes each in environment variables. Without it, there is one process.
 """
 
-from __future__ import annotations
-
 import os
 import sys
 from collections.abc import Iterator, Sequence
@@ -87,11 +85,7 @@ class World:
 
     @contextmanager
     def all_at_once(self) -> Iterator[None]:
-        """Run the block in all processes together; none continues before all have finished it.
-
-        Raises:
-            StoppedElsewhere: another process has failed.
-        """
+        """Run the block in all processes together; none continues before all have finished it."""
         try:
             yield
         except BaseException:
@@ -123,6 +117,13 @@ def start_world(use_gpu: bool) -> World:
         dist.init_process_group(backend, store=store, rank=rank, world_size=size, timeout=PATIENCE)
     control = dist.new_group(backend="gloo", timeout=PATIENCE) if use_gpu else dist.group.WORLD
     return World(rank, size, local_rank, control)
+
+
+def leave_world() -> None:
+    """Leave the other processes at the end of the work; without this, a process may abort when it exits."""
+    if dist.is_initialized():
+        dist.destroy_process_group()
+        start_world.cache_clear()
 
 
 def distribute(

@@ -1,7 +1,5 @@
 """Files: written whole or not at all, and read line by line, compressed or not."""
 
-from __future__ import annotations
-
 import os
 import shutil
 from collections.abc import Iterator
@@ -91,11 +89,7 @@ def read_lines(path: Path) -> Iterator[str]:
 
 
 def decode_lines(stream: BinaryIO, name: str) -> Iterator[str]:
-    """Yield the lines of a binary stream as text.
-
-    Raises:
-        UserError: a line is not UTF-8; the message gives its number.
-    """
+    """Yield the lines of a binary stream as text."""
     for number, line in enumerate(stream, start=1):
         try:
             text = line.decode("utf-8-sig" if number == 1 else "utf-8")

@@ -1,7 +1,5 @@
 """Log messages: to standard error, without breaking a progress bar, and to a run's `train.log`."""
 
-from __future__ import annotations
-
 import logging
 import sys
 from collections.abc import Iterator

@@ -1,7 +1,5 @@
 """Progress of a training: a bar if standard error is a terminal, plain lines otherwise."""
 
-from __future__ import annotations
-
 import logging
 import os
 import sys

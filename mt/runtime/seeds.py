@@ -1,7 +1,5 @@
 """Seeds as functions of the position in training, so that no generator's state has to be saved."""
 
-from __future__ import annotations
-
 import numpy as np
 
 

@@ -3,8 +3,6 @@
 Shapes: B sentences still searched, N hypotheses of each, K of them at most, V vocabulary.
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass, field
 from itertools import zip_longest
 from math import inf
@@ -79,12 +77,7 @@ def beam_search(task: Task[S], beam: Beam) -> list[list[Hypothesis]]:
 def choose(
     live: Live, scores: Tensor, log_probs: Tensor, beam: Beam, eos_id: int, sentences: list[Sentence]
 ) -> Candidates:
-    """Choose how each group of the beam continues, and give finished hypotheses to their sentences.
-
-    Args:
-        scores: of the next tokens under all rules, (B, N, V).
-        log_probs: of the next tokens under the model.
-    """
+    """Choose how each group continues, by `scores` (B, N, V), and give finished hypotheses to their sentences."""
     size, n_each = beam.size // beam.groups, live.totals.size(1) // beam.groups
     chosen: list[Candidates] = []
     for first in range(0, live.totals.size(1), n_each):

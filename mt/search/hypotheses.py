@@ -3,8 +3,6 @@
 Shapes: S source positions.
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass, field, replace
 from math import inf
 

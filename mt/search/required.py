@@ -5,8 +5,6 @@ still lack, so that one that contains a phrase is not displaced by others that p
 text, however it is segmented. In languages with spaces only whole words count: "Hund" is not in "Hunde".
 """
 
-from __future__ import annotations
-
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field

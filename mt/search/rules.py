@@ -6,8 +6,6 @@ reported remain the model's own.
 Shapes: B sentences still searched, N hypotheses of each, T tokens so far, V vocabulary.
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol

@@ -3,8 +3,6 @@
 Shapes: B sentences still searched, N samples of each, V vocabulary.
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 

@@ -3,8 +3,6 @@
 Shapes: B sentences still searched, N hypotheses of each, S source positions, V vocabulary.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from math import inf

@@ -1,7 +1,5 @@
 """Properties of characters."""
 
-from __future__ import annotations
-
 import unicodedata
 
 

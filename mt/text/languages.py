@@ -1,7 +1,5 @@
 """Languages by their codes, and whether they are written with spaces between words."""
 
-from __future__ import annotations
-
 UNSPACED_LANGUAGES = ("zh", "ja", "th", "lo", "km", "my")
 SHORT_CODES = {
     "zho": "zh", "chi": "zh", "cmn": "zh", "yue": "zh", "jpn": "ja", "tha": "th", "lao": "lo", "khm": "km", "mya": "my",

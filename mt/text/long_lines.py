@@ -1,7 +1,5 @@
 """Cutting lines that are longer than the model takes at once."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 
 SENTENCE_ENDS = tuple(".!?。！？…")

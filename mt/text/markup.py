@@ -56,11 +56,7 @@ class MarkedText:
 
 
 def read_marks(text: str) -> MarkedText:
-    """Separate a text from its markup; a tag whose other half is missing encloses nothing.
-
-    Raises:
-        UserError: tags are nested too deeply.
-    """
+    """Separate a text from its markup; a tag whose other half is missing encloses nothing."""
     marks = list(MARK.finditer(text))
     partners = find_partners(marks)
     closers = set(partners.values())
@@ -132,11 +128,7 @@ def without_mark(left: str, right: str, marks: Sequence[re.Match[str]], partners
 
 
 def write_marks(marked: MarkedText, translation: str, spaced: tuple[bool, bool]) -> str:
-    """Return a translation with the elements of the source at their `target` spans.
-
-    Args:
-        spaced: whether source and target language have spaces between words.
-    """
+    """Return a translation with the elements at their `target` spans; `spaced`: languages with spaces between words."""
 
     def inside(element: Element, start: int, end: int) -> str:
         result = ""

@@ -1,7 +1,5 @@
 """BLEU, chrF and TER by sacreBLEU on detokenised text, with the signatures that make figures comparable."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -39,11 +37,7 @@ class Score:
 
 
 def build_bleu(tgt_lang: str, effective_order: bool = False) -> BLEU:
-    """Build sacreBLEU's BLEU with the tokenizer for a language.
-
-    Raises:
-        UserError: the tokenizer is not installed.
-    """
+    """Build sacreBLEU's BLEU with the tokenizer for a language."""
     language = plain_language(tgt_lang)
     try:
         return BLEU(tokenize=TOKENIZERS.get(language, "13a"), effective_order=effective_order)
@@ -80,11 +74,7 @@ class Scorer:
     """Scorer of translations into one language, with the tokenizer of sacreBLEU for it (13a if it has no other)."""
 
     def __init__(self, tgt_lang: str, names: Sequence[str] = ("BLEU", "chrF")) -> None:
-        """Build the metrics.
-
-        Raises:
-            UserError: the language needs a tokenizer that is not installed.
-        """
+        """Build the metrics."""
         self.tgt_lang, self.names = tgt_lang, tuple(names)
         self.metrics = self.build_metrics()
 
@@ -93,11 +83,7 @@ class Scorer:
         return {name: build_metric(name, self.tgt_lang) for name in self.names}
 
     def score(self, hypotheses: Sequence[str], references: Sequence[Sequence[str]]) -> list[Score]:
-        """Score a text as the `sacrebleu` command does.
-
-        Args:
-            references: each a translation of all sentences.
-        """
+        """Score a text as the `sacrebleu` command does; each of `references` translates all sentences."""
         scores = []
         for name, metric in self.metrics.items():
             value = metric.corpus_score(hypotheses, references).score

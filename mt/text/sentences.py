@@ -1,7 +1,5 @@
 """Texts of several sentences: split, and joined again with what stood between the sentences."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 from mt.text.languages import plain_language

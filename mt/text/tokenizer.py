@@ -4,8 +4,6 @@ Text is not normalised except for repeated spaces, so that everything on the tar
 Characters without a piece are spelled in bytes, so that nothing is unknown.
 """
 
-from __future__ import annotations
-
 import hashlib
 import os
 from collections.abc import Sequence
@@ -70,11 +68,7 @@ class Tokenizer:
         return {self.src.id_to_piece(i): i for i in numbers if i not in (PAD, BOS, EOS)}
 
     def encode_tags(self, tags: Sequence[str]) -> list[int]:
-        """Return the source ids of tags.
-
-        Raises:
-            UserError: the vocabulary has no such tag.
-        """
+        """Return the source ids of tags."""
         for tag in tags:
             if tag not in self.tags:
                 raise UserError(f"The model has no tag {tag}; it has: {', '.join(self.tags) or 'none'}.")
@@ -95,11 +89,7 @@ class Tokenizer:
         return encode(self.tgt, lines)
 
     def encode_phrase(self, phrase: str) -> tuple[list[int], list[int]]:
-        """Return the target ids of a phrase at the start of a word, and directly after other text.
-
-        Raises:
-            UserError: this vocabulary cannot write one of its characters.
-        """
+        """Return the target ids of a phrase at the start of a word, and directly after other text."""
         at_start, after_mark = encode(self.tgt, [phrase, SEPARATOR + phrase])
         if self.unk_id in at_start:
             raise UserError(f"The vocabulary has no pieces for '{phrase}'.")
@@ -107,11 +97,7 @@ class Tokenizer:
         return at_start, after_mark[n_mark:]
 
     def encode_prefix(self, text: str) -> list[int]:
-        """Return the target ids that a translation must begin with.
-
-        Raises:
-            UserError: this vocabulary cannot write one of its characters.
-        """
+        """Return the target ids that a translation must begin with."""
         return self.encode_phrase(text)[0] if text else []
 
     def resample(self, pairs: Pairs, alpha: float, seed: int) -> Pairs:
@@ -157,11 +143,7 @@ def sample(processor: sentencepiece.SentencePieceProcessor, rows: Rows, alpha: f
 
 
 def load_processor(proto: bytes) -> sentencepiece.SentencePieceProcessor:
-    """Load a SentencePiece model whose special ids are those that the rest of the code relies on.
-
-    Raises:
-        ValueError: the model is damaged, or its special ids differ.
-    """
+    """Load a SentencePiece model whose special ids are those that the rest of the code relies on."""
     processor = sentencepiece.SentencePieceProcessor()
     try:
         processor.LoadFromSerializedProto(proto)

@@ -1,7 +1,5 @@
 """Training of the subword tokenizer with SentencePiece."""
 
-from __future__ import annotations
-
 import io
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -18,10 +16,7 @@ Lines = Callable[[], Iterable[str]]
 
 
 def train_tokenizer(src_lines: Lines, tgt_lines: Lines, config: TokenizerConfig, tags: Sequence[str] = ()) -> Tokenizer:
-    """Learn the subword pieces of the training text.
-
-    Args:
-        tags: pieces that no text is segmented into.
+    """Learn the subword pieces of the training text, and `tags`, into which no text is segmented.
 
     Raises:
         UserError: the vocabulary size is beyond what the text allows; the message names the bound.

@@ -1,7 +1,5 @@
 """Averages of weights, over training steps or over saved models; they often translate better than each model alone."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -59,11 +57,7 @@ class MovingAverage:
 
 
 def average_weights(paths: Sequence[Path], read: Callable[[Path], dict[str, Tensor]]) -> dict[str, Tensor]:
-    """Return the mean, in float32, of the weights that `read` finds at some paths.
-
-    Raises:
-        UserError: a file is missing or damaged, or the weights belong to different models.
-    """
+    """Return the mean, in float32, of the weights that `read` finds at some paths."""
     total: dict[str, Tensor] = {}
     for path in paths:
         tensors = read(path)

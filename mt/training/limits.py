@@ -1,7 +1,5 @@
 """When training ends, and how long that will take."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 from mt.config.schema import TrainingConfig

@@ -3,8 +3,6 @@
 Shapes: N tokens, n of them at a time, D model features, V vocabulary.
 """
 
-from __future__ import annotations
-
 from typing import Any
 
 import torch

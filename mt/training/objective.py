@@ -3,8 +3,6 @@
 It is one module so that all its parameters can be shared by several processes (`mt.runtime.distributed`).
 """
 
-from __future__ import annotations
-
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F

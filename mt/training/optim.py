@@ -1,7 +1,5 @@
 """Optimizers, learning-rate schedules, L1, and the update of the weights that combines them."""
 
-from __future__ import annotations
-
 import inspect
 import math
 from collections.abc import Iterable

@@ -1,7 +1,5 @@
 """Profiles of training steps by torch's profiler."""
 
-from __future__ import annotations
-
 import logging
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -18,12 +16,7 @@ N_ROWS = 25
 
 @contextmanager
 def profiled_steps(n_steps: int, folder: Path, show: Callable[[str], None]) -> Iterator[Callable[[], None]]:
-    """Yield a function to call after each step; after `N_FIRST_STEPS`, record `n_steps` of them in `folder`.
-
-    Args:
-        n_steps: 0 records nothing.
-        show: receives a table of the slowest operations.
-    """
+    """Yield a function to call after each step; after the first few, record `n_steps` and `show` a table of them."""
     if not n_steps:
         yield lambda: None
         return

@@ -3,8 +3,6 @@
 Jobs share nothing else, so this works with any sweeper and launcher, on one machine or a cluster.
 """
 
-from __future__ import annotations
-
 from pathlib import Path
 from statistics import median
 

@@ -1,7 +1,5 @@
 """Figures of the last training steps, for the terminal and the run folder."""
 
-from __future__ import annotations
-
 import time
 from dataclasses import dataclass, field
 from math import exp

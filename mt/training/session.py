@@ -1,7 +1,5 @@
 """One start of a training: its progress display, its curves, its signals and its clock."""
 
-from __future__ import annotations
-
 import gc
 import time
 from collections.abc import Callable, Iterator
@@ -54,12 +52,7 @@ class Session:
 
 @contextmanager
 def open_session(run: RunLayout, config: TrainingConfig, state: TrainState, writes: bool) -> Iterator[Session]:
-    """Open what one start of a training needs, and close it at the end.
-
-    Args:
-        state: where it starts; its step advances with the training.
-        writes: whether this process writes the curves.
-    """
+    """Open what one start of a training needs, in the process that writes also its curves, and close it at the end."""
     tracker = Tracker(run, state.step) if writes else None
     progress = TrainingProgress(state.step, config.max_steps)
 

@@ -1,7 +1,5 @@
 """The model that training starts with: new, or from another run; and which of its weights are trained."""
 
-from __future__ import annotations
-
 from pathlib import Path
 from typing import Any
 
@@ -22,14 +20,7 @@ from mt.text.tokenizer import Tokenizer, load_tokenizer
 
 
 def build_starting_model(config: Config, tokenizer: Tokenizer, resumes: bool) -> Transformer:
-    """Build the model as it is before the first step.
-
-    Args:
-        resumes: a checkpoint will be loaded, so that the weights do not matter.
-
-    Raises:
-        UserError: `training.init_from` is not a run, or its model has another shape; or nothing is left to train.
-    """
+    """Build the model as it is before the first step; if training `resumes`, the weights do not matter."""
     torch.manual_seed(config.seed)
     model = build_model(config, tokenizer)
     training = config.training
@@ -45,11 +36,7 @@ def build_starting_model(config: Config, tokenizer: Tokenizer, resumes: bool) ->
 
 
 def load_start(model: Transformer, config: Config, start: RunLayout, tokenizer: Tokenizer) -> None:
-    """Give a new model the weights of the run `start`.
-
-    Raises:
-        UserError: as `build_starting_model`.
-    """
+    """Give a new model the weights of the run `start`."""
     check_shape(config, start)
     weights = read_tensors(start.weights)
     if config.training.new_vocab:

@@ -1,7 +1,5 @@
 """The training loop. It is given everything that it works with, and builds none of it."""
 
-from __future__ import annotations
-
 import logging
 from collections.abc import Callable
 from contextlib import nullcontext
@@ -266,11 +264,7 @@ class Trainer:
         return None
 
     def keep_average(self, validate: Callable[[dict[str, Tensor]], Validation]) -> None:
-        """Make the mean of the best models the final model if it validates better than each of them.
-
-        Args:
-            validate: scores a model with these weights.
-        """
+        """Make the mean of the best models the final model if it validates better than each of them."""
         paths = self.best.paths()[: self.config.average_best]
         if len(paths) < 2:
             return

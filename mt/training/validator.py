@@ -1,7 +1,5 @@
 """Validation: loss, BLEU and chrF on text that is not trained on, and some translations to read."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from math import exp

@@ -5,8 +5,6 @@ et al. ("Accurate Word Alignment Induction from Neural Machine Translation", 202
 that has just read the piece; our models already attend to the next word there.
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import dataclass
 

@@ -5,8 +5,6 @@
 Shapes: T queries, S keys, D model features, H heads, K = D / H features of a head.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
@@ -89,33 +87,6 @@ class Head:
     """from 0"""
 
 
-@dataclass(frozen=True)
-class PieceNames:
-    """The pieces at the positions of a sentence and its translation."""
-
-    src: list[str]
-    tgt_in: list[str]
-    """what the decoder reads: the start mark, then the translation"""
-    tgt_out: list[str]
-    """what it writes: the translation, then the end mark"""
-
-    @classmethod
-    def of(cls, tokenizer: Tokenizer, src_ids: Sequence[int], tgt_ids: Sequence[int]) -> PieceNames:
-        """Return the pieces of ids without marks."""
-        to_piece = tokenizer.tgt.id_to_piece
-        return cls(
-            [tokenizer.src.id_to_piece(i) for i in (*src_ids, tokenizer.eos_id)],
-            [to_piece(i) for i in (tokenizer.bos_id, *tgt_ids)],
-            [to_piece(i) for i in (*tgt_ids, tokenizer.eos_id)],
-        )
-
-    def of_part(self, part: str) -> tuple[list[str], list[str]]:
-        """Return the query and the key pieces of one of `PARTS`."""
-        queries = self.src if part == "encoder" else self.tgt_in
-        keys = self.tgt_in if part == "decoder" else self.src
-        return queries, keys
-
-
 @torch.inference_mode()
 def explain(
     model: Transformer, tokenizer: Tokenizer, src_ids: list[int], tgt_ids: list[int], head: Head
@@ -138,10 +109,13 @@ def explain(
         seen = stack.enter_context(recorded_inputs(chosen))
         logits = model(batch.src, batch.src_mask, batch.tgt_in)[0].float()
     log_probs = logits.log_softmax(-1).gather(1, batch.tgt_out.unsqueeze(1)).squeeze(1)
-    names = PieceNames.of(tokenizer, src_ids, tgt_ids)
-    steps = compute_steps(chosen, head.number, seen, head.part == "decoder", names.of_part(head.part))
+    src = [tokenizer.src.id_to_piece(i) for i in (*src_ids, tokenizer.eos_id)]
+    tgt_in = [tokenizer.tgt.id_to_piece(i) for i in (tokenizer.bos_id, *tgt_ids)]
+    tgt_out = [tokenizer.tgt.id_to_piece(i) for i in (*tgt_ids, tokenizer.eos_id)]
+    queries_keys = {"encoder": (src, src), "decoder": (tgt_in, tgt_in), "source": (tgt_in, src)}[head.part]
+    steps = compute_steps(chosen, head.number, seen, head.part == "decoder", queries_keys)
     weights = {part: [layer[0][0].float().cpu() for layer in layers] for part, layers in records.items()}
-    return Explanation(names.src, names.tgt_out, log_probs.exp().tolist(), weights, steps)
+    return Explanation(src, tgt_out, log_probs.exp().tolist(), weights, steps)
 
 
 def attentions_of(model: Transformer, part: str) -> list[MultiHeadAttention]:

@@ -1,7 +1,5 @@
 """Log-probabilities of given translations."""
 
-from __future__ import annotations
-
 from math import exp, inf
 
 import numpy as np

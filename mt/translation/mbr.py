@@ -4,8 +4,6 @@ Kumar and Byrne, "Minimum Bayes-Risk Decoding for Statistical Machine Translatio
 "Is MAP Decoding All You Need?", 2020.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
@@ -16,11 +14,7 @@ Similarity = Callable[[str, str], float]
 
 
 def expected_utilities(texts: Sequence[str], counts: Sequence[int], similarity: Similarity) -> list[float]:
-    """Return the mean similarity of each text to all of them, itself included, from 0 to 100.
-
-    Args:
-        counts: how often each text was found.
-    """
+    """Return the mean similarity of each text to all, itself included, counted as often as they were found."""
     total = sum(counts)
     return [
         sum(count * similarity(text, other) for other, count in zip(texts, counts, strict=True)) / total

@@ -1,7 +1,5 @@
 """What surrounds the translation of plain lines: markup, texts of several sentences, word alignment."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
@@ -50,11 +48,7 @@ def translate_marked(
     translate: TranslateLines,
     restore: Callable[[MarkedText, Translation], str],
 ) -> list[list[Translation]]:
-    """Translate texts without their markup.
-
-    Args:
-        restore: puts the markup of a source back into its translation.
-    """
+    """Translate texts without their markup; `restore` puts the markup of a source into its translation."""
     marked = [read_marks(text) for text in texts]
     found = translate([one.plain for one in marked], [request.prefix] * len(texts), line_ids)
     return [
@@ -64,19 +58,9 @@ def translate_marked(
 
 
 def translate_sentences(
-    texts: list[str],
-    line_ids: Sequence[LineId],
-    request: Request,
-    translate: TranslateLines,
-    lang: str,
-    spaced: bool,
+    texts: list[str], line_ids: Sequence[LineId], request: Request, translate: TranslateLines, lang: str, spaced: bool
 ) -> list[list[Translation]]:
-    """Translate texts sentence by sentence.
-
-    Args:
-        lang: the source language.
-        spaced: whether the target language has spaces between words.
-    """
+    """Translate texts of the language `lang` sentence by sentence."""
     split = [split_text(text, lang) for text in texts]
     sentences = [sentence for text in split for sentence in text.sentences]
     numbers = [(one.line, i) for one, text in zip(line_ids, split, strict=True) for i in range(len(text.sentences))]

@@ -1,7 +1,5 @@
 """The result: a translation of a line, joined if the line was translated in parts."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from typing import Any
@@ -70,13 +68,7 @@ def join_translations(parts: Sequence[Translation], text: str) -> Translation:
 def join_parts(
     sources: list[list[int]], hypotheses: list[list[Hypothesis]], n_best: int, tokenizer: Tokenizer, spaced: bool
 ) -> list[Translation]:
-    """Join the hypotheses of a line's parts to its n best translations, each from the parts' hypotheses of one rank.
-
-    Args:
-        sources: ids of the parts, without tags.
-        hypotheses: of each part, best first.
-        spaced: whether the target language has spaces between words.
-    """
+    """Join the hypotheses of a line's parts to its n best translations, each from hypotheses of one rank."""
     if not sources:
         return [Translation("", 0.0, 0.0)]
     joined = []

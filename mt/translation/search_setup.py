@@ -1,7 +1,5 @@
 """From the configuration and a tokenizer to the search that they describe."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Protocol
@@ -55,18 +53,12 @@ class Requirements:
     """the last file that was read, and its terms as this vocabulary writes them"""
 
     def find(self, search: SearchConfig, ids: list[int], is_first: bool) -> Required | None:
-        """Return what the translation of a segment must contain.
-
-        Args:
-            ids: source ids of the segment.
-            is_first: whether it is the first of its line, which has to contain `search.required`.
-
-        Raises:
-            UserError: the terminology cannot be read, or the vocabulary cannot write a phrase.
-        """
+        """Return what the translation of a segment must contain; the first of a line contains `search.required`."""
         groups = [alternatives(phrase) for phrase in search.required if is_first]
         if search.terminology:
             groups += self._terminology(search.terminology).find(self.tokenizer.decode_src(ids), self.spaced[0])
+        allowed = [[p for p in group if not any(part in p for part in search.forbidden_phrases)] for group in groups]
+        groups = [tuple(some) or group for some, group in zip(allowed, groups, strict=True)]
         return self._build(groups) if groups else None
 
     def _terminology(self, path: str) -> Terminology:
@@ -102,20 +94,14 @@ def plan_segments(segments: Sequence[Segment], search: SearchConfig) -> Iterator
 def build_rules(
     config: SearchConfig, tokenizer: Tokenizer, segments: Sequence[Segment], max_lens: Sequence[int], spaced: bool
 ) -> list[Rule]:
-    """Build the configured rules for a batch.
-
-    Args:
-        max_lens: length limits of the translations, as in `Task`.
-        spaced: whether the target language has spaces between words.
-    """
+    """Build the configured rules for a batch of segments with length limits `max_lens`."""
     rules: list[Rule] = []
     if config.repetition_penalty != 1:
         rules.append(RepetitionPenalty(config.repetition_penalty))
     if config.no_repeat_ngram:
         rules.append(NoRepeatedNgram(config.no_repeat_ngram))
     if config.forbidden:
-        forbidden = [part.strip() for phrase in config.forbidden for part in phrase.split("|")]
-        written = [tokenizer.decode_tgt(tokenizer.encode_tgt([phrase])[0]) for phrase in forbidden]
+        written = [tokenizer.decode_tgt(tokenizer.encode_tgt([phrase])[0]) for phrase in config.forbidden_phrases]
         phrases = [f" {phrase}".encode() if spaced else phrase.encode() for phrase in written]
         rules.append(Forbidden(phrases, tokenizer.tgt_texts))
     if config.min_len_ratio:

@@ -1,7 +1,5 @@
 """Placement of tags in a translation: where the words that they enclose have moved, according to attention."""
 
-from __future__ import annotations
-
 from codecs import getincrementaldecoder
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -29,12 +27,7 @@ def restore_markup(
     spaced: tuple[bool, bool],
     tags: Sequence[int] = (),
 ) -> str:
-    """Return the translation of `marked.plain` with the markup of the source.
-
-    Args:
-        spaced: whether source and target language have spaces between words.
-        tags: source ids before each part.
-    """
+    """Return the translation of `marked.plain` with its markup; `tags`: source ids before each part."""
     src_ids = [i for src, _ in translation.parts for i in src]
     pieces = target_spans(translation.parts, tokenizer, spaced[1])
     words = word_spans(translation.text) if spaced[1] else pieces

@@ -115,11 +115,7 @@ class Translator:
         self.requirements = Requirements(self.tokenizer, self.spaced)
 
     def translate_to(self, tgt_lang: str | None = None, domain: str | None = None) -> None:
-        """Translate into this language, with a multilingual model, and as text of this domain from now on.
-
-        Raises:
-            UserError: the model does not know the language or the domain.
-        """
+        """Translate into this language, with a multilingual model, and as text of this domain from now on."""
         tags = []
         if tgt_lang is not None:
             self.set_languages((self.langs[0], tgt_lang))
@@ -152,19 +148,12 @@ class Translator:
             prefix: text that every translation begins with.
             markup: translate without tags and placeholders, and put them back.
             split: translate sentence by sentence.
-
-        Raises:
-            UserError: a file that the search names cannot be read, or the vocabulary cannot write a phrase.
         """
         request = Request(search or self.defaults, prefix, markup, split)
         return [best[0].text for best in self.translate_texts(list(texts), request)]
 
     def translate_texts(self, texts: list[str], request: Request, first_line: int = 1) -> list[list[Translation]]:
-        """Return the best translations of each text, best first.
-
-        Args:
-            first_line: number of the first text, for warnings and as a seed.
-        """
+        """Return the best translations of each text, best first; line numbers are for warnings and seeds."""
         line_ids = [LineId(first_line + number) for number in range(len(texts))]
 
         def translate_lines(
@@ -257,11 +246,7 @@ class Translator:
         return run_search(task, search, [segment.seed for segment in segments])
 
     def limit(self, segment: Segment, search: SearchConfig) -> int:
-        """Return the most pieces of a segment's translation; learned positions may end earlier.
-
-        Raises:
-            UserError: what is required does not fit.
-        """
+        """Return the most pieces of a segment's translation; learned positions may end earlier."""
         n_required = segment.required.n_tokens if segment.required else 0
         limit = int(search.max_len_ratio * len(segment.ids)) + search.max_len_offset + len(segment.prefix) + n_required
         limit = int(min(limit, self.ensemble.n_target_positions - 1))

@@ -340,13 +340,7 @@ def while_doing(r: random.Random) -> Pair:
 def duration(r: random.Random) -> Pair:
     s = someone(r)
     zh, en = one_of(
-        r,
-        ("睡", "slept"),
-        ("等", "waited"),
-        ("跑", "ran"),
-        ("游", "swam"),
-        ("休息", "rested"),
-        ("工作", "worked"),
+        r, ("睡", "slept"), ("等", "waited"), ("跑", "ran"), ("游", "swam"), ("休息", "rested"), ("工作", "worked")
     )
     n = r.choice([1, 2, 3, 4, 5, 6, 7, 8, 9, 10])
     if zh in ("跑", "游"):

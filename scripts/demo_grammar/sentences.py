@@ -72,12 +72,7 @@ def relative_object(r: random.Random) -> Pair:
 @construction(1.5)
 def relative_subject(r: random.Random) -> Pair:
     who_zh, who_en = one_of(
-        r,
-        ("女孩", "girl"),
-        ("男孩", "boy"),
-        ("老人", "old man"),
-        ("孩子", "child"),
-        ("人", "person"),
+        r, ("女孩", "girl"), ("男孩", "boy"), ("老人", "old man"), ("孩子", "child"), ("人", "person")
     )
     if r.random() < 0.5:
         zh, verb, places = r.choice([routine for routine in ROUTINES if routine[2]])

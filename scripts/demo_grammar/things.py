@@ -427,10 +427,7 @@ def superlative(r: random.Random) -> Pair:
     )
     if noun.measure == "间":
         where_zh, where_en = "这里", "here"
-    return (
-        f"这是{where_zh}最{zh}的{noun.zh}。",
-        f"this is the {english.superlative(en)} {noun.singular} {where_en}.",
-    )
+    return (f"这是{where_zh}最{zh}的{noun.zh}。", f"this is the {english.superlative(en)} {noun.singular} {where_en}.")
 
 
 @construction()

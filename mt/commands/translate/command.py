@@ -59,44 +59,23 @@ def build_parser() -> argparse.ArgumentParser:
         formatter_class=argparse.RawDescriptionHelpFormatter,
         parents=[run_parser(), search_parser(), direction_parser(), device_parser()],
     )
-    parser.add_argument("sentence", nargs="*", help="sentences to translate")
-    parser.add_argument("-i", "--input", type=Path, metavar="FILE", help="translate this file (also .gz, .bz2, .xz)")
-    parser.add_argument("-o", "--output", type=Path, metavar="FILE", help="write to this file, not to standard output")
-    parser.add_argument(
-        "--column",
-        metavar="NAME",
-        help="translate this column (1, 2, …) of a .tsv --input, or this key of a .jsonl, and keep the rest",
-    )
-    parser.add_argument(
-        "--align", action="store_true", help="add a word alignment: `translation ||| 0-0 1-2`, source first"
-    )
-    parser.add_argument(
-        "--markup",
-        action="store_true",
-        help="translate without <tags> and {placeholders}, and put them back where their words have moved",
-    )
-    parser.add_argument("--split", action="store_true", help="translate texts of several sentences one by one")
-    parser.add_argument("--n-best", type=int, metavar="N", help="print the N best: `line ||| translation ||| score`")
-    parser.add_argument("--json", action="store_true", help="print a JSON object for each line, with scores")
-    parser.add_argument("--prefix", default="", metavar="TEXT", help="text that every translation begins with")
-    parser.add_argument(
-        "--ensemble", action="append", default=[], type=Path, metavar="RUN", help="one more run to translate together"
-    )
-    parser.add_argument(
-        "--engine",
-        choices=("torch", "ctranslate2"),
-        default="torch",
-        help="ctranslate2 (the extra `export`) is faster on a CPU; the model is converted once, into the run folder",
-    )
-    parser.add_argument(
-        "--quantization", metavar="TYPE", help="number format of ctranslate2: float32 (default), int8, …"
-    )
-    parser.add_argument(
-        "--precision",
-        choices=[precision.value for precision in Precision],
-        default="float32",
-        help="bf16 is faster if the processor has instructions for it; auto: whichever is faster here",
-    )
+    add = parser.add_argument
+    add("sentence", nargs="*", help="sentences to translate")
+    add("-i", "--input", type=Path, metavar="FILE", help="translate this file (also .gz, .bz2, .xz)")
+    add("-o", "--output", type=Path, metavar="FILE", help="write to this file, not to standard output")
+    add("--column", metavar="NAME", help="translate this column (1, 2, …) of a .tsv --input, or this key of a .jsonl")
+    add("--align", action="store_true", help="add a word alignment: `translation ||| 0-0 1-2`, source first")
+    add("--markup", action="store_true", help="put <tags> and {placeholders} where the words they belong to have moved")
+    add("--split", action="store_true", help="translate texts of several sentences one by one")
+    add("--n-best", type=int, metavar="N", help="print the N best: `line ||| translation ||| score`")
+    add("--json", action="store_true", help="print a JSON object for each line, with scores")
+    add("--prefix", default="", metavar="TEXT", help="text that every translation begins with")
+    add("--ensemble", action="append", default=[], type=Path, metavar="RUN", help="another run to translate together")
+    engine = "ctranslate2 (the extra `export`) is faster on a CPU; the model is converted once, into the run folder"
+    add("--engine", choices=("torch", "ctranslate2"), default="torch", help=engine)
+    add("--quantization", metavar="TYPE", help="number format of ctranslate2: float32 (default), int8, …")
+    precision = "bf16 is faster if the processor has instructions for it; auto: whichever is faster here"
+    add("--precision", choices=[one.value for one in Precision], default="float32", help=precision)
     return parser
 
 

@@ -1,7 +1,5 @@
 """What `mt translate` reads: lines of text, or one column of a table whose other columns are kept."""
 
-from __future__ import annotations
-
 import json
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,14 +14,7 @@ class Rows(Protocol):
     """How to find the text in a line of a file and to replace it by its translation."""
 
     def text(self, line: str, number: int) -> str:
-        """Return the text to translate.
-
-        Args:
-            number: of the line, for messages.
-
-        Raises:
-            UserError: the line has no such text.
-        """
+        """Return the text to translate; `number` is that of the line, for messages."""
 
     def fill(self, line: str, translation: str) -> str:
         """Return the line with the translation instead of the text."""
@@ -51,11 +42,9 @@ class TsvRows:
     def text(self, line: str, number: int) -> str:
         """Return the column; an empty line has an empty text."""
         columns = line.split("\t")
-        if not line:
-            return ""
-        if len(columns) < self.column:
+        if line and len(columns) < self.column:
             raise UserError(f"--input, line {number}: {len(columns)} columns; there is no column {self.column}.")
-        return columns[self.column - 1]
+        return columns[self.column - 1] if line else ""
 
     def fill(self, line: str, translation: str) -> str:
         """Return the line with the translation in the column."""
@@ -96,11 +85,7 @@ class JsonRows:
 
 
 def choose_rows(path: Path | None, column: str | None) -> Rows:
-    """Choose how to read a file by its suffix and `--column`.
-
-    Raises:
-        UserError: the file has no such columns.
-    """
+    """Choose how to read a file by its suffix and `--column`."""
     suffix = plain_suffix(path) if path else ""
     if suffix == ".jsonl" and column:
         return JsonRows(column)

@@ -1,7 +1,5 @@
 """Where `mt translate` reads its lines: arguments, a file, or standard input as it arrives."""
 
-from __future__ import annotations
-
 import queue
 import sys
 import threading
@@ -17,12 +15,7 @@ LINES_AT_ONCE = 2000
 
 
 def read_groups(sentences: Sequence[str], source: Path | None, n_done: int) -> Iterator[list[str]]:
-    """Yield the lines to translate in groups that fill batches.
-
-    Args:
-        sentences: text on the command line; if there is none, `source` is read, or standard input.
-        n_done: lines to skip.
-    """
+    """Yield groups of lines from `sentences`, a file or standard input, without the first `n_done`."""
     if sentences:
         yield [line for sentence in sentences for line in (sentence.splitlines() or [""])][n_done:]
     elif source:

@@ -1,7 +1,5 @@
 """Where `mt translate` writes: standard output, or a file that appears when it is complete and can be resumed."""
 
-from __future__ import annotations
-
 import hashlib
 import logging
 import os
@@ -28,17 +26,10 @@ class Output:
 
 @contextmanager
 def open_output(path: Path | None, task: str, resumable: bool = True) -> Iterator[Output]:
-    """Open standard output, or a file.
+    """Open standard output, or a file that grows as `NAME.partial-…` until it is complete.
 
-    A file grows as `NAME.partial-…` until it is complete.
-
-    Args:
-        path: None for standard output.
-        task: everything that determines what is written; the same task resumes an interrupted file.
-        resumable: one line is written for each line read, so that the file can be resumed.
-
-    Raises:
-        UserError: the file name is that of a compressed file.
+    An interrupted file is resumed by the same `task`, a text with everything that determines what is written, if it is
+    `resumable`: one line is written for each line read.
     """
     if path is None:
         sys.stdout.reconfigure(encoding="utf-8")  # type: ignore[union-attr]

@@ -1,7 +1,5 @@
 """`mt translate RUN` on a terminal: a prompt that shows translations, alternatives and attention."""
 
-from __future__ import annotations
-
 import sys
 from dataclasses import replace
 from pathlib import Path
@@ -59,11 +57,7 @@ class Prompt:
                 print(error)
 
     def answer(self, line: str) -> str:
-        """Return the answer to a line.
-
-        Raises:
-            UserError: a command needs an earlier translation, or a sentence cannot be translated.
-        """
+        """Return the answer to a line."""
         command, _, argument = line.partition(" ")
         if not line:
             return ""
@@ -82,11 +76,7 @@ class Prompt:
         return "\n".join([best.text, *(f"  {other.score:7.3f}  {other.text}" for other in others)])
 
     def attention(self) -> Attention:
-        """Return the attention of the last translation.
-
-        Raises:
-            UserError: nothing has been translated yet.
-        """
+        """Return the attention of the last translation."""
         if self.last is None:
             raise UserError("Translate a sentence first.")
         return self.translator.attention(*self.last, middle_layer(self.translator.model))
@@ -104,11 +94,7 @@ class Prompt:
 
 
 def with_n_best(search: SearchConfig, n_best: int, fixed: bool = False) -> SearchConfig:
-    """Return the search with this number of translations, wide enough for them unless its width is `fixed`.
-
-    Raises:
-        UserError: the width is fixed and too small.
-    """
+    """Return the search with this number of translations, wide enough for them unless its width is `fixed`."""
     if search.method is SearchMethod.sample:
         return replace(search, n_best=n_best, n_samples=max(n_best, search.n_samples))
     groups = search.diverse_groups

@@ -1,7 +1,5 @@
 """HTML pages from templates, with pictures as SVG inside them."""
 
-from __future__ import annotations
-
 from functools import cache
 from io import StringIO
 from typing import Any
