@@ -1,8 +1,8 @@
-"""What self-attention costs at lengths from 16 to 2,048, beside what the count of its products predicts.
+"""Time self-attention at lengths from 16 to 2,048, and compare with a prediction from the number of its products.
 
-For n positions of d features: the maps W_Q, W_K, W_V and W_O take 4 n d² products, the scores and the sums 2 n² d. A
-product and its sum are two operations; the prediction divides them by the rate of a large product of matrices on the
-same thread. Numbers are medians, in milliseconds.
+For n positions of d features, the maps W_Q, W_K, W_V and W_O take 4 n d² products, the scores and the sums 2 n² d. A
+product and its sum are two operations. The prediction divides them by the rate of a large matrix product on the same
+thread. Times are medians in milliseconds.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ LENGTHS = (16, 32, 64, 128, 256, 512, 1024, 2048)
 
 
 def milliseconds(work: Callable[[], object], seconds: float) -> float:
-    """Median of as many rounds as fit into some seconds, seven at least."""
+    """Return the median of as many rounds as fit into some seconds, at least seven."""
     work()
     rounds, end = [], time.perf_counter() + seconds
     while len(rounds) < 7 or time.perf_counter() < end:
@@ -32,11 +32,12 @@ def milliseconds(work: Callable[[], object], seconds: float) -> float:
 
 
 def main() -> None:
-    """Measure and print a table."""
+    """Measure, and print a table."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--lengths", type=int, nargs="+", default=LENGTHS)
     parser.add_argument("--d-model", type=int, default=512)
     parser.add_argument("--n-heads", type=int, default=8)
-    parser.add_argument("--seconds", type=float, default=1.0, help="for each figure")
+    parser.add_argument("--seconds", type=float, default=1.0, help="time for each figure")
     options = parser.parse_args()
     torch.set_num_threads(1)
     d = options.d_model
@@ -45,7 +46,7 @@ def main() -> None:
     rate = 2 * 1024**3 / milliseconds(lambda: square @ square, options.seconds)  # operations a millisecond
     rows = []
     with torch.inference_mode():
-        for n in LENGTHS:
+        for n in options.lengths:
             x = torch.randn(1, n, d)
             q, (k, v) = attention.split_heads(attention.query(x)), attention.keys_values(x)
 

@@ -1,7 +1,7 @@
-"""Time translating given text with a run: mt's search, and other engines that are installed on the same weights.
+"""Time the translation of given text by a run: mt's search, and installed engines with the same weights.
 
-Every engine works in a process of its own; a part of the text with each in turn, so that what else the machine does
-falls on all alike.
+Every engine runs in a process of its own. They translate parts of the text in turn, so that other load on the machine
+affects all alike.
 """
 
 from __future__ import annotations
@@ -29,36 +29,36 @@ BASELINE = "CTranslate2 float32"
 
 
 def build_parser() -> argparse.ArgumentParser:
-    """The command line."""
+    """Build the command line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("run", type=Path, help="the folder of a run")
+    parser.add_argument("run", type=Path, help="folder of a run")
     parser.add_argument("--input", type=Path, required=True, help="sentences to translate, one a line")
     parser.add_argument("--reference", type=Path, help="their translations, for BLEU")
-    parser.add_argument("--lines", type=int, default=500, help="how many of them")
-    parser.add_argument("--parts", type=int, default=5, help="parts that are translated in turn")
-    parser.add_argument("--single", type=int, default=50, help="sentences that are translated one by one")
+    parser.add_argument("--lines", type=int, default=500, help="number of sentences")
+    parser.add_argument("--parts", type=int, default=5, help="parts to translate in turn")
+    parser.add_argument("--single", type=int, default=50, help="sentences to translate one by one")
     parser.add_argument("--threads", type=int, default=1)
     usual = [name for name in ENGINES if "bf16" not in name or bf16_is_faster(torch.device("cpu"))]
-    parser.add_argument("--only", nargs="+", choices=ENGINES, default=usual, help="default: all that are of use here")
+    parser.add_argument("--only", nargs="+", choices=ENGINES, default=usual, help="default: all that suit this machine")
     return parser
 
 
 @dataclass
 class Result:
-    """What was seen of one engine."""
+    """The measurements of one engine."""
 
     seconds: dict[int, list[float]] = field(default_factory=lambda: {beam: [] for beam in BEAMS})
-    """of each part, by beam size"""
+    """time of each part, by beam size"""
     texts: dict[int, list[str]] = field(default_factory=lambda: {beam: [] for beam in BEAMS})
     latencies: dict[int, list[float]] = field(default_factory=lambda: {beam: [] for beam in BEAMS})
-    """seconds of single sentences"""
+    """seconds for single sentences, by beam size"""
     peak_mib: float = 0.0
     start_seconds: float = 0.0
-    """from a new process to the first translation"""
+    """seconds from the start of a process to its first translation"""
 
 
 def work(name: str, models: Models, connection: Connection) -> None:
-    """An engine's process: translates what it is sent, says how long that took, and its peak memory at the end."""
+    """Run an engine's process, which translates what it is sent, and reports its times and peak memory."""
     translate = ENGINES[name][1](models)
     translate(["."], 5)
     connection.send("ready")
@@ -71,7 +71,7 @@ def work(name: str, models: Models, connection: Connection) -> None:
 
 
 def run_in_turn(names: list[str], models: Models, lines: list[str], options: argparse.Namespace) -> dict[str, Result]:
-    """Parts of the text, then single sentences, with each engine in turn."""
+    """Translate parts of the text, then single sentences, with each engine in turn."""
     context = multiprocessing.get_context("spawn")
     connections, results = {}, {name: Result() for name in names}
     for name in names:
@@ -101,7 +101,7 @@ def run_in_turn(names: list[str], models: Models, lines: list[str], options: arg
 
 
 def seconds_to_first(name: str, models: Models) -> float:
-    """From the start of a new process to its first translation; median of three."""
+    """Return the time from the start of a new process to its first translation; median of three."""
     code = (
         "import sys; from pathlib import Path; from decoding_engines import ENGINES, Models; "
         "m = Models(Path(sys.argv[2]), Path(sys.argv[3]), Path(sys.argv[4]), int(sys.argv[5])); "
@@ -117,13 +117,15 @@ def seconds_to_first(name: str, models: Models) -> float:
 
 
 def table(results: dict[str, Result], lines: list[str], run: Path, references: list[str] | None) -> str:
-    """The figures as Markdown; ratios are medians over the parts."""
-    from mt.config.file import load_config
+    """Return the figures as Markdown; ratios are medians over the parts."""
+    from mt.runs.layout import RunLayout
+    from mt.runs.saved_model import load_run_config
     from mt.text.metrics import Scorer
     from mt.text.tokenizer import load_tokenizer
 
-    config = load_config(run / "config.yaml")
-    tokenizer, scorer = load_tokenizer(run, config.tokenizer.joint), Scorer(config.data.tgt_lang)
+    config = load_run_config(RunLayout(run))
+    tokenizer = load_tokenizer(RunLayout(run).tokenizer(config.tokenizer.joint))
+    scorer = Scorer(config.data.tgt_lang)
     baseline = BASELINE if BASELINE in results else next(iter(results))
     rows = []
     for beam in BEAMS:

@@ -13,7 +13,7 @@ from pathlib import Path
 
 
 def seconds_to(command: list[str], line_start: str | None = None) -> float:
-    """Until a command has printed a line that begins so on standard error, or, without one, has ended."""
+    """Return the seconds until a command prints such a line to standard error, or, without one, until it ends."""
     start = time.perf_counter()
     with subprocess.Popen(
         [sys.executable, *command], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
@@ -30,7 +30,7 @@ def seconds_to(command: list[str], line_start: str | None = None) -> float:
 
 
 def main() -> None:
-    """Prepare once, then time."""
+    """Prepare the data once, then time."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--starts", type=int, default=5)
     starts = parser.parse_args().starts

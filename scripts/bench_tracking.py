@@ -1,6 +1,6 @@
-"""What watching costs: the share of training's time in which curves, tables and pictures are written.
+"""Time the writing of curves, tables and pictures, as a fraction of the training time.
 
-Takes the arguments of `mt train`. What TensorBoard's own thread does beside training is not counted.
+Takes the arguments of `mt train`. The work of TensorBoard's own thread is not counted.
 """
 
 import sys
@@ -15,7 +15,7 @@ METHODS = ("scalars", "samples", "attention", "embeddings", "hyperparameters", "
 
 
 def main() -> None:
-    """Train, then print seconds and shares."""
+    """Train, then print seconds and fractions."""
     seconds: Counter[str] = Counter()
 
     def timed(owner: type, name: str, label: str) -> None:
@@ -35,7 +35,7 @@ def main() -> None:
     timed(Trainer, "fit", "training")
     code = cli.run(["train", *sys.argv[1:]])
     training = seconds.pop("training")
-    print(f"\ntraining {training:.1f} s, validations among it")
+    print(f"\ntraining {training:.1f} s, validations included")
     for name, value in seconds.most_common():
         print(f"{name:<16} {value:6.2f} s  {100 * value / training:5.2f}%")
     print(f"{'together':<16} {sum(seconds.values()):6.2f} s  {100 * sum(seconds.values()) / training:5.2f}%")

@@ -1,8 +1,14 @@
 """Time training on given text: mt, a plain torch.nn.Transformer loop, and other toolkits that are installed.
 
-Every toolkit works in a process of its own, so that none has another's memory or allocator; one update of each in
-turn, so that what else the machine does falls on all alike. Between the updates mt's process measures how fast this
-machine multiplies matrices at that moment.
+Every toolkit runs in a process of its own, with its own memory and allocator. They make one update each in turn, so
+that other load on the machine affects all alike. Before each round mt's process measures how fast this machine
+multiplies matrices at that moment.
+
+An environment for all four, on Python 3.11 (JoeyNMT declares an old protobuf and does not declare importlib_metadata):
+
+    python3.11 -m venv bench && . bench/bin/activate
+    pip install -c constraints.txt torch==2.13.0 -e . transformers importlib_metadata==8.7.1 subword-nmt==0.3.8
+    pip install --no-deps joeynmt==2.3.0
 """
 
 from __future__ import annotations
@@ -26,37 +32,38 @@ from training_peers import LOOPS, Step, Task, timed_step
 
 SIZE = 1024
 SEPARATOR = ", "
-"""between a toolkit's name and, where they are not those of all, its threads"""
+"""between a toolkit's name and its number of threads, if that differs from the others'"""
 
 
 def build_parser() -> argparse.ArgumentParser:
-    """The command line."""
+    """Build the command line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--src", type=Path, required=True, help="source sentences, one a line")
     parser.add_argument("--tgt", type=Path, required=True, help="their translations")
     parser.add_argument(
-        "--threads", type=int, nargs="+", default=[1], help="of all toolkits; further numbers are tried with mt alone"
+        "--threads", type=int, nargs="+", default=[1], help="threads of all toolkits; further numbers are for mt alone"
     )
-    parser.add_argument("--bf16", action="store_true", help="matrix products in bfloat16, for all")
-    parser.add_argument("--steps", type=int, default=15, help="updates of each that are timed")
-    parser.add_argument("--warmup", type=int, default=3, help="updates of each before that")
-    parser.add_argument("--max-tokens", type=int, default=4096, help="a batch's budget")
-    parser.add_argument("--vocab-size", type=int, help="default: as many pieces as the text gives, up to 8,000")
-    parser.add_argument("--only", nargs="+", choices=LOOPS, default=list(LOOPS), help="leave the others out")
+    parser.add_argument("--bf16", action="store_true", help="compute matrix products in bfloat16, for all")
+    parser.add_argument("--steps", type=int, default=15, help="timed updates of each toolkit")
+    parser.add_argument("--warmup", type=int, default=3, help="updates of each toolkit before that")
+    parser.add_argument("--max-tokens", type=int, default=4096, help="budget of a batch")
+    parser.add_argument("--vocab-size", type=int, help="pieces; default: as many as the text gives, up to 8,000")
+    parser.add_argument("--only", nargs="+", choices=LOOPS, default=list(LOOPS), help="time only these")
     parser.add_argument("--json", action="store_true", help="print the figures as JSON")
     return parser
 
 
 def prepare_task(options: argparse.Namespace, folder: Path) -> Task:
-    """Train the tokeniser and encode the text, once for all."""
-    import datasets
+    """Train the tokenizer and encode the text, once for all toolkits."""
+    import numpy as np
 
     from mt.config.choices import Precision
     from mt.config.data import DataConfig
     from mt.config.schema import Config, TokenizerConfig, TrainingConfig
-    from mt.data.preparation import prepare, set_up_run_folder
+    from mt.data.preparation import prepare
+    from mt.runs.folder import start_run_folder
+    from mt.runs.layout import RunLayout
 
-    datasets.disable_progress_bars()
     for side, path in (("src", options.src), ("tgt", options.tgt)):
         (folder / f"train.{side}").symlink_to(path.resolve())
         head = path.read_text(encoding="utf-8").splitlines(keepends=True)[:100]
@@ -68,22 +75,22 @@ def prepare_task(options: argparse.Namespace, folder: Path) -> Task:
     training = TrainingConfig(max_tokens=options.max_tokens, device="cpu", precision=precision)
     run = folder / "run"
     config = Config("bench", 1, str(run), data, TokenizerConfig(vocab_size=options.vocab_size), training=training)
-    prepared = prepare(config, run)
-    set_up_run_folder(run, config, prepared.tokenizer)
+    prepared = prepare(config)
+    start_run_folder(RunLayout(run), config, prepared.tokenizer)
     corpus, tokenizer = prepared.train, prepared.tokenizer
     return Task(
-        corpus.pairs(range(len(corpus))), run, tokenizer.vocab_sizes[0], tokenizer.pad_id, tokenizer.bos_id,
+        corpus.pairs(np.arange(len(corpus))), run, tokenizer.vocab_sizes[0], tokenizer.pad_id, tokenizer.bos_id,
         tokenizer.eos_id, options.max_tokens, bf16=options.bf16,
     )  # fmt: skip
 
 
 def work(name: str, n_threads: int, task: Task, connection: Connection) -> None:
-    """A toolkit's process: answers "step" and "rate", and says its peak memory at the end."""
+    """Run a toolkit's process, which answers "step" and "rate", and reports its peak memory at the end."""
     import torch
 
     torch.set_num_threads(n_threads)
     torch.manual_seed(1)
-    if name == "mt":  # as `mt train` does at its start; the others run as their users run them
+    if name == "mt":  # as `mt train` does when it starts; the others run as their users run them
         from mt.runtime.devices import keep_freed_memory
 
         keep_freed_memory()
@@ -95,7 +102,7 @@ def work(name: str, n_threads: int, task: Task, connection: Connection) -> None:
 
 
 def product_rate(dtype: Any = None) -> float:
-    """Floating-point operations a second of the product of two square matrices; median of a few."""
+    """Return the floating-point operations per second of a product of two square matrices; median of a few."""
     import torch
 
     a = torch.ones(SIZE, SIZE, dtype=dtype)
@@ -109,9 +116,9 @@ def product_rate(dtype: Any = None) -> float:
 
 
 def count_flops(task: Task, n_src: int, n_tgt: int) -> int:
-    """Floating-point operations of one update over so many real tokens: 2 a weight and token forward, 4 backward.
+    """Return the floating-point operations of one update: 2 per weight and real token forward, 4 backward.
 
-    The products of queries with keys and of shares with values are left out: below 1% at these lengths.
+    The products of queries with keys and of weights with values are neglected: below 1% at these lengths.
     """
     attention, feed_forward = 4 * task.d_model**2, 2 * task.d_model * task.d_ff
     src_weights = task.n_layers * (attention + feed_forward + attention // 2)  # keys and values for the decoder
@@ -126,19 +133,19 @@ class Result:
     name: str
     tgt_tokens_per_second: float
     tokens_per_second: float
-    padding_share: float
-    flops_share: float
-    """of the rate of matrix products measured beside it"""
+    padding_fraction: float
+    flops_fraction: float
+    """fraction of the rate of matrix products measured beside it"""
     peak_mib: float
-    phase_shares: dict[str, float]
+    phase_fractions: dict[str, float]
     median_ratio: float
-    """of mt's time a target token to this one's, round by round"""
+    """speed of mt relative to this toolkit in target tokens per second, median over the rounds"""
 
 
 def run_in_turn(
     names: list[str], task: Task, options: argparse.Namespace
 ) -> tuple[dict[str, list[Step]], list[float], dict[str, float]]:
-    """Steps and peak memory (MiB) of each toolkit, and the rate of matrix products before each round."""
+    """Return the steps of each toolkit, the rate of matrix products before each round, and the peak memory (MiB)."""
     context = multiprocessing.get_context("spawn")
     connections = {}
     for name in names:
@@ -166,10 +173,10 @@ def run_in_turn(
 
 
 def evaluate(name: str, steps: list[Step], own: list[Step], task: Task, rates: list[float], peak: float) -> Result:
-    """A toolkit's steps as figures; `own` are mt's."""
+    """Summarise a toolkit's steps; `own` are mt's."""
     seconds = sum(step.seconds for step in steps)
     n_src, n_tgt = sum(step.n_src_tokens for step in steps), sum(step.n_tgt_tokens for step in steps)
-    shares = [
+    fractions = [
         count_flops(task, step.n_src_tokens, step.n_tgt_tokens) / step.seconds / rate
         for step, rate in zip(steps, rates, strict=True)
     ]
@@ -179,12 +186,12 @@ def evaluate(name: str, steps: list[Step], own: list[Step], task: Task, rates: l
     ]
     return Result(
         name, n_tgt / seconds, (n_src + n_tgt) / seconds, 1 - (n_src + n_tgt) / sum(step.n_padded for step in steps),
-        statistics.median(shares), peak, phases, statistics.median(ratios),
+        statistics.median(fractions), peak, phases, statistics.median(ratios),
     )  # fmt: skip
 
 
 def report(results: list[Result], rates: list[float], options: argparse.Namespace) -> str:
-    """The figures as a table in Markdown."""
+    """Return the figures as a table in Markdown."""
     dtype = "bfloat16" if options.bf16 else "float32"
     rate = statistics.median(rates) / 1e9
     lines = [
@@ -197,10 +204,10 @@ def report(results: list[Result], rates: list[float], options: argparse.Namespac
         "| --- | --- | --- | --- | --- | --- | --- | --- |",
     ]
     for r in results:
-        phases = ", ".join(f"{r.phase_shares.get(p, 0):.0%}" for p in ("forward", "backward", "optimizer", "data"))
+        phases = ", ".join(f"{r.phase_fractions.get(p, 0):.0%}" for p in ("forward", "backward", "optimizer", "data"))
         lines.append(
             f"| {r.name} | {r.tgt_tokens_per_second:,.0f} | {r.tokens_per_second:,.0f} | {r.median_ratio:.2f} "
-            f"| {r.padding_share:.0%} | {r.flops_share:.0%} | {r.peak_mib:,.0f} MiB | {phases} |"
+            f"| {r.padding_fraction:.0%} | {r.flops_fraction:.0%} | {r.peak_mib:,.0f} MiB | {phases} |"
         )
     return "\n".join(lines)
 
@@ -211,7 +218,7 @@ def main() -> None:
     names = ["mt", *(name for name in LOOPS if name in options.only and name != "mt")]
     missing = [name for name in names if LOOPS[name][0] and importlib.util.find_spec(LOOPS[name][0] or "") is None]
     for name in missing:
-        print(f"{name} is left out: the package {LOOPS[name][0]} is not installed.", file=sys.stderr)
+        print(f"{name} is skipped: the package {LOOPS[name][0]} is not installed.", file=sys.stderr)
     names = [name for name in names if name not in missing]
     names += [f"mt{SEPARATOR}{n} threads" for n in options.threads[1:]]
     with tempfile.TemporaryDirectory() as folder:

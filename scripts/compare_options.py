@@ -1,11 +1,11 @@
-"""What the options that are said to improve a model do on little data, one job an option; a table ends it.
+"""Train one model for each option that may improve it, on little data, and print a table.
 
-Without overrides: the demo's first 3,000 pairs, 400 steps. What stands behind `--` goes to every job, so that
+By default the models train for 400 steps on the first 3,000 pairs of the demo. Overrides after `--` apply to every
+training:
 
     compare_options.py --only plain r_drop_5 --folder runs/mine -- experiment=mine data.train=corpus/small
 
-compares on a corpus of one's own. The plain job runs with three seeds, to show how much is chance. A job that has
-ended is not run again.
+The plain model is trained with three seeds, to show the influence of chance. A finished training is not repeated.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ import sys
 from pathlib import Path
 
 from mt.commands.sweep_summary import summarise
+from mt.config.choices import StoppingMetric
 
 DEMO = Path(__file__).parent.parent / "data" / "demo"
 DEMO_PAIRS = 3000
@@ -56,7 +57,7 @@ OPTIONS = {
 
 
 def little_demo(folder: Path) -> list[str]:
-    """Write the demo's first pairs beside the folder of runs, and give the overrides that train on them."""
+    """Write the first pairs of the demo beside the folder of runs, and return overrides that train on them."""
     corpus = folder.parent / f"{folder.name}-corpus"
     corpus.mkdir(parents=True, exist_ok=True)
     for side in ("zh", "en"):
@@ -66,17 +67,17 @@ def little_demo(folder: Path) -> list[str]:
 
 
 def main() -> None:
-    """Train one job an option, then print the table."""
+    """Train a model for each option, then print the table."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--folder", type=Path, default=Path("runs/options"), help="where the runs go")
+    parser.add_argument("--folder", type=Path, default=Path("runs/options"), help="folder for the runs")
     parser.add_argument("--only", nargs="+", choices=OPTIONS, default=list(OPTIONS))
-    parser.add_argument("overrides", nargs="*", help="overrides for every job, behind --")
+    parser.add_argument("overrides", nargs="*", help="overrides for every training, after --")
     options = parser.parse_args()
     common = options.overrides or little_demo(options.folder)
     for name in options.only:
         run = f"run_dir={options.folder}/{name}"
         subprocess.run([sys.executable, "-m", "mt", "train", *common, run, *OPTIONS[name]], check=True)
-    print(summarise(options.folder, "bleu"))
+    print(summarise(options.folder, StoppingMetric.bleu))
 
 
 if __name__ == "__main__":

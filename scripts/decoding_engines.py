@@ -1,7 +1,7 @@
 """The engines that `bench_decoding.py` times: mt's own search, and others with the weights of the same run.
 
-All compare translations by the average log-probability a token and end a beam when as many hypotheses have ended as it
-has places, so that they do the same work and find the same.
+All of them compare translations by their average log-probability per token and finish a sentence when as many
+hypotheses have ended as the beam is wide, so that they do the same work and find the same translations.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ Translate = Callable[[list[str], int], list[str]]
 
 @dataclass(frozen=True)
 class Models:
-    """Where the same weights lie."""
+    """The folders with the same weights."""
 
     run: Path
     ctranslate2: Path
@@ -26,7 +26,7 @@ class Models:
 
 
 def mt_engine(models: Models, patience: float | None = 1.0, bf16: bool = False) -> Translate:
-    """`mt translate`."""
+    """Build the engine of `mt translate`."""
     import torch
 
     from mt import SearchConfig, Translator
@@ -47,25 +47,27 @@ def mt_engine(models: Models, patience: float | None = 1.0, bf16: bool = False) 
 
 
 def bf16_mt_engine(models: Models) -> Translate:
-    """`mt translate --precision bf16`."""
+    """Build the engine of `mt translate --precision bf16`."""
     return mt_engine(models, bf16=True)
 
 
 def exact_mt_engine(models: Models) -> Translate:
-    """`mt translate` as it is by default: it searches until nothing better can come."""
+    """Build the engine of `mt translate` with its default: it searches until no better hypothesis is possible."""
     return mt_engine(models, patience=None)
 
 
 def ctranslate2_engine(models: Models, compute_type: str) -> Translate:
-    """CTranslate2's own batching by tokens."""
+    """Build CTranslate2's engine, which forms batches by tokens itself."""
     import ctranslate2
 
+    from mt.runs.layout import RunLayout
     from mt.text.tokenizer import load_tokenizer
 
     engine = ctranslate2.Translator(
         str(models.ctranslate2), "cpu", compute_type=compute_type, inter_threads=1, intra_threads=models.n_threads
     )
-    tokenizer = load_tokenizer(models.run, (models.run / "tokenizer.model").exists())
+    layout = RunLayout(models.run)
+    tokenizer = load_tokenizer(layout.tokenizer(joint=layout.tokenizer(joint=True)[0].exists()))
 
     def translate(lines: list[str], beam_size: int) -> list[str]:
         pieces = [[tokenizer.src.id_to_piece(i) for i in ids] for ids in tokenizer.encode_src(lines)]
@@ -79,17 +81,17 @@ def ctranslate2_engine(models: Models, compute_type: str) -> Translate:
 
 
 def float32_engine(models: Models) -> Translate:
-    """CTranslate2 in the same arithmetic."""
+    """Build CTranslate2's engine in float32."""
     return ctranslate2_engine(models, "float32")
 
 
 def int8_engine(models: Models) -> Translate:
-    """CTranslate2 with weights and products in eight bits."""
+    """Build CTranslate2's engine with weights and products in eight bits."""
     return ctranslate2_engine(models, "int8")
 
 
 def huggingface_engine(models: Models) -> Translate:
-    """`generate()` on batches of 64 sentences of like length."""
+    """Build the engine of `generate()` on batches of 64 sentences of similar length."""
     import torch
     import transformers
 
@@ -118,10 +120,10 @@ def huggingface_engine(models: Models) -> Translate:
 
 ENGINES: dict[str, tuple[str | None, Callable[[Models], Translate]]] = {
     "mt": (None, mt_engine),
-    "mt, until nothing better can come": (None, exact_mt_engine),
+    "mt, exact stopping": (None, exact_mt_engine),
     "mt, bf16": (None, bf16_mt_engine),
     "CTranslate2 float32": ("ctranslate2", float32_engine),
     "CTranslate2 int8": ("ctranslate2", int8_engine),
     "Hugging Face generate()": ("transformers", huggingface_engine),
 }
-"""name -> the package that it needs, and what makes it"""
+"""name in the table -> the package that it needs, and the function that builds it"""

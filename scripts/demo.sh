@@ -4,7 +4,7 @@ set -euo pipefail
 BIN=${BIN:-.venv/bin}
 RUN=${RUN:-runs/demo}
 
-echo "1. Training a model on the demo corpus, Chinese to English. Interrupt it with Ctrl-C and it goes on next time."
+echo "1. Training a model on the demo corpus, Chinese to English. Press Ctrl-C to interrupt; run this again to resume."
 "$BIN/mt" train run_dir="$RUN" "$@"
 
 echo
@@ -17,7 +17,7 @@ cat <<TEXT
 
 3. What next:
    the model          $RUN
-   its scores above   are of generated text, see data/demo/README.md
+   its scores above   on generated text, see data/demo/README.md
    translate more     $BIN/mt translate $RUN '她每天早上在公园跑步。'
    score it again     $BIN/mt evaluate $RUN
    watch the curves   $BIN/tensorboard --logdir runs   and open http://localhost:6006

@@ -1,10 +1,10 @@
-"""Write the demo corpus, Chinese to English, into data/demo: always the same files.
+"""Write the demo corpus, Chinese to English, into data/demo; the files are always the same.
 
     python scripts/make_demo_corpus.py [--folder data/demo] [--train 24000] [--valid 500] [--test 500]
 
 The sentences come from the grammar in scripts/demo_grammar: a lexicon, and constructions in which the two languages
-differ. No Chinese sentence is in two of the three files. The probe, `data/demo/probe.*`, is written by hand and is
-not touched; its sentences are kept out of the three files, too.
+differ. No Chinese sentence is in two of the three files. The probe, `data/demo/probe.*`, is written by hand; it is not
+changed, and its sentences are not in the three files.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ SEED = 20240501
 
 
 def make_pairs(count: int, excluded: set[str]) -> list[tuple[str, str]]:
-    """Pairs of sentences, each Chinese one only once, in random order."""
+    """Return pairs of sentences in random order, each Chinese sentence once."""
     r = random.Random(SEED)
     functions = [function for function, _ in CONSTRUCTIONS]
     weights = [weight for _, weight in CONSTRUCTIONS]

@@ -1,11 +1,12 @@
-"""Back-translation, self-training and distillation: commands of `mt`, each printed before it runs.
+"""Run back-translation, self-training and distillation with commands of `mt`, each printed before it runs.
 
     back-translation  a model of the other direction translates text of the target language (Sennrich et al., 2016)
     self-training     the model itself translates text of the source language (He et al., 2020)
-    distillation      a small model learns what an ensemble writes (Kim and Rush, 2016; Freitag et al., 2017)
+    distillation      a small model learns from an ensemble's translations (Kim and Rush, 2016; Freitag et al., 2017)
 
-What a model wrote is mixed in with a tag, by weight. Without arguments all three are shown on the demo: its first 3,000
-pairs as the parallel text, one side of the rest as text in one language. With your own text:
+Synthetic text is mixed with the parallel text by weight and marked with a tag. Without arguments all three recipes run
+on the demo, with its first 3,000 pairs as parallel text and one side of the rest as monolingual text. With your own
+text:
 
     more_data.py back-translation --parallel corpus/train --mono corpus/news.en --langs de en -- data.valid=corpus/valid
 """
@@ -40,13 +41,13 @@ SEARCHES = {"beam": [], "sampling": ["--set", "search.method=sample"]}
 
 
 class Recipe:
-    """The commands, with what they have in common."""
+    """The commands of the recipes, with their common settings."""
 
     def __init__(self, folder: Path, parallel: Path, langs: tuple[str, str], common: list[str]) -> None:
         self.folder, self.parallel, self.langs, self.common = folder, parallel, langs, common
 
     def train(self, name: str, train: str, *overrides: str, langs: tuple[str, str] | None = None) -> Path:
-        """Train a model, unless it is there."""
+        """Train a model unless that is done."""
         src, tgt = langs or self.langs
         run = self.folder / name
         mt("train", "data=files", f"data.src_lang={src}", f"data.tgt_lang={tgt}", f"data.train={train}",
@@ -54,18 +55,18 @@ class Recipe:
         return run
 
     def translate(self, run: Path, source: Path, output: Path, *options: str) -> None:
-        """Translate a file, unless it is done."""
+        """Translate a file unless that is done."""
         if not output.exists():
             mt("translate", str(run), "--input", str(source), "--output", str(output), *options)
 
     def mixed(self, name: str, synthetic: Path, tag: str) -> Path:
-        """Train on the parallel text and, beside it, on what a model wrote: as much of each."""
+        """Train on as much parallel as synthetic text."""
         n_parallel, n_synthetic = (count_lines(f"{prefix}.{self.langs[0]}") for prefix in (self.parallel, synthetic))
         weight = max(1, round(n_synthetic / n_parallel))
         return self.train(name, f"[{{path: {self.parallel}, weight: {weight}}}, {{path: {synthetic}, tag: {tag}}}]")
 
     def back_translation(self, mono: Path, search: str) -> Path:
-        """With text in the target language."""
+        """Add translations of monolingual text in the target language."""
         backwards = self.train("backwards", str(self.parallel), *backward_tests(self.common), langs=self.langs[::-1])
         synthetic = self.folder / f"synthetic-{search}"
         self.translate(backwards, mono, Path(f"{synthetic}.{self.langs[0]}"), *SEARCHES[search])
@@ -73,7 +74,7 @@ class Recipe:
         return self.mixed(f"back-translation-{search}", synthetic, "bt")
 
     def self_training(self, mono: Path) -> Path:
-        """With text in the source language."""
+        """Add translations of monolingual text in the source language."""
         first = self.train("plain", str(self.parallel))
         synthetic = self.folder / "forward"
         shutil.copyfile(mono, f"{synthetic}.{self.langs[0]}")
@@ -81,7 +82,7 @@ class Recipe:
         return self.mixed("self-training", synthetic, "self")
 
     def distillation(self, student: list[str]) -> tuple[Path, Path]:
-        """Two teachers, and a small student with and without them, of the teachers' vocabulary."""
+        """Train two teachers, and a small student with and without their translations."""
         teachers = [self.train("plain", str(self.parallel)), self.train("plain-seed2", str(self.parallel), "seed=2")]
         distilled = self.folder / "distilled"
         source = Path(f"{self.parallel}.{self.langs[0]}")
@@ -92,7 +93,7 @@ class Recipe:
 
 
 def backward_tests(common: list[str]) -> list[str]:
-    """The model of the other direction is not scored; its validation set is the same."""
+    """Return overrides by which the model of the other direction is not scored on test sets."""
     return ["data.test=null"] if any(override.startswith("data.test") for override in common) else []
 
 
@@ -103,13 +104,13 @@ def mt(*arguments: str) -> None:
 
 
 def count_lines(path: str) -> int:
-    """Lines of a file."""
+    """Count the lines of a file."""
     with open(path, "rb") as file:
         return sum(1 for _ in file)
 
 
 def little_demo(folder: Path) -> tuple[Path, dict[str, Path]]:
-    """The demo's first pairs, and the rest of it as text of one language each."""
+    """Write the first pairs of the demo, and the rest of it as monolingual text in each language."""
     folder.mkdir(parents=True, exist_ok=True)
     mono = {}
     for lang in ("zh", "en"):
@@ -121,21 +122,21 @@ def little_demo(folder: Path) -> tuple[Path, dict[str, Path]]:
 
 
 def main() -> None:
-    """Run what is asked for, then compare."""
+    """Run the recipes, then compare the models."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     recipes = ["back-translation", "self-training", "distillation"]
-    parser.add_argument("recipes", nargs="*", metavar="RECIPE", help=f"of {', '.join(recipes)}; default: all")
-    parser.add_argument("--folder", type=Path, default=Path("runs/more-data"), help="where runs and texts go")
-    parser.add_argument("--parallel", type=Path, metavar="PREFIX", help="your parallel text, two plain files")
-    parser.add_argument("--mono", type=Path, metavar="FILE", help="your text in one language")
+    parser.add_argument("recipes", nargs="*", metavar="RECIPE", help=f"any of {', '.join(recipes)}; default: all")
+    parser.add_argument("--folder", type=Path, default=Path("runs/more-data"), help="folder for runs and texts")
+    parser.add_argument("--parallel", type=Path, metavar="PREFIX", help="your parallel text, as two plain files")
+    parser.add_argument("--mono", type=Path, metavar="FILE", help="your monolingual text")
     parser.add_argument("--langs", nargs=2, default=["zh", "en"], metavar=("SRC", "TGT"))
-    parser.add_argument("overrides", nargs="*", help="overrides for each `mt train`, behind --")
+    parser.add_argument("overrides", nargs="*", help="overrides for each `mt train`, after --")
     split = sys.argv.index("--") if "--" in sys.argv else len(sys.argv)
     options = parser.parse_args(sys.argv[1:split])
     common = sys.argv[split + 1 :]
     for recipe in options.recipes:
         if recipe not in recipes:
-            parser.error(f"{recipe}: there are {', '.join(recipes)}")
+            parser.error(f"{recipe}: choose from {', '.join(recipes)}")
     if options.parallel:
         parallel, mono = options.parallel, dict.fromkeys(options.langs, options.mono)
     else:

@@ -1,8 +1,8 @@
-"""The training loops that `bench_training.py` times: mt's own, and those of other toolkits at the same model size.
+"""The training loops that `bench_training.py` times: that of mt, and those of other toolkits at the same model size.
 
-A loop is made once and then asked for one update at a time. The model is the same everywhere: the sizes of `Task`, one
-matrix for both embeddings and the projection, the same dropout on residuals, attention and activations, label smoothing
-0.1 and Adam.
+A loop is built once and then makes one update at a time. The model is the same everywhere: the sizes of `Task`, one
+matrix for both embeddings and the projection, the same dropout on residuals, attention and activations, label
+smoothing 0.1 and Adam.
 """
 
 from __future__ import annotations
@@ -21,11 +21,11 @@ SMOOTHING = 0.1
 
 @dataclass(frozen=True)
 class Task:
-    """What every loop trains, on what. Plain data, so that it can be sent to another process."""
+    """The model and the data of every loop, as plain data that can be sent to another process."""
 
     pairs: list[tuple[list[int], list[int]]]
     run: Path
-    """a run folder of mt with its tokeniser and configuration"""
+    """a run folder of mt with its tokenizer and configuration"""
     vocab_size: int
     pad_id: int
     bos_id: int
@@ -41,13 +41,13 @@ class Task:
 
 @dataclass
 class Step:
-    """One update: what it processed, and what that took."""
+    """One update: what it processed, and how long that took."""
 
     n_src_tokens: int
     n_tgt_tokens: int
-    """real tokens, end marks counted"""
+    """real tokens, end marks included"""
     n_padded: int
-    """positions of both sides, padding counted"""
+    """positions on both sides, padding included"""
     loss: float
     seconds: float = 0.0
     phases: dict[str, float] = field(default_factory=dict)
@@ -55,14 +55,14 @@ class Step:
 
 
 class Loop(Protocol):
-    """One toolkit at work."""
+    """The training loop of a toolkit."""
 
     def step(self, phase: Phases) -> Step:
-        """One update, its parts timed by `phase`."""
+        """Make one update and time its parts with `phase`."""
 
 
 class Phases:
-    """Adds up the seconds of named parts of a step."""
+    """A sum of seconds for each named part of a step."""
 
     def __init__(self) -> None:
         self.seconds: dict[str, float] = {}
@@ -75,7 +75,7 @@ class Phases:
 
 
 def timed_step(loop: Loop) -> Step:
-    """A step with its times."""
+    """Make a step and time it."""
     phases = Phases()
     start = time.perf_counter()
     step = loop.step(phases)
@@ -85,13 +85,14 @@ def timed_step(loop: Loop) -> Step:
 
 
 class Mt:
-    """The parts that `mt train` builds, in the order in which its loop calls them."""
+    """The objects that `mt train` builds, called in the order of its loop."""
 
     def __init__(self, task: Task) -> None:
         from mt.commands.train import set_up
-        from mt.config.file import load_config
+        from mt.runs.layout import RunLayout
+        from mt.runs.saved_model import load_run_config
 
-        self.trainer = set_up(load_config(task.run / "config.yaml")).trainer
+        self.trainer = set_up(load_run_config(RunLayout(task.run))).trainer
         self.n_steps = 0
 
     def step(self, phase: Phases) -> Step:
@@ -100,24 +101,24 @@ class Mt:
         with phase("data"):
             batch = trainer.loader.next_batch()
         with phase("forward"):
-            loss_sum, nll_sum = trainer.loss_of(batch)
+            loss_sum, nll_sum = trainer.learner.shared(batch.to(trainer.device))
         with phase("backward"):
             loss_sum.backward()
         with phase("optimizer"):
             self.n_steps += 1
-            trainer.update.apply(trainer.model, self.n_steps, 0.0, batch.n_tgt_tokens)
+            trainer.learner.update.apply(trainer.model, self.n_steps, 0.0, batch.n_tgt_tokens)
         return Step(batch.n_src_tokens, batch.n_tgt_tokens, batch.n_padded, float(nll_sum) / batch.n_tgt_tokens)
 
 
 def padded(rows: list[list[int]], pad_id: int) -> Any:
-    """Rows of ids as a tensor."""
+    """Return rows of ids as a tensor."""
     import torch
 
     return torch.nn.utils.rnn.pad_sequence([torch.tensor(row) for row in rows], batch_first=True, padding_value=pad_id)
 
 
 class PlainTransformer:
-    """`torch.nn.Transformer` and a loop as in tutorials: 64 random sentences a batch, padded, cross-entropy, Adam."""
+    """`torch.nn.Transformer` in the loop of most tutorials: 64 random sentences per batch, padded, with Adam."""
 
     def __init__(self, task: Task) -> None:
         import torch
@@ -185,27 +186,28 @@ class PlainTransformer:
 
 
 class SortedBatches:
-    """Batches as mt forms them, in random order: given to a peer that has none of its own, to its advantage."""
+    """The batches of mt, for a peer that has no batching of its own; this is to its advantage."""
 
     def __init__(self, task: Task) -> None:
         import numpy as np
 
-        from mt.data.sampler import plan_batches
+        from mt.data.sampler import Epoch
 
         lens = [np.array([len(pair[side]) + 1 for pair in task.pairs]) for side in (0, 1)]
-        self.plan = plan_batches(lens[0], lens[1], task.max_tokens, seed=1)
+        epoch = Epoch(lens[0], lens[1], task.max_tokens, np.arange(len(task.pairs)), seed=1, number=0)
+        self.plan = [batch for pool in range(epoch.n_pools) for batch in epoch.batches(pool)]
         self.pairs = task.pairs
         self.cursor = 0
 
     def next(self) -> tuple[list[list[int]], list[list[int]]]:
-        """Sources and targets of the next batch."""
+        """Return sources and targets of the next batch."""
         pairs = [self.pairs[i] for i in self.plan[self.cursor % len(self.plan)]]
         self.cursor += 1
         return [src for src, _ in pairs], [tgt for _, tgt in pairs]
 
 
 class HuggingFace(PlainTransformer):
-    """Transformers' MarianMT in a plain loop, on batches sorted by length."""
+    """MarianMT of Hugging Face transformers in a plain loop, on batches sorted by length."""
 
     def __init__(self, task: Task) -> None:
         import torch
@@ -237,7 +239,7 @@ class HuggingFace(PlainTransformer):
 
 
 class JoeyNmt:
-    """JoeyNMT's model, batch and loss, on its own token batches: random sentences, padded to the longest."""
+    """Model, batch and loss of JoeyNMT, on its own token batches: random sentences, padded to the longest."""
 
     def __init__(self, task: Task) -> None:
         import torch
@@ -262,13 +264,20 @@ class JoeyNmt:
         self.model.loss_function = ("crossentropy", SMOOTHING)
         self.optimizer = torch.optim.Adam(self.model.parameters(), lr=1e-4, betas=(0.9, 0.98))
         self.task = task
-        self.order = list(range(len(task.pairs)))
-        random.Random(1).shuffle(self.order)
+        self.random = random.Random(1)
+        self.shuffle()
+
+    def shuffle(self) -> None:
+        """Start an epoch."""
+        self.order = list(range(len(self.task.pairs)))
+        self.random.shuffle(self.order)
 
     def indices(self) -> list[int]:
-        """JoeyNMT's TokenBatchSampler: random pairs until rows x longest reaches the budget."""
+        """Draw random pairs until rows x longest reaches the budget, as JoeyNMT's TokenBatchSampler does."""
         chosen, longest = [], 0
         while longest * len(chosen) < self.task.max_tokens:
+            if not self.order:
+                self.shuffle()
             chosen.append(self.order.pop())
             longest = max(longest, *(len(side) + 1 for side in self.task.pairs[chosen[-1]]))
         return chosen
@@ -280,7 +289,7 @@ class JoeyNmt:
         self.model.train()
         with phase("data"):
             pairs = [self.task.pairs[i] for i in self.indices()]
-            # JoeyNMT's special ids are fixed at 0 to 3; which id a word has does not matter here.
+            # JoeyNMT's special ids are fixed at 0 to 3; the id of a word does not matter here.
             pairs = [tuple([4 + i % (self.task.vocab_size - 4) for i in side] for side in pair) for pair in pairs]
             src = padded([[*row, 3] for row, _ in pairs], 1)
             tgt = padded([[2, *row, 3] for _, row in pairs], 1)
@@ -307,4 +316,4 @@ LOOPS: dict[str, tuple[str | None, type]] = {
     "Hugging Face": ("transformers", HuggingFace),
     "JoeyNMT": ("joeynmt", JoeyNmt),
 }
-"""A name in the table, the package that must be installed for it, and its loop."""
+"""name in the table -> the package that it needs, and its loop"""

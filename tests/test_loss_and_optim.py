@@ -1,4 +1,6 @@
 import math
+import subprocess
+import sys
 
 import pytest
 import torch
@@ -87,3 +89,23 @@ def test_l1_shrinks_to_zero_and_no_further():
     shrink([weight, bias], 0.1)
     assert torch.allclose(weight, torch.tensor([[0.4, -0.4, 0.0, 0.0]]))
     assert bias.item() == 0.5
+
+
+@pytest.mark.parametrize(("build", "imported"), [
+    ("from torch.optim import AdamW; make = lambda model: AdamW(model.parameters())", True),
+    ("from mt.training.optim import build_optimizer; from mt.config.schema import OptimConfig\n"
+     "make = lambda model: build_optimizer(OptimConfig(), model)", False),
+])  # fmt: skip
+def test_an_optimizer_does_not_import_the_compiler(build, imported):
+    """torch's own does: when this changes with a version of torch, `keep_compiler_out` must change, or can go."""
+    code = f"""import sys, torch
+{build}
+model = torch.nn.Linear(2, 2)
+model(torch.ones(1, 2)).sum().backward()
+optimizer = make(model)
+optimizer.step()
+optimizer.zero_grad()
+optimizer.load_state_dict(optimizer.state_dict())
+print("torch._dynamo" in sys.modules)"""
+    outcome = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert outcome.stdout.strip() == str(imported)

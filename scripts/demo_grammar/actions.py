@@ -1,4 +1,4 @@
-"""What people do, did, will do, have done, can do: tense and aspect, time and place, negation, questions."""
+"""Sentences about actions: tense and aspect, time and place, negation, questions."""
 
 from __future__ import annotations
 
@@ -36,14 +36,14 @@ FOOD = ("dish", "snack", "fruit", "vegetable", "drink")
 
 
 def reachable(by_zh: str) -> dict[str, str]:
-    """The cities to which one goes from China by train or car, by boat, and by plane."""
+    """Return the cities that are reached from China by train or car, by boat, and by plane."""
     if by_zh in ("坐火车", "开车"):
         return {zh: CITIES[zh] for zh in REGIONS[0] if zh != "香港"}
     return {zh: CITIES[zh] for zh in PORTS} if by_zh == "坐船" else CITIES
 
 
 def routine_at(r: random.Random) -> tuple[str, english.Verb, str, str]:
-    """Something one does, and a place for it."""
+    """Return an action and a place for it."""
     zh, verb, places = r.choice([routine for routine in ROUTINES if routine[2]])
     place = r.choice(places.split())
     return zh, verb, place, PLACES[place]

@@ -7,7 +7,7 @@ WEEKDAYS = "一二三四五六天"
 
 
 def number(n: int) -> str:
-    """A whole number below ten thousand in characters: 105 is 一百零五, 12 is 十二."""
+    """Return a whole number below ten thousand in characters: 一百零五 for 105, 十二 for 12."""
     if n < 10:
         return DIGITS[n]
     if n < 20:
@@ -25,10 +25,10 @@ def number(n: int) -> str:
 
 
 def count(n: int) -> str:
-    """A number before a measure word: 2 is 两 there."""
+    """Return a number before a measure word, where 2 is 两."""
     return "两" if n == 2 else number(n)
 
 
 def year(n: int) -> str:
-    """A year, digit by digit."""
+    """Return a year, digit by digit."""
     return "".join(DIGITS[int(digit)] for digit in str(n)) + "年"

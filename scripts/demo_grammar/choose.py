@@ -1,4 +1,4 @@
-"""Random choices that the constructions share, and the list that they register in."""
+"""Random choices that the constructions share, and the list of constructions."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ FEW = "行李箱 书包 手表 钱包 雨伞 钥匙 裙子 连衣裙 围巾 熊�
 
 
 def construction(weight: float = 1.0) -> Callable[[Construction], Construction]:
-    """Register a function that makes a pair of sentences, with how often it is used."""
+    """Register a function that makes a pair of sentences, with the weight of its use."""
 
     def register(function: Construction) -> Construction:
         CONSTRUCTIONS.append((function, weight))
@@ -36,37 +36,37 @@ def one_of(r: random.Random, *items: T) -> T:
 
 
 def someone(r: random.Random) -> Person:
-    """Anybody as a subject; often the hearer, whom only questions are left of in the end (see `is_natural`)."""
+    """Return anybody as a subject; often the hearer, of whom only questions remain (see `is_natural`)."""
     if r.random() < 0.2:
         return PRONOUNS[1]
     return r.choice(PRONOUNS if r.random() < 0.45 else NAMES if r.random() < 0.5 else RELATIVES)
 
 
 def other_than(r: random.Random, *people: Person) -> Person:
-    """A third person who is none of these and not related by words to them."""
+    """Return a third person who is none of these."""
     taken = {person.zh for person in people}
     return r.choice([name for name in NAMES if name.zh not in taken])
 
 
 def third_person(r: random.Random) -> Person:
-    """He, she, or somebody with a name or a relation."""
+    """Return he, she, or somebody with a name or a relation."""
     return r.choice(PRONOUNS[2:4] if r.random() < 0.3 else NAMES if r.random() < 0.5 else RELATIVES)
 
 
 def named(r: random.Random) -> Person:
-    """Somebody who is named or described, not a pronoun."""
+    """Return somebody with a name or a relation."""
     return r.choice(NAMES if r.random() < 0.5 else RELATIVES)
 
 
 def amount(r: random.Random, noun: Noun) -> int:
-    """How many of a thing one would speak of."""
+    """Return a plausible number of a thing."""
     if noun.measure in BULKY or noun.is_pair or noun.zh in FEW:
         return r.choice([1, 1, 1, 2])
     return r.choice([1, 1, 2, 2, 3, 4, 5])
 
 
 def some_action(r: random.Random, actions: Sequence[Action]) -> tuple[Action, Noun]:
-    """An action and a thing, each thing as likely as another."""
+    """Return an action and a thing; all things are about equally likely."""
     chosen = r.choices(actions, weights=[len(a.objects) ** 0.5 for a in actions])[0]
     return chosen, r.choice(chosen.objects)
 
@@ -79,7 +79,7 @@ OWN_RELATIVE = re.compile("我(爸|妈|哥|姐|弟|妹|爷|奶|叔|阿姨)")
 
 
 def is_natural(zh: str, en: str) -> bool:
-    """Whether one would say this: nobody tells others what they do, or asks them about himself and his family."""
+    """Return whether people say this: nobody tells others what they do, or asks about himself and his family."""
     if ELDER.match(zh) and any(word in zh for word in FOR_THE_YOUNG):
         return False
     if zh.endswith("？"):
@@ -91,5 +91,5 @@ def is_natural(zh: str, en: str) -> bool:
 
 
 def polish(zh: str) -> str:
-    """家 needs 里 after 正在."""
+    """Add 里 to 家 after 正在."""
     return re.sub("正在家(?!里)", "正在家里", zh)

@@ -9,7 +9,7 @@ VOWELS = "aeiou"
 
 @dataclass(frozen=True)
 class Verb:
-    """The five forms of a verb; what follows the verb itself ("wait for") is the same in all of them."""
+    """The five forms of a verb; words after it, as in "wait for", are the same in all of them."""
 
     base: str
     third: str
@@ -19,7 +19,7 @@ class Verb:
 
 
 def verb(forms: str) -> Verb:
-    """`walk`, `stop stopped stopped stopping`, `wait+for`: base, and what is irregular of past, participle and -ing."""
+    """Parse `walk`, `stop stopped stopped stopping` or `wait+for`: the base and its irregular forms."""
     given = forms.split()
     parts = [part.split("+", 1) for part in given]
     base = parts[0][0]
@@ -55,7 +55,7 @@ def regular_ing(base: str) -> str:
 
 
 def plural(noun: str) -> str:
-    """A regular plural; the last word of several is the noun."""
+    """Return the regular plural of a noun, the last of several words."""
     if noun.endswith(("s", "sh", "ch", "x")):
         return noun + "es"
     if noun.endswith("y") and noun[-2] not in VOWELS:
@@ -64,7 +64,7 @@ def plural(noun: str) -> str:
 
 
 def article(phrase: str) -> str:
-    """`a book`, `an apple`."""
+    """Return a noun with its article: `a book`, `an apple`."""
     an = phrase[0] in VOWELS and not phrase.startswith(("uni", "use", "one", "Eur"))
     return f"{'an' if an or phrase.startswith('hour') else 'a'} {phrase}"
 
@@ -92,7 +92,7 @@ def superlative(adjective: str) -> str:
 
 
 def doubled(adjective: str) -> str:
-    """The consonant that is written twice before an ending: big-ger."""
+    """Return the consonant that is doubled before an ending, as in big-ger."""
     short = adjective[-1] not in VOWELS + "wy" and adjective[-2] in VOWELS and adjective[-3:-2] not in tuple(VOWELS)
     return adjective[-1] if short else ""
 
@@ -108,7 +108,7 @@ TENS = "zero ten twenty thirty forty fifty sixty seventy eighty ninety".split()
 
 
 def number(n: int) -> str:
-    """A whole number below ten thousand in words."""
+    """Return a whole number below ten thousand in words."""
     if n < 20:
         return NUMBERS[n]
     if n < 100:
@@ -125,5 +125,5 @@ WEEKDAYS = "Monday Tuesday Wednesday Thursday Friday Saturday Sunday".split()
 
 
 def sentence(text: str) -> str:
-    """With a capital letter at the start."""
+    """Capitalise the first letter."""
     return text[0].upper() + text[1:]

@@ -1,4 +1,4 @@
-"""The words: each Chinese entry with its English one, and what it goes with."""
+"""The lexicon: Chinese entries with their English equivalents, and the words that they combine with."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ class Noun:
 
     @property
     def bare(self) -> str:
-        """In general: `books`, `coffee`."""
+        """The noun in general: `books`, `coffee`."""
         return self.singular if self.container and not self.container.startswith("pair") else self.plural
 
     def counted(self, n: int, adjective: str = "") -> str:
-        """`a book`, `three books`, `two cups of coffee`."""
+        """Return the noun with a number: `a book`, `three books`, `two cups of coffee`."""
         describe = f"{adjective} " if adjective else ""
         if self.container:
             head = self.container if n == 1 else plural(self.container)
@@ -37,7 +37,7 @@ class Noun:
         return count(n) + self.measure + adjective + self.zh
 
     def this(self, near: bool = True) -> str:
-        """`this book`, `these trousers`, `this cup of tea`."""
+        """Return the noun with a demonstrative: `this book`, `these trousers`, `this cup of tea`."""
         if self.is_pair:
             return f"{'these' if near else 'those'} {self.plural}"
         head = f"{self.container} of {self.bare}" if self.container else self.singular
@@ -60,17 +60,17 @@ class Noun:
 
     @property
     def one_or_some(self) -> str:
-        """What somebody is doing something with just now: `a book`, but `dumplings` and `tea`."""
+        """The noun as the object of an action in progress: `a book`, but `dumplings` and `tea`."""
         return self.counted(1) if self.zh in ONE_AT_A_TIME else self.bare
 
     @property
     def head(self) -> str:
-        """As the subject or object of a definite phrase: `book`, `shoes`, `coffee`."""
+        """The noun in a definite phrase: `book`, `shoes`, `coffee`."""
         return self.plural if self.is_pair else self.singular
 
 
 def parse_nouns(text: str) -> dict[str, list[Noun]]:
-    """Lines of `class: zh measure english[=plural][/container]; …`."""
+    """Parse lines of `class: zh measure english[=plural][/container]; …`."""
     classes: dict[str, list[Noun]] = {}
     for line in text.strip().splitlines():
         name, _, entries = line.partition(":")
@@ -116,12 +116,12 @@ ONE_AT_A_TIME = "书 小说 杂志 报纸 漫画 电影 电视剧 信 文章 诗
 
 @dataclass(frozen=True)
 class Person:
-    """Somebody as a subject: with the pronouns that refer back and the agreement of the verb."""
+    """A subject, with its pronouns and the agreement of its verb."""
 
     zh: str
     en: str
     form: str
-    """I, you, he, she, we or they: what agrees with the verb and what refers back"""
+    """I, you, he, she, we or they, for agreement and pronouns"""
 
     @property
     def third(self) -> bool:
@@ -137,12 +137,12 @@ class Person:
 
     @property
     def possessive(self) -> str:
-        """`my`, `Tom's`."""
+        """The possessive: `my`, `Tom's`."""
         return POSSESSIVE_FORMS[self.en] if self.is_pronoun else self.en + "'s"
 
     @property
     def own(self) -> str:
-        """The pronoun that refers back: `his` for Tom."""
+        """The possessive pronoun: `his` for Tom."""
         return POSSESSIVE_FORMS[self.form]
 
     def be(self) -> str:
@@ -289,7 +289,7 @@ ADJECTIVES = {
 
 @dataclass(frozen=True)
 class Action:
-    """Doing something with a thing of some classes, in places where one does it."""
+    """An action on things of some classes, and the places for it."""
 
     zh: str
     verb: Verb
@@ -298,7 +298,7 @@ class Action:
 
 
 def action(zh: str, forms: str, classes: str, places: str = "") -> Action:
-    """An action on all nouns of the classes, or on single ones, named by their Chinese word."""
+    """Build an action on all nouns of some classes, or on single nouns named by their Chinese word."""
     by_zh = {noun.zh: noun for nouns in NOUNS.values() for noun in nouns}
     objects: list[Noun] = []
     for name in classes.split():

@@ -1,4 +1,4 @@
-"""Larger sentences: relative clauses, clauses joined, requests, giving, causing, wishing, distance, weather, change."""
+"""Longer sentences: relative clauses, joined clauses, requests, giving, causing, wishing, distance, weather."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ PLAN = english.verb("plan planned planned planning")
 
 
 def bought(r: random.Random) -> tuple[str, str, str, str, str]:
-    """A thing that somebody bought, borrowed, …: action in both languages, the thing, and its class."""
+    """Return an action such as buying or borrowing in both languages, its thing, and the class of the thing."""
     while True:
         action, noun = some_action(r, PURCHASES)
         name = CLASS_OF[noun.zh]

@@ -1,4 +1,4 @@
-"""Things and places: measure words, 把 and 被, existence, description, comparison, prices, dates."""
+"""Sentences about things and places: measure words, 把 and 被, existence, comparison, prices, dates."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ ME, YOU, HE, SHE, WE, THEY = PRONOUNS
 
 
 def described(r: random.Random) -> tuple[Noun, str, str]:
-    """A thing and something that can be said of it."""
+    """Return a thing and a property of it."""
     name = r.choice(DESCRIBED)
     noun = r.choice(NOUNS[name])
     return noun, *r.choice(ADJECTIVES[name])
@@ -316,7 +316,7 @@ BA_RESULTS = [
 
 
 def owner(r: random.Random, subject: Person) -> tuple[str, str]:
-    """Whose the thing is: somebody else's, or the subject's own."""
+    """Return the owner of a thing: somebody else, or the subject."""
     if subject.form == "I" or r.random() < 0.4:
         other = other_than(r, subject)
         return f"{other.zh}的", f"{other.possessive}"
