@@ -1,4 +1,4 @@
-# `make help` lists the targets. Everything happens in .venv; nothing outside this folder is changed.
+# `make help` lists the targets. Everything is installed in .venv; nothing outside this folder is changed.
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
@@ -9,7 +9,7 @@ DEV_STAMP := $(VENV)/.installed-dev
 INSTALL = $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-all bench lint corpus constraints clean
+.PHONY: help demo test test-all coverage bench lint format corpus constraints clean
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | awk -F '\t' '{ printf "  make %-12s %s\n", $$1, $$2 }'
@@ -20,7 +20,7 @@ $(VENV)/bin/python:
 	@$(PYTHON) -m venv $(VENV)
 
 $(STAMP): pyproject.toml constraints.txt | $(VENV)/bin/python
-	@echo "Installing mt and what it needs into $(VENV), versions from constraints.txt (a few minutes the first time)."
+	@echo "Installing mt and its dependencies into $(VENV), with the versions of constraints.txt (a few minutes the first time)."
 	@$(INSTALL) --editable .
 	@touch $@
 
@@ -29,17 +29,20 @@ $(DEV_STAMP): $(STAMP)
 	@$(INSTALL) --editable '.[dev]'
 	@touch $@
 
-demo: $(STAMP)  ## train the demo model (about 3 minutes on 2 cores), score it, translate with it
+demo: $(STAMP)  ## train the demo model (about 3 minutes on 2 cores), score it, and translate with it
 	@BIN=$(BIN) bash scripts/demo.sh
 
-test: $(DEV_STAMP)  ## run the tests, except slow ones
+test: $(DEV_STAMP)  ## run the tests, except the slow ones (a few minutes)
 	@echo "Running the tests (a few minutes)."
 	@$(BIN)/python -m pytest
 
-test-all: $(DEV_STAMP)  ## run all tests, slow ones too
+test-all: $(DEV_STAMP)  ## run all tests, every script included (about half an hour)
 	@$(BIN)/python -m pytest -m ''
 
-bench: $(STAMP)  ## time training against other code; SRC=FILE TGT=FILE: other text than the demo's
+coverage: $(DEV_STAMP)  ## run the tests of `make test`, and report the lines they do not reach
+	@$(BIN)/python -m pytest --cov --cov-report=term-missing:skip-covered
+
+bench: $(STAMP)  ## time training beside other toolkits; SRC=FILE TGT=FILE: on text other than the demo's
 	@$(BIN)/python scripts/bench_training.py --src $(SRC) --tgt $(TGT) --threads 1 2
 
 lint: $(DEV_STAMP)  ## ruff and mypy --strict
@@ -47,12 +50,16 @@ lint: $(DEV_STAMP)  ## ruff and mypy --strict
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
 
-corpus: $(STAMP)  ## write the demo corpus anew from its grammar
+format: $(DEV_STAMP)  ## format the code, and mend what ruff can mend
+	@$(BIN)/ruff check --fix .
+	@$(BIN)/ruff format .
+
+corpus: $(STAMP)  ## generate the demo corpus again from its grammar
 	@$(BIN)/python scripts/make_demo_corpus.py
 
-constraints:  ## choose the newest versions that work together, for all Pythons (needs uv)
+constraints:  ## choose the newest versions that work together, for all versions of Python (needs uv)
 	@uv pip compile --quiet --universal --python-version 3.10 --extra dev --no-annotate --no-header pyproject.toml \
-		| grep -vE '^(nvidia|cuda|triton)' > constraints.txt  # torch names its CUDA packages exactly itself
+		| grep -vE '^(nvidia|cuda|triton)' > constraints.txt  # torch pins its CUDA packages itself
 
 clean:  ## delete .venv and caches; runs/ stays
-	rm -rf $(VENV) build .pytest_cache .mypy_cache .ruff_cache *.egg-info
+	rm -rf $(VENV) build .coverage* .pytest_cache .mypy_cache .ruff_cache *.egg-info
