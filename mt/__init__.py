@@ -18,7 +18,7 @@ __all__ = ["SearchConfig", "Translation", "Translator"]
 
 
 def __getattr__(name: str) -> Any:
-    """Import what is asked for, torch with it, only then."""
+    """Import public names, and torch with them, when they are first used."""
     if name not in __all__:
         raise AttributeError(f"module 'mt' has no attribute '{name}'")
     from importlib import import_module

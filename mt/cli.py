@@ -14,6 +14,7 @@ from collections.abc import Callable
 from keyword import iskeyword
 
 from mt.errors import UserError, WorkFailed, fail, suggest
+from mt.runtime.start import start
 
 COMMANDS = {
     "train": "train a model; rerun the same command to resume",
@@ -74,11 +75,10 @@ def run_guarded(name: str, arguments: list[str]) -> int:
     # TensorBoard writes in a thread; a full disk there also stops the main thread, which reports it once
     threading.excepthook = lambda failure: None if is_full_or_forbidden(failure.exc_value) else report(failure)
     try:
+        start()
         return load_command(name)(arguments)
-    except UserError as error:
-        return fail(str(error), 2)
-    except WorkFailed as error:
-        return fail(str(error), 1)
+    except (UserError, WorkFailed) as error:
+        return fail(str(error), error.exit_code)
     except KeyboardInterrupt:
         return fail("Interrupted.", 130)
     except BrokenPipeError:  # the reader of standard output, such as `head`, has ended
@@ -92,7 +92,7 @@ def run_guarded(name: str, arguments: list[str]) -> int:
 
 
 def is_full_or_forbidden(error: BaseException | None) -> bool:
-    """Return whether the system refused a write."""
+    """Return whether the system refused access to a file."""
     return isinstance(error, OSError) and error.errno in FULL_OR_FORBIDDEN
 
 

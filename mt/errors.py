@@ -6,14 +6,15 @@ from collections.abc import Iterable
 
 
 class UserError(Exception):
-    """A mistake that the user can correct; the exit code is 2.
+    """A mistake that the user can correct. The message names the key, file or line and says what would be right."""
 
-    The message names the key, file or line and says what would be right.
-    """
+    exit_code = 2
 
 
 class WorkFailed(Exception):
-    """A failure that no input explains, such as a training that diverges; the exit code is 1."""
+    """A failure that no input explains, such as training that diverges."""
+
+    exit_code = 1
 
 
 def suggest(word: str, choices: Iterable[str]) -> str:

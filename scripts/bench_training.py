@@ -91,7 +91,7 @@ def work(name: str, n_threads: int, task: Task, connection: Connection) -> None:
     torch.set_num_threads(n_threads)
     torch.manual_seed(1)
     if name == "mt":  # as `mt train` does when it starts; the others run as their users run them
-        from mt.runtime.devices import keep_freed_memory
+        from mt.runtime.start import keep_freed_memory
 
         keep_freed_memory()
     loop = LOOPS[name][1](task)

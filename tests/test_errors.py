@@ -1,6 +1,7 @@
 """Mistakes of users give one short message that names the key, file or line, exit code 2, and no partial output."""
 
 import gzip
+import re
 import resource
 import shutil
 import subprocess
@@ -8,7 +9,10 @@ import sys
 from pathlib import Path
 
 import pytest
+import torch
 from conftest import ROOT, overrides, write_pairs
+
+from mt import __version__
 
 
 @pytest.fixture
@@ -87,7 +91,7 @@ def test_corpus_files(refuses, corpus, tmp_path):
     refuses(f"data.train={bad}", words=[f"{bad}.aa, line 2: not UTF-8"])
 
     write_pairs(bad, [])
-    refuses(f"data.train={bad}", words=[f"{bad}.aa", "is empty"])
+    refuses(f"data.train={bad}", words=[f"{bad}.aa", "no pair of sentences"])
 
     write_pairs(bad, [("", ""), (" ", "x")])
     refuses(f"data.valid={bad}", words=["data.valid: none of the 2 pairs", "empty side"])
@@ -140,7 +144,7 @@ def test_a_run_folder_of_another_configuration(mt, corpus, tmp_path):
     (tmp_path / "other" / "thesis.txt").write_text("precious")
     outcome = mt(*overrides(corpus, f"run_dir={tmp_path}/other"))
     assert outcome.code == 2
-    assert "other things in it" in outcome.err
+    assert "neither empty nor a run folder" in outcome.err
 
 
 @pytest.fixture
@@ -180,7 +184,7 @@ def test_a_model_of_another_shape(mt, copy_of_run):
     (copy_of_run / "config.yaml").write_text(text.replace("d_model: 64", "d_model: 32"))
     outcome = mt("translate", copy_of_run, "ba")
     assert outcome.code == 2
-    assert "holds another model than config.yaml describes" in outcome.err
+    assert "does not fit the model that config.yaml describes" in outcome.err
 
 
 def test_no_run(mt, tmp_path):
@@ -220,7 +224,11 @@ def test_commands(mt):
     assert "Did you mean 'train'?" in outcome.err
     assert mt().code == 2
     assert mt("--help").code == 0
-    assert mt("--version").out.startswith("mt ")
+    version = mt("--version").out
+    assert version.startswith(f"mt {__version__}")
+    assert f"torch {torch.__version__.partition('+')[0]}" in version
+    if (ROOT / ".git").exists():
+        assert re.search(r"\(commit [0-9a-f]{7,}(-dirty)?\)", version)
 
 
 def test_a_full_disk_while_translating(run_folder):

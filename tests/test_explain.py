@@ -50,6 +50,9 @@ def test_a_sentence_is_explained_on_the_terminal(mt, run_folder, monkeypatch, tm
     assert "Q = W_Q x" in outcome.out
     assert "head 2 of 2" in outcome.out
     assert float(re.search(r"those of the model: (\S+)", outcome.out)[1]) < 1e-5
+    sums = outcome.out.partition("The sums o_i")[2].split("\n\n")[0].splitlines()[1:]
+    points = {tuple(match.start() for match in re.finditer(r"\.(?=\d{3}\b)", line)) for line in sums}
+    assert len(points) == 1, sums  # the decimal points are in columns
     last = outcome.out.strip().splitlines()[-1]
     (tmp_path / "s").write_text(f"{sentence}\n", encoding="utf-8")
     (tmp_path / "t").write_text(f"{translation}\n", encoding="utf-8")
@@ -76,7 +79,7 @@ def test_a_sentence_is_explained_on_a_page_and_in_a_picture(mt, run_folder, tmp_
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["ba", "--layer", 2], "--layer 2: the model has layers 1 to 1"),
+        (["ba", "--layer", 2], "--layer 2: this part has layers 1 to 1"),
         (["ba", "--head", 0], "--head 0: the model has heads 1 to 2"),
         ([" "], "The sentence is empty"),
         (["ba " * 2000], "pieces; the model takes"),

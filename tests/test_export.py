@@ -173,7 +173,7 @@ def test_wrong_options_are_refused(run_folder, mt, tmp_path, monkeypatch):
     (tmp_path / "there").mkdir()
     (tmp_path / "there" / "file").touch()
     for arguments, message in (
-        (["--to", "ctranslate2", tmp_path / "there"], "exists already"),
+        (["--to", "ctranslate2", tmp_path / "there"], "already exists"),
         (["--to", "huggingface", "--quantization", "int8", tmp_path / "x"], "--quantization needs --to ctranslate2"),
         (["--to", "ctranslate2", "--positions", "1", tmp_path / "x"], "--positions 1"),
     ):

@@ -97,7 +97,7 @@ def test_l1_shrinks_to_zero_and_no_further():
      "make = lambda model: build_optimizer(OptimConfig(), model)", False),
 ])  # fmt: skip
 def test_an_optimizer_does_not_import_the_compiler(build, imported):
-    """torch's own does: when this changes with a version of torch, `keep_compiler_out` must change, or can go."""
+    """torch's own does: when this changes with a version of torch, `without_compiler` must change, or can go."""
     code = f"""import sys, torch
 {build}
 model = torch.nn.Linear(2, 2)

@@ -8,6 +8,7 @@ import torch
 
 from mt.text.markup import MARK, read_marks, write_marks
 from mt.translation.tag_placement import Placement, best_run, piece_spans, word_spans
+from mt.translation.translator import Translator
 
 LINES = {
     "Click <b>here</b>, please.": "Click here, please.",
@@ -148,6 +149,20 @@ def test_markup_on_the_command_line(run_folder, mt, tmp_path):
     if plain[0] == "BA DE FI XA":
         assert out[0] == "BA <b>DE FI</b> XA"
     assert mt("translate", run_folder, "--markup", "--align", "ba").code == 2
+    assert Translator.load(run_folder, "cpu").translate(lines, markup=True) == out
+
+
+def test_the_python_interface_has_the_options_of_the_command(run_folder, mt):
+    translator = Translator.load(run_folder, "cpu")
+    text = "ba de. fi go."
+    split = translator.translate([text], split=True)
+    assert split == [" ".join(translator.translate(["ba de.", "fi go."]))]
+    assert split == mt("translate", run_folder, "--split", text).out.splitlines()
+    begun = translator.translate(["ba de"], prefix="XA")
+    assert begun[0].startswith("XA")
+    assert begun == mt("translate", run_folder, "--prefix", "XA", "ba de").out.splitlines()
+    with pytest.raises(ValueError, match="markup=True needs whole lines"):
+        translator.translate(["ba"], markup=True, split=True)
 
 
 def test_marks_on_letters_are_parts_of_words():

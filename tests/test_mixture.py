@@ -184,6 +184,7 @@ def test_a_mixture_resumes_exactly(corpora, tmp_path, mt):
     [
         ("[{path: X, wieght: 2}]", "data.train[0] has no key 'wieght'. Did you mean 'weight'?"),
         ("[{weight: 2}]", "needs a path"),
+        ("[{path: X, weight: 0}]", "data.train: every weight is 0"),
         ("[{path: X, weight: -1}]", "data.train[0].weight=-1 must be a number, 0 or above"),
         ("[{path: X, tag: 'two words'}]", "must be a plain word"),
         ("[{path: [1]}]", "data.train[0].path=[1] must be a corpus"),

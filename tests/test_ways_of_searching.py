@@ -93,7 +93,7 @@ def test_runs_of_other_vocabularies_do_not_mix(run_folder, corpus, mt, tmp_path)
     assert mt(*[a for a in arguments if "vocab_size" not in a], "tokenizer.vocab_size=310").code == 0
     outcome = mt("translate", run_folder, "--ensemble", run, LINES[0])
     assert outcome.code == 2
-    assert "another tokenizer" in outcome.err
+    assert "differ in tokenizer" in outcome.err
 
 
 def test_samples_are_the_same_whatever_the_batch(run_folder, mt):
@@ -237,11 +237,13 @@ def test_expected_utility_counts_repeated_samples():
         ("search.patience=0", "must be a number above 0"),
         ("search.diverse_groups=2", "must divide search.beam_size=5"),
         ("search.top_p=1.5", "at most 1"),
-        ("search.no_repeat_ngram=1", "2 or more, or 0"),
+        ("search.no_repeat_ngram=1", "set 0, or 2 or more"),
         ("search.method=beem", "search.method"),
         ("search.mbr=rouge", "search.mbr"),
         ("search.n_best=6", "search.beam_size=5"),
         ("search.required=[a|]", "alternatives, is empty"),
+        ("search.forbidden=[a|]", "alternatives, is empty"),
+        ("search.terminology=none.tsv", "there is no file none.tsv"),
         ("search.min_len_ratio=3", "search.max_len_ratio=2"),
     ],
 )

@@ -5,12 +5,13 @@ import shutil
 from functools import partial
 from pathlib import Path
 
-from mt.commands.options import run_parser, start
+from mt.commands.options import run_parser
 from mt.errors import UserError
 from mt.runs.checkpoint import BestModels, CheckpointStore, read_tensors, save_weights
 from mt.runs.folder import check_free
 from mt.runs.layout import RunLayout
 from mt.runs.saved_model import load_run_config
+from mt.runtime.files import replacing
 from mt.training.averaging import average_weights, read_checkpoint
 
 
@@ -32,8 +33,7 @@ def build_parser() -> argparse.ArgumentParser:
 def main(arguments: list[str]) -> int:
     """Average models and return the exit code."""
     options = build_parser().parse_args(arguments)
-    start()
-    run, output = RunLayout(options.run), RunLayout(options.output)
+    run = RunLayout(options.run)
     count = options.last if options.best is None else options.best
     config = load_run_config(run)
     if options.best is not None:
@@ -43,14 +43,13 @@ def main(arguments: list[str]) -> int:
         kind, found = "checkpoints (training.keep_checkpoints)", CheckpointStore(run.checkpoints).paths()
         paths, read = found[-count:], partial(read_checkpoint, lora_scale=config.training.lora.scale)
     if not 2 <= count <= len(found):
-        raise UserError(f"{run.folder} has {len(found)} {kind}: {count} cannot be averaged, at least 2 are needed.")
-    check_free(output.folder)
+        raise UserError(f"{run.folder} has {len(found)} {kind}; {count} cannot be averaged, at least 2 are needed.")
+    check_free(options.output)
     weights = average_weights(paths, read)
-    joint = config.tokenizer.joint
-    copies = [(run.config, output.config), *zip(run.tokenizer(joint), output.tokenizer(joint), strict=True)]
-    output.folder.mkdir(parents=True, exist_ok=True)
-    for source, target in copies:
-        shutil.copyfile(source, target)
-    save_weights(weights, output.weights)
-    print(f"The mean of {', '.join(path.stem for path in paths)} is in {output.folder}.")
+    with replacing(options.output) as folder:
+        folder.mkdir()
+        for source in (run.config, *run.tokenizer(config.tokenizer.joint)):
+            shutil.copyfile(source, folder / source.name)
+        save_weights(weights, RunLayout(folder).weights)
+    print(f"The mean of {', '.join(path.stem for path in paths)} is in {options.output}.")
     return 0

@@ -40,10 +40,8 @@ def run_jobs(arguments: list[str], job: Callable[[Config], float | None]) -> int
     def guarded(config: Config) -> float | None:
         try:
             return job(config)
-        except UserError as error:
-            exit_codes.append(fail(str(error), 2))
-        except WorkFailed as error:
-            exit_codes.append(fail(str(error), 1))
+        except (UserError, WorkFailed) as error:
+            exit_codes.append(fail(str(error), error.exit_code))
         except StoppedElsewhere:
             exit_codes.append(2)
         except Interrupted as interruption:  # ends a sweep, too
@@ -89,7 +87,7 @@ def run_composed(arguments: list[str], job: Callable[[Config], float | None]) ->
         raise UserError(explain(error)) from error
     except ValueError as error:  # of Hydra's own options, and of Optuna
         if "No trials are completed" in str(error):
-            raise UserError("No job of the sweep has reached a score, so Optuna has no best one to name.") from error
+            raise UserError("No job of the sweep was validated, so Optuna found no best job.") from error
         if "can be specified" in str(error):
             raise UserError(f"{error}.") from error
         raise
@@ -99,8 +97,11 @@ def run_composed(arguments: list[str], job: Callable[[Config], float | None]) ->
 
 def with_demo(arguments: list[str]) -> list[str]:
     """Add the demo's settings if no data set and no experiment is chosen."""
-    chosen = {argument.lstrip("+").partition("=")[0] for argument in arguments}
-    return arguments if chosen & {"data", "experiment"} else [*arguments, "experiment=demo"]
+    if {argument.lstrip("+").partition("=")[0] for argument in arguments} & {"data", "experiment"}:
+        return arguments
+    overrides = (number for number, argument in enumerate(arguments) if re.match(r"[^-=]+=", argument))
+    first = next(overrides, len(arguments))  # Hydra wants overrides side by side
+    return [*arguments[:first], "experiment=demo", *arguments[first:]]
 
 
 def replacing_test_sets(argument: str, sweep: bool) -> list[str]:

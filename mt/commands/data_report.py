@@ -34,7 +34,7 @@ def draw(statistics: CorpusStatistics) -> list[Markup]:
     ratios = {"": [(float(start), count) for start, count in zip(RATIO_BINS, statistics.ratios, strict=False)]}
     lengths = {lang: list(enumerate(counts)) for lang, counts in statistics.lengths.items()}
     pictures = (
-        draw_histogram("Sentence length", lengths, "pieces (the longest thousandth together)"),
+        draw_histogram("Sentence length", lengths, "pieces (last bin: longest 0.1%)"),
         draw_histogram("Length ratio", ratios, "target pieces / source pieces"),
     )
     return [as_svg(picture) for picture in pictures]
@@ -51,5 +51,5 @@ def piece_rows(statistics: CorpusStatistics) -> list[tuple[str, list[str]]]:
         ("vocabulary", [f"{side.vocab_size:,}" for side in sides]),
         ("pieces used", [f"{side.n_used:,}" for side in sides]),
         ("pieces used fewer than ten times", [f"{side.n_rare:,}" for side in sides]),
-        ("bytes of characters without a piece, fraction of tokens", [f"{side.byte_fraction:.2%}" for side in sides]),
+        ("tokens that are single bytes (byte fallback)", [f"{side.byte_fraction:.2%}" for side in sides]),
     ]

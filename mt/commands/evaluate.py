@@ -9,14 +9,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from mt.commands.options import (
-    choose_direction,
     choose_tests,
     count,
     device_parser,
     direction_parser,
     search_overrides,
     search_parser,
-    start,
     tests_parser,
 )
 from mt.config.schema import Config
@@ -68,7 +66,6 @@ def build_parser() -> argparse.ArgumentParser:
 def main(arguments: list[str]) -> int:
     """Score test sets and return the exit code."""
     options = build_parser().parse_args(arguments)
-    start()
     metrics = chosen_metrics(options.metrics)
     runs = load_runs(options.runs, search_overrides(options))
     tests = choose_tests(runs[0].config, options, options.runs[0], "domain" in options.by)
@@ -105,7 +102,7 @@ def translate_tests(
     """Translate every test set with a run."""
     log.info("Run %s:", run.name)
     translator = Translator.load(run.layout.folder, options.device, config=run.config)
-    choose_direction(translator, run.config, options)
+    translator.translate_to(options.to, options.tag)
     outputs = []
     for test in tests:
         translations = translate_test_set(translator, test, run.config.search, run.layout.translations)

@@ -5,9 +5,10 @@ import shutil
 from dataclasses import replace
 from pathlib import Path
 
+from tabulate import tabulate
 from torch import Tensor
 
-from mt.commands.options import choose_direction, device_parser, direction_parser, run_parser, start
+from mt.commands.options import device_parser, direction_parser, run_parser
 from mt.config.choices import SearchMethod
 from mt.display.terminal import number_grid, rows_of_text, shade_grid, width_of
 from mt.errors import UserError
@@ -36,7 +37,7 @@ def build_parser() -> argparse.ArgumentParser:
         "then the translation, piece by piece, with the source pieces that each attended to.",
         parents=[run_parser(), direction_parser(), device_parser()],
     )
-    parser.add_argument("sentence")
+    parser.add_argument("sentence", help="a sentence in the source language")
     parser.add_argument("--part", choices=PARTS, default="encoder", help="part of the model; default: %(default)s")
     parser.add_argument("--layer", type=int, metavar="N", help="layer, from 1; default: the last")
     parser.add_argument("--head", type=int, default=1, metavar="N", help="head, from 1; default: %(default)s")
@@ -48,10 +49,9 @@ def build_parser() -> argparse.ArgumentParser:
 def main(arguments: list[str]) -> int:
     """Explain a sentence and return the exit code."""
     options = build_parser().parse_args(arguments)
-    start()
     config = load_run_config(RunLayout(options.run))
     translator = Translator.load(options.run, options.device, config=config)
-    choose_direction(translator, config, options)
+    translator.translate_to(options.to, options.tag)
     head = choose_head(translator, options)
     translation, explanation = explain_sentence(translator, options.sentence, head)
     if options.picture:
@@ -71,7 +71,7 @@ def choose_head(translator: Translator, options: argparse.Namespace) -> Head:
     layers = attentions_of(translator.model, options.part)
     layer = len(layers) if options.layer is None else options.layer
     if not 1 <= layer <= len(layers):
-        raise UserError(f"--layer {layer}: the model has layers 1 to {len(layers)} there.")
+        raise UserError(f"--layer {layer}: this part has layers 1 to {len(layers)}.")
     n_heads = layers[layer - 1].n_heads
     if not 1 <= options.head <= n_heads:
         raise UserError(f"--head {options.head}: the model has heads 1 to {n_heads}.")
@@ -98,7 +98,7 @@ def sections(sentence: str, translation: str, explanation: Explanation, head: He
     where = f"{TITLES[head.part]}, layer {head.layer + 1}, head {head.number + 1} of {n_heads}"
     return [
         f"{sentence}\n{translation}",
-        f"The pieces x_i ({len(explanation.src_pieces)}, end mark included)\n"
+        f"The source pieces ({len(explanation.src_pieces)}, EOS included)\n"
         + "  ".join(f"{i} {piece}" for i, piece in enumerate(explanation.src_pieces, start=1)),
         f"{where}\n{shapes(steps, n_heads, head.part)}",
         f"The scores s_ij = q_i · k_j / √{steps.q.size(1)}: how well piece j (a column) matches what piece i (a row) "
@@ -142,8 +142,8 @@ def first_features(steps: Steps) -> str:
     rows = []
     for piece, output in zip(steps.query_pieces, steps.outputs.tolist(), strict=True):
         more = ["…"] if len(output) > N_FEATURES_SHOWN else []
-        rows.append([piece, *(f"{value:6.3f}" for value in output[:N_FEATURES_SHOWN]), *more])
-    return rows_of_text(rows)
+        rows.append([piece, *output[:N_FEATURES_SHOWN], *more])
+    return str(tabulate(rows, tablefmt="plain", floatfmt=".3f", disable_numparse=[0]))
 
 
 def attended(explanation: Explanation) -> str:

@@ -3,10 +3,12 @@
 import argparse
 from pathlib import Path
 
-from mt.commands.options import run_parser, start
+from mt.commands.options import run_parser
 from mt.errors import UserError
-from mt.interop.packages import quiet_transformers, require_package
+from mt.interop.packages import require_package
 from mt.runs.folder import check_free
+from mt.runs.layout import RunLayout
+from mt.runs.saved_model import load_run_config
 from mt.runtime.files import replacing
 from mt.translation.translator import Translator
 
@@ -34,16 +36,18 @@ def build_parser() -> argparse.ArgumentParser:
 def main(arguments: list[str]) -> int:
     """Export and return the exit code."""
     options = build_parser().parse_intermixed_args(arguments)
-    start()
     check_free(options.output)
     require_package(PACKAGES[options.to])
     if options.quantization and options.to != "ctranslate2":
         raise UserError("--quantization needs --to ctranslate2.")
     if options.positions < 2:
         raise UserError(f"--positions {options.positions}: must be 2 or more.")
+    config = load_run_config(RunLayout(options.run))
     if options.to == "huggingface":
-        quiet_transformers()
-    translator = Translator.load(options.run, "cpu")
+        from mt.interop.to_huggingface import check_fits
+
+        check_fits(config.model)
+    translator = Translator.load(options.run, "cpu", config=config)
     with replacing(options.output) as folder:
         export(translator, options.to, folder, options.quantization or "float32", options.positions)
     print(f"The model is in {options.output}.")

@@ -3,11 +3,10 @@
 import argparse
 from pathlib import Path
 
-from mt.commands.options import start
 from mt.config.facts import keys_where
 from mt.config.file import save_config
 from mt.config.schema import Config, ModelConfig
-from mt.interop.packages import quiet_transformers, require_package
+from mt.interop.packages import require_package
 from mt.runs.checkpoint import copy_weights, save_weights
 from mt.runs.folder import check_free
 from mt.runs.layout import RunLayout
@@ -21,7 +20,7 @@ def build_parser() -> argparse.ArgumentParser:
         description="Turn a Marian model in Hugging Face's format, such as those of OPUS-MT, into a run to translate "
         "with or to fine-tune. Needs the extra `export`: pip install 'mt[export]'.",
     )
-    parser.add_argument("model", help="its folder; or its name on the hub, if there is a network")
+    parser.add_argument("model", help="its folder, or its name on the Hugging Face hub (needs a network)")
     parser.add_argument("run", type=Path, metavar="RUN", help="new folder to write")
     parser.add_argument("--src-lang", metavar="LANG", help="source language; default: as the model states")
     parser.add_argument("--tgt-lang", metavar="LANG", help="target language; default: as the model states")
@@ -31,10 +30,8 @@ def build_parser() -> argparse.ArgumentParser:
 def main(arguments: list[str]) -> int:
     """Import and return the exit code."""
     options = build_parser().parse_args(arguments)
-    start()
     check_free(options.run)
     require_package("transformers")
-    quiet_transformers()
     from mt.interop.from_huggingface import import_huggingface
 
     config, tokenizer, model = import_huggingface(options.model, options.src_lang, options.tgt_lang)
@@ -55,6 +52,6 @@ def fine_tuning_command(run: Path, config: Config) -> str:
     shape = [f"model.{key}={str(getattr(value, 'value', value)).lower()}" for key, value in values.items()]
     return (
         f"mt train name=tuned training.init_from={run} data=files data.src_lang={config.data.src_lang} "
-        f"data.tgt_lang={config.data.tgt_lang} data.train=PREFIX data.valid=PREFIX tokenizer.joint=false optim.lr=1e-4 "
-        f"{' '.join(shape)}"
+        f"data.tgt_lang={config.data.tgt_lang} data.train=PREFIX data.valid=PREFIX optim.lr=1e-4 "
+        f"tokenizer.joint={str(config.tokenizer.joint).lower()} {' '.join(shape)}"
     )

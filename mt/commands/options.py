@@ -1,4 +1,4 @@
-"""Options that several commands share, and the start of every command."""
+"""Options that several commands share."""
 
 import argparse
 from dataclasses import replace
@@ -7,15 +7,6 @@ from pathlib import Path
 from mt.config.schema import Config
 from mt.errors import UserError
 from mt.evaluation.test_sets import TestSet, configured_test_sets, named_test_sets
-from mt.runtime.devices import keep_freed_memory
-from mt.runtime.logs import set_up_console
-from mt.translation.translator import Translator
-
-
-def start() -> None:
-    """Send log messages to standard error and tune memory allocation; every command begins with this."""
-    set_up_console()
-    keep_freed_memory()
 
 
 def run_parser() -> argparse.ArgumentParser:
@@ -78,15 +69,8 @@ def search_overrides(options: argparse.Namespace) -> list[str]:
     return overrides
 
 
-def choose_direction(translator: Translator, config: Config, options: argparse.Namespace) -> None:
-    """Apply the options of `direction_parser`."""
-    if options.to or options.tag:
-        default = config.data.tgt_lang if config.data.language_tags else None
-        translator.translate_to(options.to or default, options.tag)
-
-
 def choose_tests(config: Config, options: argparse.Namespace, run: Path, with_domains: bool = False) -> list[TestSet]:
-    """Load the test sets of `tests_parser`, or those of the configuration, which is that of `run`."""
+    """Load the test sets that the options name, or else those in `config`, that of `run`."""
     if options.test_set:
         if options.test:
             raise UserError("-t and --test exclude each other: give one of them.")

@@ -4,7 +4,6 @@ import logging
 from pathlib import Path
 
 from mt.commands.composition import run_jobs
-from mt.commands.options import start
 from mt.config.schema import Config
 from mt.data.preparation import prepare
 from mt.runs.folder import check_run_folder, existing_tokenizer, start_run_folder
@@ -28,7 +27,6 @@ def main(arguments: list[str]) -> int:
     if {"-h", "--help"} & set(arguments):
         print(HELP)
         return 0
-    start()
 
     def job(config: Config) -> None:
         prepare_run(config, with_report=REPORT in arguments)

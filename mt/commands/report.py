@@ -10,7 +10,6 @@ from markupsafe import Markup
 from matplotlib.figure import Figure
 
 from mt.commands.options import (
-    choose_direction,
     choose_tests,
     count,
     device_parser,
@@ -18,7 +17,6 @@ from mt.commands.options import (
     run_parser,
     search_overrides,
     search_parser,
-    start,
     tests_parser,
 )
 from mt.config.schema import Config
@@ -60,7 +58,7 @@ class MarkedSentence:
 
 @dataclass(frozen=True)
 class TestSetReport:
-    """What the page shows of a test set."""
+    """The report on one test set."""
 
     result: TestSetResult
     worst: list[MarkedSentence]
@@ -84,12 +82,11 @@ def build_parser() -> argparse.ArgumentParser:
 def main(arguments: list[str]) -> int:
     """Write the page and return the exit code."""
     options = build_parser().parse_args(arguments)
-    start()
     run = RunLayout(options.run)
     config = load_run_config(run, search_overrides(options))
     tests = choose_tests(config, options, options.run)
     translator = Translator.load(options.run, options.device, config=config)
-    choose_direction(translator, config, options)
+    translator.translate_to(options.to, options.tag)
     evaluation = build_evaluation(config, translator.langs[1], options.sentences)
     name = run.folder.resolve().name
     reports = []

@@ -3,13 +3,12 @@
 import argparse
 import json
 import logging
-from collections.abc import Iterator
-from itertools import islice
 from math import exp
 from pathlib import Path
 
-from mt.commands.options import choose_direction, device_parser, direction_parser, run_parser, start
-from mt.data.readers import Pair, read_two_files
+from mt.commands.options import device_parser, direction_parser, run_parser
+from mt.data.readers import read_two_files
+from mt.data.store import divide
 from mt.errors import UserError
 from mt.runs.layout import RunLayout
 from mt.runs.saved_model import load_run_config
@@ -27,9 +26,9 @@ def build_parser() -> argparse.ArgumentParser:
     """Build the command line of `mt score`."""
     parser = argparse.ArgumentParser(
         prog="mt score",
-        description="Print two figures for each line, separated by a tab: the log-probability of its translation over "
-        "the length penalty, by which search compares translations, and the log-probability itself. The perplexity of "
-        "the whole text is printed to standard error.",
+        description="Print two numbers for each line, separated by a tab: the length-normalised log-probability of its "
+        "translation, by which search compares translations, and the log-probability itself. The perplexity of the "
+        "whole text is printed to standard error.",
         parents=[run_parser(), direction_parser(), device_parser()],
     )
     parser.add_argument("src", type=Path, metavar="SRC", help="source sentences, one per line (also .gz, .bz2, .xz)")
@@ -41,16 +40,15 @@ def build_parser() -> argparse.ArgumentParser:
 def main(arguments: list[str]) -> int:
     """Score translations and return the exit code."""
     options = build_parser().parse_args(arguments)
-    start()
     for path in (options.src, options.tgt):
         if path.is_dir() or not path.exists():
             raise UserError(f"There is no file {path}.")
     config = load_run_config(RunLayout(options.run))
     translator = Translator.load(options.run, options.device, config=config)
-    choose_direction(translator, config, options)
+    translator.translate_to(options.to, options.tag)
     tokenizer, scoring = translator.tokenizer, build_scoring(config.search)
     total, n_tokens, n_lines = 0.0, 0, 0
-    for pairs in in_groups(read_two_files(options.src, options.tgt)):
+    for pairs in divide(read_two_files(options.src, options.tgt), PAIRS_AT_ONCE):
         sides = (tokenizer.encode_src([src for src, _ in pairs]), tokenizer.encode_tgt([tgt for _, tgt in pairs]))
         ids = [([*translator.tags, *source], target) for source, target in zip(*sides, strict=True)]
         check_positions(ids, 1 + n_lines, translator.model.n_target_positions)
@@ -66,7 +64,7 @@ def main(arguments: list[str]) -> int:
                 print(json.dumps(row, ensure_ascii=False))
             else:
                 print(f"{score:.4f}\t{log_prob:.4f}")
-    log.info("Perplexity %.3f over %s pieces, end marks included.", exp(-total / max(1, n_tokens)), f"{n_tokens:,}")
+    log.info("Perplexity %.3f over %s pieces, EOS included.", exp(-total / max(1, n_tokens)), f"{n_tokens:,}")
     return 0
 
 
@@ -74,12 +72,4 @@ def check_positions(pairs: Pairs, first_line: int, n_positions: float) -> None:
     """Raise `UserError` if a line is longer than the positions that the model has learned."""
     for number, pair in enumerate(pairs, start=first_line):
         if max(map(len, pair)) >= n_positions:
-            raise UserError(
-                f"Line {number} is longer than the {n_positions - 1:.0f} pieces for which the model has positions."
-            )
-
-
-def in_groups(pairs: Iterator[Pair]) -> Iterator[list[Pair]]:
-    """Yield pairs in lists of some thousand."""
-    while group := list(islice(pairs, PAIRS_AT_ONCE)):
-        yield group
+            raise UserError(f"Line {number} is longer than the {n_positions - 1:.0f} pieces that the model can take.")

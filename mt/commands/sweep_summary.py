@@ -35,7 +35,7 @@ def summarise(folder: Path, metric: StoppingMetric) -> str:
             step = next(step for step, score in scores if score == best)
             jobs.append((best, step, scores[-1][0], job))
     if not jobs:
-        return f"No job in {folder} has reached a validation."
+        return f"No job in {folder} has been validated yet."
     jobs.sort(key=lambda job: -job[0])
     rows = []
     for best, step, last, job in jobs:

@@ -9,7 +9,6 @@ import torch
 
 from mt.commands.composition import run_jobs
 from mt.commands.final_scores import score_final_model
-from mt.commands.options import start
 from mt.commands.training_setup import build_trainer, validate_weights
 from mt.config.schema import Config
 from mt.data.preparation import Prepared, prepare
@@ -27,7 +26,7 @@ log = logging.getLogger(__name__)
 
 @dataclass
 class Setup:
-    """Everything that a training needs, built from its configuration."""
+    """Everything that training needs, built from its configuration."""
 
     run: RunLayout
     data: Prepared
@@ -37,7 +36,6 @@ class Setup:
 
 def main(arguments: list[str]) -> int:
     """Train as configured, or each job of a sweep, and return the exit code."""
-    start()
     return run_jobs(arguments, train)
 
 

@@ -1,4 +1,4 @@
-"""The objects of a training, built from its configuration."""
+"""The parts of a training run, built from its configuration."""
 
 from collections.abc import Callable
 
@@ -53,10 +53,8 @@ def use_bf16(precision: Precision, device: torch.device) -> bool:
 def build_validator(config: Config, data: Prepared, model: Transformer, world: World = ALONE) -> Validator:
     """Build the validation of a model."""
     langs = (config.data.src_lang, config.data.tgt_lang)
-    translator = Translator(model, data.tokenizer, config.data.max_len, langs)
-    translator.translate_to(langs[1] if config.data.language_tags else None)
     return Validator(
-        translator,
+        Translator(model, data.tokenizer, config.data.max_len, langs, language_tags=config.data.language_tags),
         data.valid,
         list(data.texts.valid.read()),
         Scorer(config.data.tgt_lang),

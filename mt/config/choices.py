@@ -26,7 +26,7 @@ class Norm(Enum):
 
 
 class Positions(Enum):
-    """How the model learns the order of tokens."""
+    """How the model represents the positions of tokens."""
 
     sinusoidal = "sinusoidal"
     learned = "learned"
@@ -75,7 +75,7 @@ class Strategy(Enum):
 
 
 class StoppingMetric(Enum):
-    """The validation figure by which models are compared."""
+    """The validation metric by which models are compared."""
 
     loss = "loss"
     bleu = "bleu"

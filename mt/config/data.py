@@ -42,7 +42,7 @@ class NoiseConfig:
     """Noise on the source of the training data, different in every epoch, to make the model robust."""
 
     typos: float = 0.0
-    """Probability that a letter of a word of three or more is dropped, doubled or swapped; usually 0.03."""
+    """Probability that a word of 3 or more letters has one dropped, doubled or swapped; usually 0.03."""
     case: float = 0.0
     """Probability that a sentence is set in lower case or in capitals; usually 0.05."""
     punctuation: float = 0.0
@@ -78,7 +78,7 @@ class DataConfig:
     language_tags: bool = False
     """Put a tag of the target language before each source: one model then translates into several languages."""
     max_len: int = 256
-    """Longest side of a training pair in subword pieces, without the end mark; longer pairs are dropped."""
+    """Longest side of a training pair in subword pieces, without EOS; longer pairs are dropped."""
     clean: CleanConfig = section(CleanConfig)
     noise: NoiseConfig = section(NoiseConfig)
     cache_dir: Optional[str] = setting(None, may_change=True)  # noqa: UP045
@@ -131,7 +131,7 @@ class TrainingSource:
 
 @dataclass(frozen=True)
 class Stage:
-    """Weights of the corpora, and how long they hold; a stage without an end never ends."""
+    """Weights of the corpora, and how long they hold; without an end, they hold to the end of training."""
 
     weights: list[float]
     until_step: int | None = None
@@ -173,7 +173,9 @@ def training_sources(value: Any) -> list[TrainingSource]:
     """Return the entries of `data.train`; plain sources together are one entry."""
     if not isinstance(value, list) or not any(isinstance(entry, dict) for entry in value):
         return [TrainingSource(source_list("data.train", value))]
-    return [read_source(f"data.train[{number}]", entry) for number, entry in enumerate(value)]
+    sources = [read_source(f"data.train[{number}]", entry) for number, entry in enumerate(value)]
+    require(any(source.weight for source in sources), "data.train: every weight is 0, so there is no training text.")
+    return sources
 
 
 def read_source(key: str, entry: Any) -> TrainingSource:

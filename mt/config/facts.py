@@ -6,14 +6,15 @@ is a programming error, so a new field cannot be forgotten.
 
 from collections.abc import Iterator
 from dataclasses import Field, field, fields, is_dataclass
+from functools import cache
 from typing import Any, TypeVar, get_type_hints
 
 T = TypeVar("T")
 FACTS = {
-    "may_change": "may differ when a training resumes: limits, reports, and how the work of a step is divided",
+    "may_change": "may differ when training resumes: limits, reports, and how the work of a step is divided",
     "shapes_model": "must be the same in a run that `training.init_from` names",
     "tracked": "is shown in TensorBoard's table of hyper-parameters",
-    "ctranslate2": "is obeyed by the engine ctranslate2",
+    "ctranslate2": "is supported by the engine ctranslate2",
     "holds_text": "is a list of phrases, in which every value is text",
 }
 """Every fact that a field can state, and what it means."""
@@ -41,6 +42,7 @@ def section(schema: type[T], **facts: bool) -> T:
     return made  # type: ignore[no-any-return]
 
 
+@cache
 def keys_where(fact: str, schema: type, prefix: str = "", default: bool | None = None) -> tuple[str, ...]:
     """Return the dotted keys of all fields for which a fact holds.
 

@@ -1,8 +1,7 @@
-"""The configuration as a file and as `KEY=VALUE` overrides. It is data: no value is interpolated, no code is named."""
+"""The configuration as a file and as `KEY=VALUE` overrides. It is plain data, without interpolation or code."""
 
 import re
 from dataclasses import fields, is_dataclass
-from functools import cache
 from pathlib import Path
 from typing import Any, get_type_hints
 
@@ -71,15 +70,9 @@ def apply_override(config: Any, override: str) -> None:
         raise UserError(f"{key}: {str(error).splitlines()[0]}") from error
 
 
-@cache
-def text_keys() -> tuple[str, ...]:
-    """Return the keys whose value is a list of phrases."""
-    return keys_where("holds_text", SearchConfig, "search.", default=False)
-
-
 def read_value(key: str, value: str) -> Any:
     """Parse a value as YAML; in a list of phrases everything is text, such as `no` and 10:30."""
-    if key not in text_keys():
+    if key not in keys_where("holds_text", SearchConfig, "search.", default=False):
         return yaml.safe_load(value)
     phrases = yaml.load(value, Loader=yaml.BaseLoader)
     if not isinstance(phrases, list):

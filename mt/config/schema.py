@@ -2,7 +2,7 @@
 
 Hydra composes YAML files and command-line overrides against these classes. `OmegaConf.to_object` then turns the result
 into plain objects, which are all that the rest of the code sees. A field, its YAML key, the argument that takes it and
-the key in a saved model are one word. `mt.config.facts` explains the facts that fields state.
+its key in a saved model share one name. `mt.config.facts` explains the facts that fields state.
 """
 
 from dataclasses import dataclass
@@ -34,7 +34,7 @@ class TokenizerConfig:
     vocab_size: Optional[int] = None  # noqa: UP045
     """Exact number of pieces; null: as many as the corpus gives, up to 8,000."""
     joint: bool = True
-    """Train one vocabulary for both languages, or one for each."""
+    """Train one vocabulary for both languages, not one for each."""
     character_coverage: float = 0.9995
     """Fraction of the text's characters that get a piece of their own; the others are spelled in bytes."""
     max_train_sentences: int = 500_000
@@ -91,13 +91,13 @@ class OptimConfig:
 
     name: OptimizerName = OptimizerName.adamw
     lr: float = 1e-3
-    """Highest learning rate, reached at the end of warm-up."""
+    """Peak learning rate, reached at the end of warm-up."""
     schedule: Schedule = Schedule.inverse_sqrt
     warmup_steps: int = 1000
     weight_decay: float = 0.0
     """L2 regularisation: decoupled in adamw, part of the gradient in the others."""
     l1: float = 0.0
-    """L1 regularisation: every step moves weights towards zero by lr * l1, and no further."""
+    """L1 regularisation: every step moves weights towards zero by lr * l1, but not past it."""
     grad_clip: float = 1.0
     """Largest Euclidean norm of the whole gradient; 0: no clipping."""
 
@@ -108,10 +108,10 @@ class OptimConfig:
 
 @dataclass
 class EarlyStoppingConfig:
-    """When to stop a training that no longer improves."""
+    """When to stop training that no longer improves."""
 
     metric: StoppingMetric = setting(StoppingMetric.bleu, may_change=False)
-    """Validation figure that decides which model is the best and when to stop."""
+    """Validation metric that decides which model is best and when to stop."""
     patience: int = setting(10, may_change=True)
     """Stop after this many validations without an improvement; 0: never."""
     prune_after: int = setting(0, may_change=True)
@@ -145,7 +145,7 @@ class TrainingConfig:
     """Batches, limits, and what is reported and saved when."""
 
     max_tokens: int = setting(4096, may_change=False, tracked=True)
-    """Budget of a batch: rows times the longest side, padding and end marks included."""
+    """Budget of a batch: rows times the longest side, padding and EOS included."""
     accumulate: int = setting(1, may_change=True, tracked=True)
     """Batches whose gradients each process sums before an update."""
     batches_per_step: Optional[int] = setting(None, may_change=True, tracked=True)  # noqa: UP045
@@ -154,7 +154,7 @@ class TrainingConfig:
     max_steps: Optional[int] = setting(100_000, may_change=True, tracked=False)  # noqa: UP045
     max_epochs: Optional[int] = setting(None, may_change=True, tracked=False)  # noqa: UP045
     max_minutes: Optional[float] = setting(None, may_change=True, tracked=False)  # noqa: UP045
-    """Minutes of training, summed over all starts."""
+    """Minutes of training, over all sessions."""
     valid_every_steps: int = setting(1000, may_change=True, tracked=False)
     checkpoint_every_steps: int = setting(500, may_change=True, tracked=False)
     log_every_steps: int = setting(50, may_change=True, tracked=False)
@@ -170,7 +170,7 @@ class TrainingConfig:
     r_drop: float = setting(0.0, may_change=False, tracked=True)
     """Weight of R-Drop (Liang et al., 2021), which makes two passes with different dropout agree; usually 5, 0: off."""
     subword_alpha: float = setting(0.0, may_change=False, tracked=True)
-    """Segment the text differently in every step (Kudo, 2018): the smoothing of unigram (smaller is wilder, usually
+    """Segment the text differently in every step (Kudo, 2018): the smoothing of unigram (smaller: more random, often
     0.5) or the dropout of BPE merges (usually 0.1); 0: off. A batch may then exceed `max_tokens`."""
     init_from: Optional[str] = setting(None, may_change=False, tracked=True)  # noqa: UP045
     """Run whose model and tokenizer training starts from."""
@@ -236,22 +236,22 @@ class TrainingConfig:
 class Config:
     """The whole configuration of a run."""
 
-    name: str = setting("${data.src_lang}-${data.tgt_lang}", may_change=True, shapes_model=False, tracked=False)
-    seed: int = setting(1, may_change=False, shapes_model=False, tracked=True)
-    run_dir: str = setting("runs/${name}", may_change=True, shapes_model=False, tracked=False)
-    data: DataConfig = section(DataConfig, may_change=False, shapes_model=False, tracked=False)
-    tokenizer: TokenizerConfig = section(TokenizerConfig, may_change=False, shapes_model=False, tracked=True)
+    name: str = setting("${data.src_lang}-${data.tgt_lang}", may_change=True, tracked=False)
+    seed: int = setting(1, may_change=False, tracked=True)
+    run_dir: str = setting("runs/${name}", may_change=True, tracked=False)
+    data: DataConfig = section(DataConfig, may_change=False, tracked=False)
+    tokenizer: TokenizerConfig = section(TokenizerConfig, may_change=False, tracked=True)
     model: ModelConfig = section(ModelConfig, may_change=False, tracked=True)
-    optim: OptimConfig = section(OptimConfig, may_change=False, shapes_model=False, tracked=True)
-    training: TrainingConfig = section(TrainingConfig, shapes_model=False)
-    search: SearchConfig = section(SearchConfig, may_change=True, shapes_model=False, tracked=False)
+    optim: OptimConfig = section(OptimConfig, may_change=False, tracked=True)
+    training: TrainingConfig = section(TrainingConfig)
+    search: SearchConfig = section(SearchConfig, may_change=True, tracked=False)
 
     def __post_init__(self) -> None:
         require(0 <= self.seed < 2**63, f"seed={self.seed} must be a number from 0 to 2^63 - 1.")
         require(bool(self.name and self.run_dir), "name and run_dir must not be empty.")
         require(
             self.data.max_len < self.training.max_tokens,
-            f"data.max_len={self.data.max_len} (and an end mark) does not fit into a batch of "
+            f"data.max_len={self.data.max_len} (and EOS) does not fit into a batch of "
             f"training.max_tokens={self.training.max_tokens}: lower the one or raise the other.",
         )
         require(

@@ -37,7 +37,7 @@ class SearchConfig:
     min_len_ratio: float = setting(0.0, ctranslate2=False)
     """A translation has at least min_len_ratio * source length pieces."""
     no_repeat_ngram: int = setting(0, ctranslate2=True)
-    """Never repeat this many pieces in a row; 0: off."""
+    """Never repeat an n-gram of this many pieces; 0: off."""
     repetition_penalty: float = setting(1.0, ctranslate2=False)
     """Multiply the log-probability of pieces that occurred already; above 1, they become less probable."""
     forbidden: list[str] = setting([], ctranslate2=False, holds_text=True)
@@ -72,7 +72,9 @@ class SearchConfig:
             value = getattr(self, name)
             require(value <= most, f"search.{name}={value} must be at most {most}.")
         require(self.top_p <= 1, f"search.top_p={self.top_p} must be at most 1.")
-        require(self.no_repeat_ngram != 1, "search.no_repeat_ngram=1 would allow no piece twice: 2 or more, or 0.")
+        require(
+            self.no_repeat_ngram != 1, "search.no_repeat_ngram=1 would forbid every repetition: set 0, or 2 or more."
+        )
         require(
             self.beam_size % self.diverse_groups == 0,
             f"search.diverse_groups={self.diverse_groups} must divide search.beam_size={self.beam_size}.",
@@ -90,8 +92,8 @@ class SearchConfig:
 
     def _check_phrases(self) -> None:
         require(
-            all(phrase.strip() for phrase in self.forbidden),
-            f"search.forbidden={list(self.forbidden)}: a phrase is empty.",
+            all(self.forbidden_phrases),
+            f"search.forbidden={list(self.forbidden)}: a phrase, or one of the alternatives, is empty.",
         )
         require(
             all(all(part.strip() for part in phrase.split("|")) for phrase in self.required),
@@ -108,7 +110,7 @@ class SearchConfig:
 
     @property
     def forbidden_phrases(self) -> list[str]:
-        """The phrases of `forbidden`, alternatives apart."""
+        """The phrases of `forbidden`, split at "|"."""
         return [part.strip() for phrase in self.forbidden for part in phrase.split("|")]
 
     @property

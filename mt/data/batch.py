@@ -1,6 +1,6 @@
 """Pairs of id sequences as the rectangular tensors that the model takes.
 
-Shapes: B pairs, S longest source, T longest target, end marks included; N real target tokens.
+Shapes: B pairs, S longest source, T longest target, EOS included; N real target tokens.
 """
 
 from __future__ import annotations
@@ -19,21 +19,21 @@ class Batch:
     """Padded pairs; padding stands at the end of rows."""
 
     src: Tensor
-    """source ids and end mark, (B, S)"""
+    """source ids and EOS, (B, S)"""
     src_mask: Tensor
     """True at real tokens, (B, S)"""
     tgt_in: Tensor
-    """start mark and target ids, (B, T)"""
+    """BOS and target ids, (B, T)"""
     tgt_positions: Tensor
     """indices of the real tokens in the flattened target, (N,)"""
     tgt_out: Tensor
-    """the token that should follow at each of these positions, end marks included, (N,)"""
+    """the token that should follow at each of these positions, EOS included, (N,)"""
     n_src_tokens: int
-    """real tokens, end marks included"""
+    """real tokens, EOS included"""
 
     @property
     def n_tgt_tokens(self) -> int:
-        """Number of real target tokens, end marks included."""
+        """Number of real target tokens, EOS included."""
         return len(self.tgt_out)
 
     @property
@@ -63,7 +63,7 @@ def pad_rows(rows: Sequence[Ids], pad_id: int) -> Tensor:
 
 
 def build_source(rows: Sequence[Ids], pad_id: int, eos_id: int) -> tuple[Tensor, Tensor]:
-    """Append the end mark to each row; return the ids (B, S) and their mask."""
+    """Append EOS to each row; return the ids (B, S) and their mask."""
     src = pad_rows([[*row, eos_id] for row in rows], pad_id)
     lengths = torch.tensor([len(row) + 1 for row in rows])
     return src, torch.arange(src.size(1)) < lengths.unsqueeze(1)

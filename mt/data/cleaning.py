@@ -1,4 +1,4 @@
-"""Which pairs of a corpus are dropped, and why.
+"""Filters that drop pairs of a corpus.
 
 What a pair's text shows is recorded when it is encoded (`observe`). Length, duplicates and overlap with a test set are
 judged over the whole corpus (`reasons_to_drop`).
@@ -37,7 +37,7 @@ Identify = Callable[[str], str]
 
 @dataclass(frozen=True)
 class Facts:
-    """What the text of some pairs shows."""
+    """Properties of the text of pairs."""
 
     seen: NDArray[np.uint8]
     """the first of IDENTICAL, CONTROL and LANGUAGE that holds, else KEPT"""

@@ -1,4 +1,4 @@
-"""What reading a source needs to know besides its name."""
+"""The context in which a source is read."""
 
 import os
 from dataclasses import dataclass, replace

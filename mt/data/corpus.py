@@ -39,7 +39,7 @@ class Corpus:
     rows: NDArray[np.int32]
     """indices of the kept pairs"""
     src_lens: Lengths
-    """pieces of each kept source, plus one for the end mark"""
+    """pieces of each kept source, plus one for EOS"""
     tgt_lens: Lengths
 
     def __len__(self) -> int:

@@ -10,12 +10,8 @@ from datasets import Dataset
 from mt.data.context import HUB, SourceContext
 from mt.data.readers import Pair
 from mt.errors import UserError
-from mt.runtime.progress import on_terminal
 
 FEATURES = datasets.Features({"src": datasets.Value("string"), "tgt": datasets.Value("string")})
-
-if not on_terminal():
-    datasets.disable_progress_bars()
 
 
 def load_table(source: str, files: list[Path] | None, context: SourceContext) -> Dataset:

@@ -1,4 +1,4 @@
-"""Training batches without end, in an order that can be resumed at any point."""
+"""An endless stream of training batches that can be resumed at any point."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import replace

@@ -1,4 +1,4 @@
-"""The corpora of a training, and how often the pairs of each are used."""
+"""The corpora of a training run, and how often the pairs of each are used."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -22,7 +22,7 @@ class Member:
 
     @property
     def src_lens(self) -> Lengths:
-        """Lengths of the sources, tags and end mark included."""
+        """Lengths of the sources, tags and EOS included."""
         lens = self.corpus.src_lens
         return lens + np.int32(len(self.tags)) if self.tags else lens
 
@@ -60,7 +60,7 @@ class Mixture:
     def draw(self, seed: int, epoch: int, stage: int) -> Indices:
         """Return the pairs of an epoch, in no particular order.
 
-        A corpus of weight 2.5 uses each pair two or three times, and five times in two epochs.
+        With weight 2.5, each pair is used two or three times in an epoch, and five times in two.
         """
         parts = []
         for number, (member, weight) in enumerate(zip(self.members, self.stages[stage].weights, strict=True)):

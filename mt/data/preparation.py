@@ -1,4 +1,4 @@
-"""From the configured sources to encoded corpora. Every file is opened and hashed once in each process."""
+"""From the configured sources to encoded corpora. Each process hashes every file once."""
 
 import logging
 from collections.abc import Iterator, Sequence
@@ -78,7 +78,7 @@ def prepare(config: Config, tokenizer: Tokenizer | None = None, world: World = A
     missing on a machine, because machines share no disk, are encoded by its first process.
 
     Args:
-        tokenizer: of an earlier start or another run; that of rank 0 counts.
+        tokenizer: from an earlier run, if any; only that of rank 0 is used.
     """
     with world.main_first():
         texts = open_texts(config.data)

@@ -34,7 +34,7 @@ def read_pairs(files: list[Path], langs: tuple[str, str]) -> Iterator[Pair]:
         empty = False
         yield pair
     if empty:
-        raise UserError(f"{' and '.join(map(str, files))}: there is no pair of sentences, it is empty.")
+        raise UserError(f"{' and '.join(map(str, files))}: no pair of sentences found.")
 
 
 def read_two_files(src_path: Path, tgt_path: Path) -> Iterator[Pair]:

@@ -30,7 +30,7 @@ def plan_batches(src_lens: Lengths, tgt_lens: Lengths, max_tokens: int) -> list[
     """Divide pairs into batches of similar length within a token budget, short ones first.
 
     Args:
-        src_lens, tgt_lens: length of each side of each pair, end marks included.
+        src_lens, tgt_lens: length of each side of each pair, EOS included.
         max_tokens: budget of a batch: rows times the longest side of any of its pairs.
 
     Returns:
@@ -47,7 +47,7 @@ class Epoch:
     """Pairs of a corpus in random order, in pools that are planned one at a time."""
 
     src_lens: Lengths
-    """lengths of all pairs of the corpus, end marks included"""
+    """lengths of all pairs of the corpus, EOS included"""
     tgt_lens: Lengths
     max_tokens: int
     """budget of a batch, as in `plan_batches`"""

@@ -8,7 +8,7 @@ A source is one of
     hub:NAME[:CONFIG]     a data set of the Hugging Face hub, or a folder of one, with such columns; in full
                           hub:NAME[@REVISION][:CONFIG[:SPLIT]], such as hub:me/mine@v2:de-en:train[:98%]
     pkg://mt.demo/PREFIX  the demo corpus that comes with the program
-Text is never all in memory.
+Text is streamed, except for .tmx and .xlf, which are read whole.
 """
 
 import hashlib
@@ -69,7 +69,7 @@ def open_source(source: str, context: SourceContext) -> ParallelText:
 
 
 def find_files(source: str, context: SourceContext) -> list[Path]:
-    """Return the file of a source that is one, such as a .tsv, or the two files of a prefix."""
+    """Return the one file of a source such as a .tsv, or the two files of a prefix."""
     path = resolve(source)
     if plain_suffix(path) in (".tsv", ".jsonl", ".parquet", *MEMORIES):
         if not path.is_file():
@@ -97,7 +97,7 @@ def resolve(source: str) -> Path:
 
 
 def inspect(files: list[Path], *extra: str) -> tuple[str, int | None]:
-    """Return a hash of files and `extra`, and the number of pairs; None if it is not that of lines."""
+    """Return a hash of files and `extra`, and the number of pairs if each line is one, else None."""
     digest = hashlib.sha256(repr(extra).encode())
     n_lines = 0
     for file in files:

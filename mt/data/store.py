@@ -92,12 +92,12 @@ def encode_text(
     label: str,
     share: Share = Share(),  # immutable
 ) -> None:
-    """Encode a share of the parts into a folder, which is complete if the share is everything; keep existing parts."""
+    """Encode a share of the parts, except existing ones; mark the folder complete if the share is everything."""
     if (folder / COMPLETE).exists():
         return
     dtype = np.uint16 if max(tokenizer.vocab_sizes) <= 1 << 16 else np.int32
     with tqdm(desc=label, total=text.n_pairs, unit="pair", disable=not on_terminal()) as bar:
-        for number, pairs in enumerate(divide(text.read())):
+        for number, pairs in enumerate(divide(text.read(), PAIRS_PER_PART)):
             path = folder / f"part-{number:06d}.arrow"
             if number % share.size == share.rank and not path.exists():
                 rows = tokenizer.encode_src([src for src, _ in pairs]), tokenizer.encode_tgt([tgt for _, tgt in pairs])
@@ -115,9 +115,9 @@ def write_part(path: Path, table: pa.Table) -> None:
         writer.write_table(table, max_chunksize=PAIRS_PER_PART)
 
 
-def divide(pairs: Iterator[T]) -> Iterator[list[T]]:
-    """Yield the pairs of one part at a time."""
-    while part := list(islice(pairs, PAIRS_PER_PART)):
+def divide(items: Iterator[T], size: int) -> Iterator[list[T]]:
+    """Yield lists of `size` items, and one of the rest."""
+    while part := list(islice(items, size)):
         yield part
 
 

@@ -1,6 +1,6 @@
 """Translators' formats, read by translate-toolkit: translation memories (TMX) and bilingual documents (XLIFF 1 and 2).
 
-The library reads a file whole. Codes that stand for markup in a sentence are dropped; the words inside them stay.
+The library reads a file whole. TMX codes such as <ph> are dropped with their content; <hi> keeps its text.
 """
 
 import re

@@ -1,1 +1,1 @@
-"""What people look at: grids on a terminal, pictures, pages."""
+"""Output for people: grids on a terminal, pictures, pages."""

@@ -55,7 +55,7 @@ def draw_attention(weights: Tensor, src_pieces: list[str], tgt_pieces: list[str]
     axes.xaxis.tick_top()
     set_font((*axes.get_xticklabels(), *axes.get_yticklabels()))
     axes.set_xlabel("source piece")
-    axes.set_ylabel("target piece about to be written")
+    axes.set_ylabel("predicted target piece")
     figure.colorbar(image, ax=axes, label="attention weight", fraction=0.05)
     return figure
 
@@ -94,8 +94,9 @@ def draw_heads(weights: Tensor, columns: Sequence[str], rows: Sequence[str], tit
     return figure
 
 
-def draw_curves(panels: Sequence[Panel], across: int = 2) -> Figure:
-    """Draw curves over steps, with `across` panels in a row."""
+def draw_curves(panels: Sequence[Panel]) -> Figure:
+    """Draw curves over steps, with two panels in a row."""
+    across = 2
     down = ceil(len(panels) / across)
     figure = Figure(figsize=(5.2 * across, 3 * down), layout="constrained", dpi=90)
     grid = figure.subplots(down, across, squeeze=False)

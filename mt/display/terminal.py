@@ -13,9 +13,9 @@ def width_of(text: str) -> int:
     return max(wcswidth(text), sum(max(0, wcwidth(character)) for character in text))
 
 
-def rows_of_text(rows: Sequence[Sequence[str]], headers: Sequence[str] = ()) -> str:
+def rows_of_text(rows: Sequence[Sequence[str]]) -> str:
     """Align rows of text in columns."""
-    return tabulate(rows, headers, tablefmt="plain", disable_numparse=True)
+    return tabulate(rows, tablefmt="plain", disable_numparse=True)
 
 
 def shade_grid(weights: Sequence[Sequence[float]], rows: Sequence[str], columns: Sequence[str]) -> str:

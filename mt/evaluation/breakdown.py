@@ -16,21 +16,21 @@ Tokenise = Callable[[str], list[str]]
 
 @dataclass(frozen=True)
 class Row:
-    """One group and its figures."""
+    """One group and its scores."""
 
     label: str
     count: int
     figures: list[dict[str, float]]
-    """for each system, figures by name"""
+    """for each system, scores by name"""
 
 
 @dataclass(frozen=True)
 class Breakdown:
-    """The figures of a test set by group."""
+    """The scores of a test set by group."""
 
     by: str
     unit: str
-    """what the counts of the groups count"""
+    """unit of the counts, such as words"""
     rows: list[Row]
 
 
@@ -98,8 +98,8 @@ def by_domain(test: TestSet, systems: Sequence[list[str]], tgt_lang: str) -> Bre
 def by_frequency(test: TestSet, systems: Sequence[list[str]], tgt_lang: str, counts: Counter[str]) -> Breakdown:
     """Compute the F1 of words, grouped by their frequency in the training data (Neubig et al., 2019, compare-mt).
 
-    A word of a translation is correct if its reference contains it, at most as often as there. Precision is the
-    fraction of correct words in translations, recall that in references, and F1 their harmonic mean.
+    A word is correct if the reference contains it, counted at most as often as there. Precision is the fraction of
+    correct words in translations, recall in references, and F1 is their harmonic mean.
 
     Args:
         counts: frequencies of words on the target side of the training data.

@@ -14,7 +14,7 @@ class Span:
 
 
 def differences(reference: str, translation: str, spaced: bool) -> tuple[list[Span], list[Span]]:
-    """Divide both texts into spans that the other has, or has not: of words, or of characters if not `spaced`."""
+    """Divide both texts into spans that the other has or lacks: of words, or of characters if not `spaced`."""
     separator = " " if spaced else ""
     a, b = (text.split() if spaced else list(text) for text in (reference, translation))
     spans: tuple[list[Span], list[Span]] = ([], [])

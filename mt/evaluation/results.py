@@ -67,7 +67,7 @@ class TestSetResult:
         signatures = "\n".join(f"{score.metric}: {score.signature}" for score in first if score.signature)
         tested = any(score.half_interval is not None for score in first)
         meaning = (
-            f"± half of the 95% interval; p: probability of no difference to {self.runs[0].run}, * below 0.05"
+            f"± half of the 95% interval; p: p-value of the difference from {self.runs[0].run}, * below 0.05"
             if tested
             else ""
         )

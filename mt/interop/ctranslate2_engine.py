@@ -11,7 +11,7 @@ from mt.config.facts import keys_where
 from mt.config.search import SearchConfig
 from mt.errors import UserError
 from mt.interop.to_ctranslate2 import save_ctranslate2
-from mt.runs.layout import RunLayout
+from mt.runs.layout import STAMP, RunLayout
 from mt.runtime.files import replacing
 from mt.search.hypotheses import Hypothesis, Scoring
 from mt.translation.likelihood import token_log_probs
@@ -45,17 +45,17 @@ class CTranslate2Engine:
             raise UserError(f"--quantization {quantization}: CTranslate2 supports these here: {known}.")
         source = run.weights.stat()
         folder, stamp = run.ctranslate2(quantization), f"{source.st_size} {source.st_mtime_ns}"
-        if not (folder / "stamp").exists() or (folder / "stamp").read_text() != stamp:
+        if not (folder / STAMP).exists() or (folder / STAMP).read_text() != stamp:
             with replacing(folder) as temporary:
                 save_ctranslate2(model, translator.tokenizer, temporary, quantization, self.n_positions)
-                (temporary / "stamp").write_text(stamp)
+                (temporary / STAMP).write_text(stamp)
         try:
             self.engine = ctranslate2.Translator(
                 str(folder), device.type, device_index=device.index or 0, compute_type=quantization,
                 inter_threads=1, intra_threads=torch.get_num_threads(),
             )  # fmt: skip
         except RuntimeError as error:
-            raise UserError(f"{folder} is damaged ({error}): delete it, and it will be written again.") from None
+            raise UserError(f"{folder} is damaged ({error}): delete it to convert the model again.") from None
 
     def search(
         self, segments: Sequence[Segment], max_lens: Sequence[int], search: SearchConfig
@@ -65,7 +65,6 @@ class CTranslate2Engine:
         Log-probabilities of single tokens are not available. CTranslate2 has one length limit for a batch: hypotheses
         above the limit of their segment are cut.
         """
-        check_options(search)
         tokenizer, scoring = self.tokenizer, build_scoring(search)
         to_piece, to_id = tokenizer.tgt.id_to_piece, tokenizer.tgt.piece_to_id
         limit = max(1, min(max(max_lens), self.n_positions - 1))
@@ -87,7 +86,7 @@ class CTranslate2Engine:
 
         def hypothesis(pieces: list[str], average: float, own_limit: int) -> Hypothesis:
             complete = len(pieces) < limit and len(pieces) <= own_limit
-            n_scored = len(pieces) + 1 if len(pieces) < limit else len(pieces)  # the end mark is scored, too
+            n_scored = len(pieces) + 1 if len(pieces) < limit else len(pieces)  # EOS is scored, too
             log_prob = average * n_scored**alpha
             tokens = [to_id(piece) for piece in pieces[:own_limit]]
             length = len(tokens) + 1 if complete else len(tokens)

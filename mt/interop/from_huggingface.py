@@ -1,6 +1,7 @@
 """Import of Marian models of Hugging Face transformers, such as those of OPUS-MT."""
 
 import re
+import warnings
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -20,7 +21,7 @@ from mt.text.tokenizer import Tokenizer
 
 ACTIVATIONS = {"relu": Activation.relu, "gelu": Activation.gelu, "swish": Activation.silu, "silu": Activation.silu}
 SPECIAL_PIECES = ("<pad>", "<unk>", "<s>", "</s>")
-NORMAL, UNKNOWN, CONTROL, USER_DEFINED, UNUSED = 1, 2, 3, 4, 5
+UNKNOWN, CONTROL, USER_DEFINED, UNUSED = 2, 3, 4, 5
 """types of pieces in SentencePiece's model format"""
 
 
@@ -36,7 +37,7 @@ class Vocabulary:
 def import_huggingface(
     origin: str, src_lang: str | None, tgt_lang: str | None
 ) -> tuple[Config, Tokenizer, Transformer]:
-    """Load a model from a folder or the hub; without languages, those that it states.
+    """Load a model from a folder or the hub; languages default to those that it states.
 
     Raises:
         UserError: it is not such a model, has a feature that ours lacks, or does not state its languages.
@@ -44,6 +45,7 @@ def import_huggingface(
     import transformers
     from safetensors import SafetensorError
 
+    warnings.filterwarnings("ignore", message="Recommended: pip install sacremoses")
     if Path(origin).is_dir():
         for name in ("source.spm", "target.spm", "vocab.json"):
             if not (Path(origin) / name).is_file():

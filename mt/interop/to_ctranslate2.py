@@ -36,7 +36,7 @@ def save_ctranslate2(
     """Write a model for CTranslate2 into a new folder.
 
     Args:
-        quantization: number format of the weights: float32, int8, int16, float16, bfloat16 or int8_float32.
+        quantization: number format of the weights, such as float32; `mt export --help` lists all.
         n_positions: number of sinusoidal positions; that of learned ones is fixed.
     """
     spec = build_spec(model, n_positions)

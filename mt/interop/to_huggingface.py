@@ -1,8 +1,8 @@
 """Export to plain Hugging Face transformers, with the tokenizer.
 
-Two of its architectures are exactly ours. With pre-norm it is Blenderbot, whose table of positions is data, so that any
-sinusoids fit. With post-norm it is Marian, which computes its table: all sines, then all cosines. Ours alternate, so
-all features are put into that order, which changes no result.
+Two of its architectures match ours. Pre-norm models become Blenderbot, which stores its table of positions. Post-norm
+models become Marian, which computes its table: all sines, then all cosines. Ours alternate, so all features are
+reordered, which does not change results.
 """
 
 import json
@@ -21,7 +21,7 @@ from mt.model.transformer import Transformer
 from mt.text.tokenizer import Tokenizer
 
 LOGIT_OF_NOTHING = -1e9
-"""logit of ids that exist only because both sides must have equally many"""
+"""logit of ids that only pad the smaller vocabulary"""
 
 
 def check_fits(config: ModelConfig) -> None:

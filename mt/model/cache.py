@@ -41,7 +41,7 @@ class LayerCache:
             self.keys, self.values = (torch.cat((x, torch.empty_like(x)), dim=2) for x in (self.keys, self.values))
 
     def keep(self, rows: Tensor, moved: Tensor) -> None:
-        """Keep the sentences `rows`; only those that come to the rows `moved` change their row."""
+        """Keep the sentences `rows`, in this order; only the rows `moved` get new content."""
         self.memory_keys, self.memory_values, self.keys, self.values = (
             keep_rows(cache, rows, moved) for cache in (self.memory_keys, self.memory_values, self.keys, self.values)
         )

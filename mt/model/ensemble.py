@@ -61,5 +61,5 @@ class Ensemble:
 
     @property
     def n_target_positions(self) -> float:
-        """Most positions of a translation, start mark included; infinite if no model has learned positions."""
+        """Most positions of a translation, BOS included; infinite if no model has learned positions."""
         return min(model.n_target_positions for model in self.models)

@@ -61,7 +61,7 @@ class Residual(nn.Module):
 
 
 def sinusoids(n_positions: int, d_model: int) -> Tensor:
-    """Return the positions (T, D) of section 3.5: even features sin(t / 10000^(i/D)), odd ones the cosine."""
+    """Return position encodings (T, D), section 3.5: even features sin(t / 10000^(i/D)), odd ones the cosine."""
     rates = torch.exp(torch.arange(0, d_model, 2, dtype=torch.float64) * (-math.log(10000.0) / d_model))
     angles = torch.arange(n_positions, dtype=torch.float64).unsqueeze(1) * rates
     return torch.stack((angles.sin(), angles.cos()), dim=-1).flatten(1).float()

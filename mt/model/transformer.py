@@ -119,10 +119,10 @@ class Transformer(nn.Module):
             self.projection.weight = tgt_tokens.weight
 
     def initialise(self) -> None:
-        """Initialise linear maps as Glorot, and embeddings so that, times √D, they have unit variance.
+        """Apply Glorot initialisation to linear maps; give embeddings, times √D, unit variance.
 
         Embeddings tied to the projection then give logits of unit variance, too. With `depth_scaled_init` the maps of
-        layer l are smaller by √l (Zhang, Titov and Sennrich, 2019, equation 4).
+        layer l are divided by √l (Zhang, Titov and Sennrich, 2019, equation 4).
         """
         for module in self.modules():
             if isinstance(module, nn.Linear):
@@ -192,7 +192,7 @@ class Transformer(nn.Module):
 
     @property
     def n_target_positions(self) -> float:
-        """Most positions of a translation, start mark included; infinite unless they are learned."""
+        """Most positions of a translation, BOS included; infinite unless they are learned."""
         return len(self.tgt_embedding.positions) if self.tgt_embedding.learned_positions else math.inf
 
     def n_parameters(self, trained: bool = False) -> int:

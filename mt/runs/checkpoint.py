@@ -18,14 +18,14 @@ from torch.optim import Optimizer
 
 from mt.data.sampler import DataPosition
 from mt.errors import UserError
-from mt.runs.layout import CheckpointLayout, step_name, stored_steps
+from mt.runs.layout import BEST_SCORES, CheckpointLayout, step_name, stored_steps, weights_name
 from mt.runtime.distributed import shard_like, whole
 from mt.runtime.files import remove, replacing, write_text
 
 
 @dataclass
 class TrainState:
-    """Everything that a training depends on besides weights and optimizer."""
+    """Everything that training depends on besides weights and optimizer."""
 
     step: int = 0
     data_position: DataPosition = field(default_factory=DataPosition)
@@ -69,7 +69,7 @@ def set_weights(model: nn.Module, tensors: dict[str, Tensor], origin: str) -> No
     """Give a model the weights `tensors`, by name; `origin` is where they come from, for error messages."""
     own = dict(model.named_parameters())
     if tensors.keys() != own.keys() or any(tensors[name].shape != own[name].shape for name in own):
-        raise UserError(f"{origin} holds another model than config.yaml describes.")
+        raise UserError(f"{origin} does not fit the model that config.yaml describes.")
     with torch.no_grad():
         for name, parameter in own.items():
             parameter.copy_(shard_like(tensors[name], parameter))
@@ -96,14 +96,19 @@ class CheckpointStore:
         """Return the checkpoints, oldest first."""
         return stored_steps(self.folder)
 
-    def save(self, state: TrainState, weights: dict[str, Tensor], others: dict[str, dict[str, Tensor]]) -> Path:
-        """Write a checkpoint, with `others` by the name of their file, then delete those that are too many."""
+    def save(
+        self, state: TrainState, weights: dict[str, Tensor], optimizer: dict[str, Tensor], average: dict[str, Tensor]
+    ) -> Path:
+        """Write a checkpoint, with the moving average of the weights if any, then delete the oldest beyond `keep`."""
         path = self.folder / step_name(state.step)
         with replacing(path) as temporary:
             temporary.mkdir()
-            for name, tensors in {"model": weights, **others}.items():
-                write_tensors(tensors, temporary / f"{name}.safetensors")
-            CheckpointLayout(temporary).state.write_text(json.dumps(asdict(state), indent=1), encoding="utf-8")
+            layout = CheckpointLayout(temporary)
+            write_tensors(weights, layout.weights)
+            write_tensors(optimizer, layout.optimizer)
+            if average:
+                write_tensors(average, layout.average)
+            layout.state.write_text(json.dumps(asdict(state), indent=1), encoding="utf-8")
         for old in self.paths()[: -self.keep]:
             remove(old)
         return path
@@ -146,7 +151,7 @@ class BestModels:
     def __init__(self, folder: Path, keep: int) -> None:
         self.folder = folder
         self.keep = keep
-        self.scores_path = folder / "scores.json"
+        self.scores_path = folder / BEST_SCORES
 
     def paths(self) -> list[Path]:
         """Return the models' files, best first."""
@@ -166,7 +171,7 @@ class BestModels:
         """Keep the weights after `step` if they are among the best."""
         if not self.keep:
             return
-        name = f"{step_name(step)}.safetensors"
+        name = weights_name(step)
         scores = self.scores() | {name: score}
         kept = sorted(scores, key=lambda name: scores[name], reverse=True)[: self.keep]
         if name in kept:
@@ -178,7 +183,7 @@ class BestModels:
 
 
 def read_state(path: Path) -> TrainState:
-    """Read the state of a training."""
+    """Read the state of a training run."""
     try:
         values: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
         values["data_position"] = DataPosition(**values["data_position"])

@@ -1,6 +1,5 @@
-"""Run folders: whether one belongs to the configuration at hand, and what a new one starts with."""
+"""Run folders: checks that they fit the configuration, and the initial files of a new one."""
 
-from functools import cache
 from pathlib import Path
 
 from mt.config.facts import keys_where
@@ -12,21 +11,15 @@ from mt.runtime.files import remove_leftovers, replacing
 from mt.text.tokenizer import Tokenizer, load_tokenizer
 
 
-@cache
-def changeable_keys() -> tuple[str, ...]:
-    """Return the keys that may differ when a training resumes."""
-    return keys_where("may_change", Config)
-
-
 def may_change(key: str) -> bool:
-    """Return whether a key, or one inside its mapping, may differ when a training resumes."""
-    return any(key == known or key.startswith(f"{known}.") for known in changeable_keys())
+    """Return whether a key, or one inside its mapping, may differ when training resumes."""
+    return any(key == known or key.startswith(f"{known}.") for known in keys_where("may_change", Config))
 
 
 def check_free(folder: Path) -> None:
     """Raise `UserError` if a folder that is to be written has content, or is a file."""
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
-        raise UserError(f"{folder} exists already: give the name of a folder that does not.")
+        raise UserError(f"{folder} already exists: give the name of a new folder.")
 
 
 def check_run_folder(run: RunLayout, config: Config) -> None:
@@ -38,14 +31,14 @@ def check_run_folder(run: RunLayout, config: Config) -> None:
         raise UserError(f"run_dir={folder} is a file: give another name=… or run_dir=….")
     if not run.config.exists():
         if any(folder.iterdir()):
-            raise UserError(f"run_dir={folder} is a folder with other things in it: give another name=… or run_dir=….")
+            raise UserError(f"run_dir={folder} is neither empty nor a run folder: give another name=… or run_dir=….")
         return
     old, new = flatten(load_config(run.config)), flatten(config)
     differing = [key for key in sorted(old.keys() | new.keys()) if old.get(key) != new.get(key) and not may_change(key)]
     if differing:
         table = "\n".join(f"  {key}: {old.get(key)} there, {new.get(key)} now" for key in differing)
         raise UserError(
-            f"{folder} holds a run with another configuration:\n{table}\n"
+            f"{folder} holds a run with a different configuration:\n{table}\n"
             f"To resume it, use its values. To train again, give another name=… or delete {folder}."
         )
 
@@ -54,7 +47,7 @@ def existing_tokenizer(run: RunLayout, config: Config) -> Tokenizer | None:
     """Return the run's own tokenizer, or that of the run to start from; None if a new one is to be trained.
 
     Raises:
-        UserError: its file is damaged, or is missing beside a checkpoint, whose weights no other tokenizer fits.
+        UserError: its file is damaged, or missing although there is a checkpoint, which needs it.
     """
     joint, start = config.tokenizer.joint, config.training.init_from
     if run.has_checkpoint() or all(path.exists() for path in run.tokenizer(joint)):
@@ -65,7 +58,7 @@ def existing_tokenizer(run: RunLayout, config: Config) -> Tokenizer | None:
 
 
 def start_run_folder(run: RunLayout, config: Config, tokenizer: Tokenizer) -> None:
-    """Write the configuration, with limits that have changed, and the tokenizer."""
+    """Write the configuration, including changed limits, and the tokenizer."""
     with replacing(run.config) as temporary:  # first, as it marks the folder as this run's
         save_config(config, temporary)
     tokenizer.save(run.tokenizer(tokenizer.joint))

@@ -3,6 +3,10 @@
 from pathlib import Path
 
 STEP_NAMES = "step-*"
+BEST_SCORES = "scores.json"
+"""in the folder `best`: the score of each model"""
+STAMP = "stamp"
+"""in a converted model: the version of the weights that it was converted from"""
 
 
 class RunLayout:
@@ -32,7 +36,7 @@ class RunLayout:
         return self.folder / f"ctranslate2-{quantization}"
 
     def has_checkpoint(self) -> bool:
-        """Return whether there is a training to resume."""
+        """Return whether there is a training run to resume."""
         return any(self.checkpoints.glob(STEP_NAMES))
 
 
@@ -50,6 +54,11 @@ class CheckpointLayout:
 def step_name(step: int) -> str:
     """Return the name of the folder or file of a step."""
     return f"step-{step:09d}"
+
+
+def weights_name(step: int) -> str:
+    """Return the name of a file with the weights after a step."""
+    return f"{step_name(step)}.safetensors"
 
 
 def stored_steps(folder: Path) -> list[Path]:

@@ -1,4 +1,4 @@
-"""`metrics.jsonl`: the curves of a training as rows of JSON, each with its step."""
+"""`metrics.jsonl`: the curves of a training run as rows of JSON, each with its step."""
 
 import json
 from collections.abc import Mapping

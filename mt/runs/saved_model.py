@@ -12,7 +12,7 @@ from mt.text.tokenizer import Tokenizer, load_tokenizer
 
 def build_model(config: Config, tokenizer: Tokenizer) -> Transformer:
     """Build the configured model for a tokenizer's vocabulary, with new weights."""
-    # The start mark and the end mark need a position each.
+    # BOS and EOS need a position each.
     return Transformer(config.model, *tokenizer.vocab_sizes, joint=tokenizer.joint, n_positions=config.data.max_len + 2)
 
 

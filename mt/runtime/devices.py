@@ -1,7 +1,5 @@
 """The device to compute on, and the precision that is faster there."""
 
-import ctypes
-import platform
 import time
 
 import torch
@@ -27,20 +25,6 @@ def choose_device(name: str = "auto", local_rank: int | None = None) -> torch.de
         here += ["mps"] if torch.backends.mps.is_available() else []
         raise UserError(f"There is no device '{name}'. Available: {', '.join(['cpu', *here])}.") from error
     return device
-
-
-def keep_freed_memory() -> None:
-    """Make the C library keep large freed blocks instead of returning them to the system (glibc only).
-
-    A training step frees and allocates tensors of the same sizes again and again. If they come from the system each
-    time, every page has to be cleared and mapped first, which costs more than the arithmetic on it.
-    """
-    if platform.libc_ver()[0] != "glibc":
-        return
-    trim_threshold, mmap_max = -1, -4  # parameters of mallopt, from malloc.h
-    libc = ctypes.CDLL(None)
-    libc.mallopt(mmap_max, 0)
-    libc.mallopt(trim_threshold, 2**31 - 1)
 
 
 def bf16_is_faster(device: torch.device) -> bool:

@@ -188,7 +188,7 @@ def is_shard(tensor: Tensor) -> bool:
 
 
 def whole(tensor: Tensor) -> Tensor:
-    """Return a tensor together with the shards of the other processes, all of which must call this."""
+    """Return the whole tensor, gathered from all processes, all of which must call this."""
     return tensor.full_tensor() if is_shard(tensor) else tensor  # type: ignore[attr-defined]
 
 

@@ -27,7 +27,7 @@ def set_up_console() -> None:
 
 
 def silence_messages() -> None:
-    """Log errors only: of several processes, one reports."""
+    """Log only errors; the main process reports the rest."""
     logging.getLogger("mt").setLevel(logging.ERROR)
 
 

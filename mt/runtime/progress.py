@@ -1,4 +1,4 @@
-"""Progress of a training: a bar if standard error is a terminal, plain lines otherwise."""
+"""Progress of training: a bar if standard error is a terminal, plain lines otherwise."""
 
 import logging
 import os

@@ -28,7 +28,7 @@ class Beam:
     """finish a sentence when patience x size hypotheses have ended (Kasai et al., "A Call for Clarity in Beam Search",
     2022); None: when no better hypothesis is possible"""
     groups: int = 1
-    """parts of the beam; each is searched after the earlier ones"""
+    """groups of the beam, searched one after another"""
     diversity: float = 0.0
     """penalty of a token for each earlier group that chose it in this step (Hamming diversity, Vijayakumar et al.,
     "Diverse Beam Search", 2018)"""
@@ -105,7 +105,7 @@ def choose(
 def make_room(
     extensions: tuple[Tensor, Tensor], totals: Tensor, tokens: Tensor, scores: Tensor, sentences: list[Sentence]
 ) -> None:
-    """Replace, in place, the extensions of sentences that must contain phrases by those that make room for them.
+    """In sentences with required phrases, select extensions that leave room for the phrases, in place.
 
     Args:
         extensions: hypotheses and next tokens, (B, C).

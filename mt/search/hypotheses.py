@@ -17,15 +17,15 @@ class Hypothesis:
     """One translation of a sentence."""
 
     tokens: list[int]
-    """ids without start and end mark"""
+    """ids without BOS and EOS"""
     log_prob: float
-    """log-probability of all tokens, and of the end mark if there is one"""
+    """log-probability of all tokens, and of EOS if there is one"""
     log_probs: list[float]
-    """log-probability of each token and of the end mark; empty if an engine does not report them"""
+    """log-probability of each token and of EOS; empty if an engine does not report them"""
     score: float
-    """the figure by which hypotheses are compared"""
+    """the number by which hypotheses are compared"""
     complete: bool = True
-    """False if the length limit cut it before its end mark"""
+    """False if the length limit cut it before its EOS"""
     count: int = 1
     """how often it was found"""
 
@@ -35,7 +35,7 @@ class Scoring:
     """Comparison of hypotheses of different lengths: log-probability divided by a length penalty.
 
     `gnmt`: ((5 + length) / 6) ** alpha, equation 14 of Wu et al., "Google's Neural Machine Translation System", 2016.
-    `average`: length ** alpha. `none`: 1. The length includes the end mark.
+    `average`: length ** alpha. `none`: 1. The length includes EOS.
     """
 
     norm: LengthNorm = LengthNorm.gnmt
@@ -50,10 +50,10 @@ class Scoring:
         return float(((5 + length) / 6 if self.norm is LengthNorm.gnmt else max(1, length)) ** self.alpha)
 
     def score(self, total: float, length: int, coverage: Tensor) -> float:
-        """Return the figure by which hypotheses are compared.
+        """Return the number by which hypotheses are compared.
 
         Args:
-            total: log-probability, or what rules have turned it into.
+            total: log-probability, as changed by rules.
             coverage: attention to each source position, summed over the target, (S,); 0 at padding.
         """
         score = total / self.penalty(length)
@@ -94,7 +94,7 @@ class Sentence:
         del self.finished[self.n_best :]
 
     def is_done(self, best_live_total: float, live_length: int) -> bool:
-        """Return whether no live hypothesis can still enter the finished ones.
+        """Return whether `max_ended` hypotheses have ended, or no live one can still enter the finished ones.
 
         A log-probability only falls, the penalty is largest at the greatest length, and coverage adds at most 0.
         """

@@ -19,7 +19,7 @@ class Candidates:
     """Extensions of hypotheses by one token, best first; all (B, C)."""
 
     totals: Tensor
-    """the figures by which hypotheses are ranked: log-probabilities, or what rules have turned them into"""
+    """the numbers by which hypotheses are ranked: log-probabilities, as changed by rules"""
     parents: Tensor
     """the hypothesis that is extended"""
     tokens: Tensor

@@ -42,7 +42,7 @@ class Phrase:
 
 @dataclass(frozen=True)
 class Lack:
-    """What a hypothesis still lacks."""
+    """The tokens that a hypothesis still lacks."""
 
     n_tokens: int
     """fewest tokens that complete it"""
@@ -76,7 +76,7 @@ class Required:
         return self.cache[key]
 
     def find_lack(self, tokens: tuple[int, ...]) -> Lack:
-        """Compute `lack`. Only one phrase is begun at a time: of two with the same start, not both are half done."""
+        """Compute `lack`. At most one phrase counts as begun, even if several start with the same tokens."""
         text = self.text(tokens)
         missing = [group for group in self.groups if not any(self.is_in(text, phrase.text) for phrase in group)]
         everything = sum(map(size, missing))
@@ -179,7 +179,7 @@ class MustContain:
     eos_id: int
 
     def __call__(self, scores: Tensor, tokens: Tensor, sentences: list[int]) -> None:
-        """Exclude the end mark while something is missing; near the limit, force what is missing."""
+        """Exclude EOS while something is missing; near the limit, force what is missing."""
         for row, (sentence, hypotheses) in enumerate(zip(sentences, tokens.tolist(), strict=True)):
             required = self.required[sentence]
             if required is None:
@@ -197,7 +197,7 @@ class MustContain:
 
 
 def force(scores: Tensor, token: int) -> None:
-    """Exclude every other token, (V,)."""
+    """Exclude all other tokens, (V,)."""
     kept = scores[token].clamp(min=UNWANTED)
     scores[:] = NEVER
     scores[token] = kept

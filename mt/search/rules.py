@@ -34,7 +34,7 @@ class MinLength:
     min_lens: Sequence[int]
 
     def __call__(self, scores: Tensor, tokens: Tensor, sentences: list[int]) -> None:
-        """Exclude the end mark in translations that are too short."""
+        """Exclude EOS in translations that are too short."""
         short = [row for row, sentence in enumerate(sentences) if tokens.size(2) < self.min_lens[sentence]]
         scores[short, :, self.eos_id] = NEVER
 
@@ -84,7 +84,7 @@ class RepetitionPenalty:
 
 
 class Forbidden:
-    """Phrases that must not occur, however they are segmented, nor longer words that start with the same pieces."""
+    """Phrases that must not occur, however segmented; also excludes longer words that start with the same pieces."""
 
     def __init__(self, phrases: Sequence[bytes], pieces: Sequence[bytes]) -> None:
         """Find the tokens that can complete each phrase.

@@ -17,7 +17,7 @@ from mt.search.rules import Rule
 
 
 class State(Protocol):
-    """What the step function keeps between steps."""
+    """The state of a step function between steps."""
 
     def follow(self, parents: Tensor) -> None:
         """Let hypothesis n of sentence b extend hypothesis `parents[b, n]` of the last step, (B, N)."""
@@ -46,7 +46,7 @@ class Vocabulary:
 
 @dataclass(frozen=True)
 class Task(Generic[S]):
-    """What to search, by whichever method."""
+    """A task for any search method."""
 
     step: Step[S]
     """the model, one position at a time"""
@@ -54,7 +54,7 @@ class Task(Generic[S]):
     """its state, for as many hypotheses of a sentence as will be followed"""
     vocabulary: Vocabulary
     max_lens: Sequence[int]
-    """most tokens of each sentence's translation, without the end mark"""
+    """most tokens of each sentence's translation, without EOS"""
     rules: Sequence[Rule] = ()
     """what translations must or must not contain"""
     required: Sequence[Required | None] = ()

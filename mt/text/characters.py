@@ -9,7 +9,7 @@ def is_word_character(character: str) -> bool:
 
 
 def is_encodable(text: str) -> bool:
-    """Return whether a text can be written as UTF-8; half a surrogate pair, which JSON can spell, cannot."""
+    """Return whether a text can be written as UTF-8; a lone surrogate, which JSON can contain, cannot."""
     try:
         text.encode()
     except UnicodeEncodeError:

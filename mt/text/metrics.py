@@ -25,12 +25,12 @@ class Score:
 
     metric: str
     value: float
-    """0 to 100, except for TER, which may be higher, and for figures without a signature"""
+    """0 to 100, except for TER and COMET, and for perplexity, which has no signature"""
     signature: str = ""
     half_interval: float | None = None
     """half of the 95% interval of paired bootstrap resampling"""
     p_value: float | None = None
-    """probability of a difference this large to the first system if there were none"""
+    """p-value of the difference from the first system, by paired bootstrap resampling"""
 
     def __str__(self) -> str:
         return f"{self.metric} {self.value:.2f}  {self.signature}".rstrip()
@@ -50,7 +50,7 @@ def build_bleu(tgt_lang: str, effective_order: bool = False) -> BLEU:
 def build_metric(name: str, tgt_lang: str) -> Metric:
     """Build one of `METRICS` for a language.
 
-    TER counts words. For languages without spaces, sacreBLEU's option for Asian text makes it count characters.
+    TER counts words. For Chinese and Japanese, sacreBLEU's option for Asian text makes it count characters.
     """
     if name == "BLEU":
         return build_bleu(tgt_lang)

@@ -22,7 +22,7 @@ Pairs = list[tuple[list[int], list[int]]]
 
 PAD, UNK, BOS, EOS = 0, 1, 2, 3
 N_SPECIAL = 4 + 256  # the four ids above and the bytes
-SEPARATOR = "\ue000"  # a private-use character: no text has it, so no piece contains it
+SEPARATOR = "\ue000"  # a private-use character, which normal text does not contain
 
 
 class Tokenizer:
@@ -104,7 +104,7 @@ class Tokenizer:
         """Segment the text of both sides anew at random (Kudo, "Subword Regularization", 2018).
 
         Args:
-            alpha: unigram: exponent of the probabilities, smaller is wilder; BPE: probability of dropping a merge
+            alpha: unigram: exponent of the probabilities, smaller: more random; BPE: probability of dropping a merge
                 (Provilkov et al., "BPE-Dropout", 2020).
             seed: determines the segmentation.
         """

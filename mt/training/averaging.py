@@ -27,7 +27,7 @@ class MovingAverage:
         self.weights = {name: p.detach().clone() for name, p in model.named_parameters() if p.requires_grad}
 
     def whole_weights(self) -> dict[str, Tensor]:
-        """Return the averages with the shards of the other processes, all of which must call this."""
+        """Return the whole averages, gathered from all processes, all of which must call this."""
         return {name: whole(average).contiguous() for name, average in self.weights.items()}
 
     @torch.no_grad()
@@ -63,7 +63,7 @@ def average_weights(paths: Sequence[Path], read: Callable[[Path], dict[str, Tens
         tensors = read(path)
         shapes = {name: tensor.shape for name, tensor in tensors.items()}
         if total and shapes != {name: tensor.shape for name, tensor in total.items()}:
-            raise UserError(f"{path} holds another model than {paths[0]}: only weights of one model can be averaged.")
+            raise UserError(f"{path} and {paths[0]} hold different models: only weights of one model can be averaged.")
         for name, tensor in tensors.items():  # in double precision, so that the order does not matter
             total[name] = total.get(name, 0) + tensor.double() / len(paths)
     return {name: tensor.float() for name, tensor in total.items()}

@@ -7,7 +7,7 @@ from mt.config.schema import TrainingConfig
 
 @dataclass
 class Limits:
-    """The configured limits of a training."""
+    """The configured limits of training."""
 
     config: TrainingConfig
 

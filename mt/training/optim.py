@@ -2,7 +2,7 @@
 
 import inspect
 import math
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import partial
 
@@ -54,26 +54,26 @@ class Update:
 def build_optimizer(config: OptimConfig, model: nn.Module) -> Optimizer:
     """Build the optimizer of a model's trained parameters; biases, norms and other vectors get no weight decay.
 
-    Adam and AdamW use the Transformer paper's betas (0.9, 0.98) and epsilon 1e-9 (section 5.3). RMSprop averages
-    squares over 0.98 as well. SGD has momentum 0.9.
+    Adam and AdamW use the Transformer paper's betas (0.9, 0.98) and epsilon 1e-9 (section 5.3). RMSprop uses a
+    decay (alpha) of 0.98. SGD has momentum 0.9.
     """
-    keep_compiler_out()
-    optimizer = make_optimizer(config, model)
-    step = inspect.unwrap(type(optimizer).step)  # without its wrappers: hooks, and again the compiler
-    optimizer.step = torch.no_grad()(partial(step, optimizer))  # type: ignore[method-assign]
-    return optimizer
+    return without_compiler(partial(make_optimizer, config, model))
 
 
-def keep_compiler_out() -> None:
-    """Keep torch's optimizers from importing its compiler, which takes longer than anything else before the first step.
+def without_compiler(make: Callable[[], Optimizer]) -> Optimizer:
+    """Make an optimizer that does not import torch's compiler, which would take a second before the first step.
 
-    They import it to exclude their methods from compilation, which is not wanted here. With a version of torch that
-    does this in another way, this function has no effect.
+    torch's optimizers import it to exclude their methods from compilation, which is not wanted here. With a version of
+    torch that does this in another way, this function has no effect.
     """
     for method in (Optimizer.add_param_group, Optimizer.state_dict, Optimizer.load_state_dict, Optimizer.zero_grad):
         function = getattr(method, "__wrapped__", None)
         if function is not None:
             function.__dynamo_disable = function
+    optimizer = make()
+    step = inspect.unwrap(type(optimizer).step)  # without its wrappers: hooks, and again the compiler
+    optimizer.step = torch.no_grad()(partial(step, optimizer))  # type: ignore[method-assign]
+    return optimizer
 
 
 def make_optimizer(config: OptimConfig, model: nn.Module) -> Optimizer:
@@ -99,7 +99,7 @@ def make_optimizer(config: OptimConfig, model: nn.Module) -> Optimizer:
 def learning_rate_factor(
     schedule: Schedule, step: int, warmup_steps: int, max_steps: int | None = None, time_fraction: float = 0.0
 ) -> float:
-    """Return the factor of the highest learning rate at `step`, counted from 1.
+    """Return the learning rate at `step`, counted from 1, relative to the peak.
 
     All schedules rise linearly over `warmup_steps`. Then `inverse_sqrt` falls as √(warmup_steps / step) ("Attention Is
     All You Need", section 5.3, scaled to a peak of 1). `cosine` and `linear` fall to zero at `max_steps` or when
@@ -124,7 +124,7 @@ def learning_rate_factor(
 
 @torch.no_grad()
 def scale_gradients(model: nn.Module, factor: float, grad_clip: float) -> Tensor:
-    """Multiply all gradients by `factor`, and further down to a norm of at most `grad_clip` (0: no limit).
+    """Multiply all gradients by `factor`, then clip their norm to at most `grad_clip` (0: no limit).
 
     Both are one multiplication. Returns the norm after `factor` alone.
     """

@@ -28,7 +28,7 @@ def profiled_steps(n_steps: int, folder: Path, show: Callable[[str], None]) -> I
         table = recorded.key_averages().table(sort_by=order, row_limit=N_ROWS, max_name_column_width=40)
         (folder / "operations.txt").write_text(table, encoding="utf-8")
         show(table)
-        log.info("The profile of %d steps is in %s; open its trace with ui.perfetto.dev.", n_steps, folder)
+        log.info("The profile of %d steps is in %s; open its trace at ui.perfetto.dev.", n_steps, folder)
 
     activities = [ProfilerActivity.CPU]
     if torch.cuda.is_available():

@@ -1,4 +1,4 @@
-"""Early ending of hopeless jobs of a sweep, judged by the run folders of the other jobs.
+"""Pruning of sweep jobs that fall behind, judged by the run folders of the other jobs.
 
 Jobs share nothing else, so this works with any sweeper and launcher, on one machine or a cluster.
 """
@@ -28,8 +28,8 @@ def best_scores(run: RunLayout, metric: StoppingMetric) -> list[tuple[int, float
 def is_hopeless(folder: Path, metric: StoppingMetric, step: int) -> bool:
     """Return whether a job's best score at `step` is below the median of the other jobs' at that step.
 
-    This is the median stopping rule of Golovin et al., "Google Vizier", 2017, section 3.2.2, which compares with
-    running averages. At least three other jobs must have reached the step.
+    This varies the median stopping rule of Golovin et al., "Google Vizier", 2017, section 3.2.2, which uses running
+    averages. At least three other jobs must have reached the step.
     """
 
     def score_at(job: Path) -> float | None:

@@ -1,4 +1,4 @@
-"""Figures of the last training steps, for the terminal and the run folder."""
+"""Metrics of the last training steps, for the terminal and the run folder."""
 
 import time
 from dataclasses import dataclass, field

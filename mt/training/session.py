@@ -1,4 +1,4 @@
-"""One start of a training: its progress display, its curves, its signals and its clock."""
+"""A training session, from start to stop: its progress display, curves, signals and clock."""
 
 import gc
 import time
@@ -22,7 +22,7 @@ from mt.training.validator import Validation
 
 @dataclass
 class Session:
-    """One start of a training, from `fit` to its end: what it displays, and what it has seen since the last report."""
+    """A training session, from `fit` to its end: its displays, and its figures since the last report."""
 
     tracker: Tracker | None
     progress: TrainingProgress
@@ -37,7 +37,7 @@ class Session:
 
     @property
     def minutes(self) -> float:
-        """Minutes of training so far, over all starts."""
+        """Minutes of training so far, over all sessions."""
         return (time.monotonic() - self.started) / 60
 
     def track(self, step: int, result: Validation) -> None:
@@ -52,7 +52,7 @@ class Session:
 
 @contextmanager
 def open_session(run: RunLayout, config: TrainingConfig, state: TrainState, writes: bool) -> Iterator[Session]:
-    """Open what one start of a training needs, in the process that writes also its curves, and close it at the end."""
+    """Open a session, with a tracker only in the process that writes, and close it at the end."""
     tracker = Tracker(run, state.step) if writes else None
     progress = TrainingProgress(state.step, config.max_steps)
 
@@ -62,7 +62,7 @@ def open_session(run: RunLayout, config: TrainingConfig, state: TrainState, writ
 
     n_profiled = config.profile_steps if tracker else 0
     started = time.monotonic() - 60 * state.minutes
-    gc.freeze()  # Python need not scan again and again what exists by now
+    gc.freeze()  # garbage collection need not rescan existing objects
     try:
         with StopSignals() as signals, profiled_steps(n_profiled, run.profile, show) as record_step:
             yield Session(tracker, progress, signals, record_step, started)

@@ -49,12 +49,12 @@ def load_start(model: Transformer, config: Config, start: RunLayout, tokenizer: 
             if name.endswith(".positions") and name in weights:  # the number of learned positions may differ
                 n_rows = min(n_rows, len(weights[name]))
             if weights.keys() != own.keys() or weights[name][:n_rows].shape != parameter[:n_rows].shape:
-                raise UserError(f"{start.weights} holds another model than {start.config} describes.")
+                raise UserError(f"{start.weights} does not match {start.config}.")
             parameter[:n_rows] = weights[name][:n_rows]
 
 
 def check_shape(config: Config, start: RunLayout) -> None:
-    """Raise `UserError` if the run `start` has another shape of model, or another kind of tokenizer that is kept."""
+    """Raise `UserError` if the model shape of `start`, or its tokenizer if that is kept, does not fit."""
     if not start.folder.is_dir():
         raise UserError(f"training.init_from={start.folder}: there is no such run folder.")
     old = load_config(start.config)
@@ -70,7 +70,7 @@ def check_shape(config: Config, start: RunLayout) -> None:
     differing = [f"{key}={getattr(there, 'value', there)}" for key, (there, here) in wanted.items() if there != here]
     if differing:
         raise UserError(
-            f"training.init_from={start.folder} has another model or tokenizer. To start from it, add\n"
+            f"training.init_from={start.folder} differs in model or tokenizer. To start from it, add\n"
             f"  {' '.join(differing)}"
         )
 

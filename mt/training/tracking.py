@@ -1,4 +1,4 @@
-"""What training writes for people and programs to watch: TensorBoard's event files and `metrics.jsonl`."""
+"""Records of training for people and programs: TensorBoard's event files and `metrics.jsonl`."""
 
 from __future__ import annotations
 
@@ -74,10 +74,10 @@ class Tracker:
         self.writer.add_text("validation/sample translations", "\n".join(lines), step)
 
     def attention(self, step: int, heads: Tensor, src_pieces: list[str], tgt_pieces: list[str]) -> None:
-        """Write a sheet of the attention of every head (H, T, S) when it was about to write each target piece."""
+        """Write one image with the attention of every head (H, T, S), a row for each target piece."""
         from mt.display.plotting import draw_heads, pixels  # matplotlib is slow to import
 
-        title = "last decoder layer: rows are about to be written"
+        title = "last decoder layer; a row per generated piece"
         picture = pixels(draw_heads(heads, src_pieces, tgt_pieces, title))  # add_figure would import pyplot
         self.writer.add_image("attention/last decoder layer, to the source", picture, step, dataformats="HWC")
 
@@ -104,7 +104,7 @@ class Tracker:
     def hyperparameters(self, step: int, values: Mapping[str, Any], results: Mapping[str, float]) -> None:
         """Write a row of TensorBoard's hyper-parameter table, and the results as points at `step`.
 
-        The output of torch is changed so that the row has the run's name and the columns an order.
+        Modifies the output of torch to set the name of the row and the order of the columns.
         """
         from tensorboard.plugins.hparams.plugin_data_pb2 import HParamsPluginData
         from torch.utils.tensorboard.summary import hparams

@@ -1,11 +1,10 @@
-"""The training loop. It is given everything that it works with, and builds none of it."""
+"""The training loop. All objects that it uses are passed in; it builds none."""
 
 import logging
 from collections.abc import Callable
 from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from math import isfinite
-from typing import Protocol
 
 import torch
 from torch import Tensor, nn
@@ -35,21 +34,14 @@ from mt.training.optim import Update
 from mt.training.pruning import is_hopeless
 from mt.training.reporting import Window, summarise
 from mt.training.session import Session, open_session
-from mt.training.validator import Validation
+from mt.training.validator import Validation, Validator
 
 log = logging.getLogger(__name__)
 
 
-class Validates(Protocol):
-    """An object that scores the model."""
-
-    def validate(self, check: Callable[[], None]) -> Validation:
-        """Score the model as it is now; `check` raises to stop early."""
-
-
 @dataclass
 class Learner:
-    """What learns: the objective with its model, and what changes the model."""
+    """The objective with its model, and the objects that update the model."""
 
     objective: Objective
     shared: nn.Module
@@ -66,7 +58,7 @@ class Trainer:
         self,
         learner: Learner,
         loader: BatchLoader,
-        validator: Validates,
+        validator: Validator,
         run: RunLayout,
         config: TrainingConfig,
         world: World,
@@ -142,7 +134,7 @@ class Trainer:
             batch = self.loader.next_batch()
             with without_sync(shared, active=micro_step < self.accumulate - 1):
                 loss_sum, nll_sum = shared(batch.to(self.device))
-                # The processes share the mean of their gradients, but the sum is wanted.
+                # DDP and FSDP average the gradients, but the sum is needed.
                 (loss_sum * self.world.size).backward()
             session.window.add(batch, loss_sum, nll_sum)
             n_tgt_tokens += batch.n_tgt_tokens
@@ -212,7 +204,7 @@ class Trainer:
         return merge_lora(copy_weights(self.model), self.config.lora.scale)
 
     def is_hopeless(self) -> bool:
-        """Return whether this is a job of a sweep that is far behind the others; all processes must call this."""
+        """Return whether this sweep job is worse than the median of the others; all processes must call this."""
         stopping, step = self.config.early_stopping, self.state.step
         if not stopping.prune_after or step < stopping.prune_after * self.config.valid_every_steps:
             return False
@@ -224,20 +216,18 @@ class Trainer:
         if not isfinite(float(session.grad_norm)):
             raise WorkFailed(
                 f"Training has diverged: at step {self.state.step} the loss or its gradient is not finite. Try a lower "
-                "optim.lr, more optim.warmup_steps or optim.grad_clip=1. This state was not saved."
+                "optim.lr, more optim.warmup_steps or a lower optim.grad_clip. This state was not saved."
             )
 
     def save(self, session: Session) -> None:
-        """Write a checkpoint; and the model, so that it can be tried before its first validation."""
+        """Write a checkpoint and, until the first validation, the model, so that it can be tried."""
         average = self.learner.average
-        weights, others = copy_weights(self.model), {"optimizer": pack_optimizer(self.learner.update.optimizer)}
-        if average:
-            others["average"] = average.whole_weights()
+        weights, optimizer = copy_weights(self.model), pack_optimizer(self.learner.update.optimizer)
+        averages = average.whole_weights() if average else {}
         if self.world.is_main:
-            self.checkpoints.save(replace(self.state, minutes=session.minutes), weights, others)
+            self.checkpoints.save(replace(self.state, minutes=session.minutes), weights, optimizer, averages)
             if self.state.best_score is None:
-                model = merge_lora(weights | others.get("average", {}), self.config.lora.scale)
-                save_weights(model, self.run.weights)
+                save_weights(merge_lora(weights | averages, self.config.lora.scale), self.run.weights)
         self.world.wait()
 
     def resume(self) -> None:
@@ -272,7 +262,7 @@ class Trainer:
         result = validate(weights)
         score = result.score(self.config.early_stopping.metric)
         better = self.state.best_score is None or score > self.state.best_score
-        log.info("The mean of the %d best models: %s; it is %skept.", len(paths), result, "" if better else "not ")
+        log.info("The mean of the %d best models is %skept: %s.", len(paths), "" if better else "not ", result)
         if better:
             save_weights(weights, self.run.weights)
             self.state.best_score = score

@@ -37,7 +37,7 @@ class Validation:
 
     @property
     def scalars(self) -> dict[str, float]:
-        """The figures by their names in metrics.jsonl."""
+        """The metrics by their names in metrics.jsonl."""
         return {
             "valid/loss": self.loss,
             "valid/perplexity": exp(min(self.loss, 100)),
@@ -46,7 +46,7 @@ class Validation:
         }
 
     def score(self, metric: StoppingMetric) -> float:
-        """Return the figure by which models are compared; larger is better."""
+        """Return the metric by which models are compared; larger is better."""
         return -self.loss if metric is StoppingMetric.loss else {"bleu": self.bleu, "chrf": self.chrf}[metric.value]
 
     def __str__(self) -> str:
@@ -55,7 +55,7 @@ class Validation:
 
 @dataclass
 class Validator:
-    """Validation of a model on the same text, again and again."""
+    """Repeated validation of a model on the same text."""
 
     translator: Translator
     corpus: Mixture
@@ -70,8 +70,8 @@ class Validator:
     def validate(self, check: Callable[[], None]) -> Validation:
         """Score the model as it is now.
 
-        Translations for BLEU are greedy, which takes a fraction of beam search's time and ranks models alike. Each of
-        several processes does a share of the sentences, and all get the whole result.
+        Translations for BLEU are greedy, which takes a fraction of beam search's time and ranks models similarly.
+        Each of several processes does a share of the sentences, and all get the whole result.
 
         Args:
             check: called often; raises `Interrupted` to stop early.
@@ -86,7 +86,7 @@ class Validator:
     def translate(self, check: Callable[[], None]) -> list[str]:
         """Return the greedy translation of every line."""
         greedy = replace(
-            self.search, method=SearchMethod.beam, beam_size=1, n_best=1, diverse_groups=1,
+            self.search, method=SearchMethod.beam, mbr=None, beam_size=1, n_best=1, diverse_groups=1,
             required=[], terminology=None,
         )  # fmt: skip
         sources = [src for src, _ in self.text]
@@ -124,7 +124,7 @@ class Validator:
 
     @torch.inference_mode()
     def mean_loss(self, check: Callable[[], None]) -> float:
-        """Return -log p(reference) per token, end marks included, without dropout."""
+        """Return -log p(reference) per token, EOS included, without dropout."""
         objective = Objective(self.translator.model).eval()
         device = self.translator.device
 

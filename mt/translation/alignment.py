@@ -1,7 +1,7 @@
 """Word alignment of a translation with its source, derived from attention.
 
-The weights of a middle decoder layer are averaged over its heads, at the position that is about to write a piece. Chen
-et al. ("Accurate Word Alignment Induction from Neural Machine Translation", 2020) found it better to use the position
+The weights of a middle decoder layer are averaged over its heads, at the position that predicts a piece. Chen et al.
+("Accurate Word Alignment Induction from Neural Machine Translation", 2020) found it better to use the position
 that has just read the piece; our models already attend to the next word there.
 """
 
@@ -20,10 +20,10 @@ from mt.translation.result import Links, Parts
 
 @dataclass(frozen=True)
 class Attention:
-    """A decoder layer's attention to the source while it wrote a translation."""
+    """A decoder layer's attention to the source for a translation."""
 
     heads: Tensor
-    """weights (H, T, S), end marks included on both sides"""
+    """weights (H, T, S), EOS included on both sides"""
     src_pieces: list[str]
     tgt_pieces: list[str]
 
@@ -42,7 +42,7 @@ def middle_layer(model: Transformer) -> int:
 def source_attention(
     model: Transformer, tokenizer: Tokenizer, src_ids: list[int], tgt_ids: list[int], layer: int
 ) -> Attention:
-    """Return the attention of decoder layer `layer` to the source, where it is about to write each target piece."""
+    """Return the attention of decoder layer `layer` to the source, where it predicts each target piece."""
     batch = build_batch([(src_ids, tgt_ids)], tokenizer.pad_id, tokenizer.bos_id, tokenizer.eos_id)
     batch = batch.to(model.projection.weight.device)
     decoder_layer = model.eval().decoder[layer]

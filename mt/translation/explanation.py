@@ -60,7 +60,7 @@ class Explanation:
 
     src_pieces: list[str]
     tgt_pieces: list[str]
-    """pieces of the translation and its end mark"""
+    """pieces of the translation and its EOS"""
     probabilities: list[float]
     """probability of each target piece, given the earlier ones"""
     weights: dict[str, list[Tensor]]
@@ -70,9 +70,8 @@ class Explanation:
 
     @property
     def source_attention(self) -> Attention:
-        """The middle decoder layer's attention to the source when it was about to write each target piece."""
-        layers = self.weights["source"]
-        return Attention(layers[len(layers) // 2], self.src_pieces, self.tgt_pieces)
+        """The middle decoder layer's attention to the source where it predicts each target piece."""
+        return Attention(self.weights["source"][len(self.weights["source"]) // 2], self.src_pieces, self.tgt_pieces)
 
 
 @dataclass(frozen=True)
@@ -94,7 +93,7 @@ def explain(
     """Run a source and its translation through the model and record what attention computes.
 
     Args:
-        src_ids: with tags, without end mark.
+        src_ids: with tags, without EOS.
         tgt_ids: without marks.
         head: whose steps to compute by the formula.
     """

@@ -16,7 +16,7 @@ MAX_ROWS = 1024
 
 @torch.inference_mode()
 def token_log_probs(model: Transformer, tokenizer: Tokenizer, pairs: Pairs, max_tokens: int) -> list[list[float]]:
-    """Return log p(token | source, earlier tokens) for each target token of each pair, end marks included.
+    """Return log p(token | source, earlier tokens) for each target token of each pair, EOS included.
 
     Args:
         pairs: source and target ids without special ids.
@@ -40,7 +40,7 @@ def token_log_probs(model: Transformer, tokenizer: Tokenizer, pairs: Pairs, max_
 
 
 def perplexity(model: Transformer, tokenizer: Tokenizer, pairs: Pairs, max_tokens: int) -> float:
-    """Return exp of the mean of -log p over all target tokens, end marks included, without smoothing.
+    """Return exp of the mean of -log p over all target tokens, EOS included, without smoothing.
 
     It is comparable only between models with the same vocabulary. Pairs longer than the positions that the model has
     learned are skipped.

@@ -1,4 +1,4 @@
-"""Minimum Bayes risk decoding: the translation most similar to all others that the model could have produced.
+"""Minimum Bayes risk decoding: the hypothesis that is on average most similar to all hypotheses found.
 
 Kumar and Byrne, "Minimum Bayes-Risk Decoding for Statistical Machine Translation", 2004; with samples: Eikema and Aziz,
 "Is MAP Decoding All You Need?", 2020.
@@ -14,7 +14,7 @@ Similarity = Callable[[str, str], float]
 
 
 def expected_utilities(texts: Sequence[str], counts: Sequence[int], similarity: Similarity) -> list[float]:
-    """Return the mean similarity of each text to all, itself included, counted as often as they were found."""
+    """Return the mean similarity of each text to all texts, itself included, weighted by their counts."""
     total = sum(counts)
     return [
         sum(count * similarity(text, other) for other, count in zip(texts, counts, strict=True)) / total

@@ -34,7 +34,7 @@ class Request:
 
     def __post_init__(self) -> None:
         if self.markup and (self.split or self.align):
-            raise ValueError("markup=True works on whole lines: neither split=True nor align=True can be combined")
+            raise ValueError("markup=True needs whole lines: do not combine it with split=True or align=True")
 
 
 TranslateLines = Callable[[list[str], list[str], Sequence[LineId]], list[list[Translation]]]

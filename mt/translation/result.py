@@ -19,13 +19,13 @@ class Translation:
 
     text: str
     score: float
-    """the figure that search compared: log-probability over the length penalty, or the utility of minimum Bayes risk;
+    """the number that search compared: log-probability over the length penalty, or the utility of minimum Bayes risk;
     summed over the parts of a line"""
     log_prob: float
     complete: bool = True
     """False if it was cut at the length limit"""
     pieces: Sequence[str] = ()
-    """target pieces, end marks included"""
+    """target pieces, EOS included"""
     log_probs: Sequence[float] = ()
     """log-probability of each piece"""
     parts: Parts = ()

@@ -39,7 +39,7 @@ class Engine(Protocol):
     def search(
         self, segments: Sequence[Segment], max_lens: Sequence[int], search: SearchConfig
     ) -> list[list[Hypothesis]]:
-        """Return the best hypotheses of each segment, at least `search.n_best` if there are so many."""
+        """Return the best hypotheses of each segment, at least `search.n_best` if it finds that many."""
 
 
 @dataclass

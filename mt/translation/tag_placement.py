@@ -98,7 +98,7 @@ class Placement:
     pieces: Sequence[Span]
     """source pieces, in characters"""
     full_stop: float = inf
-    """index of the character that ends the source, if one ends the translation, too"""
+    """index of the final punctuation mark of the source, if the translation ends with one, too"""
 
     def place(self, element: Element, free: Span) -> None:
         """Set the targets of all elements inside `element`, using words in the span `free`."""
@@ -120,7 +120,7 @@ class Placement:
             self.place(child, chosen[number])
 
     def cut(self, character: int, free: Span) -> int:
-        """Return the word in `free` that best separates words from before a source character from the others."""
+        """Return the index in `free` that best separates translations of the text before a source character."""
         before = [j for j, piece in enumerate(self.pieces) if piece[0] < character]
         gains = [0.0, *(self.weights[slice(*free)][:, before].sum(1) - THRESHOLD).cumsum(0).tolist()]
         return free[0] + gains.index(max(gains))

@@ -50,14 +50,16 @@ class Translator:
         langs: tuple[str, str],
         defaults: SearchConfig | None = None,
         others: Sequence[Transformer] = (),
+        language_tags: bool = False,
     ) -> None:
         """Combine loaded objects; `load` reads them from a run folder.
 
         Args:
-            max_len: most source pieces that the model takes at once, without the end mark.
+            max_len: most source pieces that the model takes at once, without EOS.
             langs: source and target language, which determine whether words are separated by spaces.
             defaults: how to search if nothing else is requested.
             others: more models with the same vocabularies.
+            language_tags: tell the model the target language, with a tag before the source.
         """
         self.model = model
         self.ensemble = Ensemble([model, *others])
@@ -66,9 +68,9 @@ class Translator:
         self.defaults = defaults or SearchConfig()
         self.tokenizer = tokenizer
         self.max_len = max_len
-        self.tags: list[int] = []
-        """source ids before every text"""
         self.set_languages(langs)
+        self.language_tags = language_tags
+        self.translate_to()
 
     @classmethod
     def load(
@@ -93,15 +95,13 @@ class Translator:
             other, other_tokenizer = load_model(other_layout, other_config, device)
             if other_tokenizer.fingerprint != tokenizer.fingerprint:
                 raise UserError(
-                    f"{folder} has another tokenizer than {run}: models that translate together must share it. Runs on "
+                    f"{folder} and {run} differ in tokenizer: models that translate together must share it. Runs on "
                     "the same data.train with another seed do, and so do runs with the same training.init_from."
                 )
             others.append(other)
             max_len = min(max_len, other_config.data.max_len)
-        translator = cls(model, tokenizer, max_len, (config.data.src_lang, config.data.tgt_lang), config.search, others)
-        if config.data.language_tags:
-            translator.translate_to(config.data.tgt_lang)
-        return translator
+        langs = (config.data.src_lang, config.data.tgt_lang)
+        return cls(model, tokenizer, max_len, langs, config.search, others, config.data.language_tags)
 
     @property
     def device(self) -> torch.device:
@@ -115,14 +115,12 @@ class Translator:
         self.requirements = Requirements(self.tokenizer, self.spaced)
 
     def translate_to(self, tgt_lang: str | None = None, domain: str | None = None) -> None:
-        """Translate into this language, with a multilingual model, and as text of this domain from now on."""
-        tags = []
-        if tgt_lang is not None:
+        """From now on, translate into `tgt_lang`, with a multilingual model, and as text of `domain`, if given."""
+        if tgt_lang:
             self.set_languages((self.langs[0], tgt_lang))
-            tags.append(language_tag(tgt_lang))
-        if domain:
-            tags.append(domain_tag(domain))
-        self.tags = self.tokenizer.encode_tags(tags)
+        tags = [language_tag(self.langs[1])] if tgt_lang or self.language_tags else []
+        self.tags = self.tokenizer.encode_tags([*tags, domain_tag(domain)] if domain else tags)
+        """source ids before every text"""
 
     def use_bf16(self) -> None:
         """Compute in bfloat16: half the memory, and faster if the processor has instructions for it.
@@ -164,8 +162,7 @@ class Translator:
         if request.markup:
             return translate_marked(texts, line_ids, request, translate_lines, self.restore_markup)
         if request.split:
-            langs = self.langs[0], self.spaced[1]
-            found = translate_sentences(texts, line_ids, request, translate_lines, *langs)
+            found = translate_sentences(texts, line_ids, request, translate_lines, self.langs[0], self.spaced[1])
         else:
             found = translate_lines(texts, [request.prefix] * len(texts), line_ids)
         if request.align:
@@ -251,7 +248,7 @@ class Translator:
         limit = int(search.max_len_ratio * len(segment.ids)) + search.max_len_offset + len(segment.prefix) + n_required
         limit = int(min(limit, self.ensemble.n_target_positions - 1))
         if n_required > limit:
-            raise UserError(f"What is required takes {n_required} pieces, but the model writes at most {limit}.")
+            raise UserError(f"The required phrases take {n_required} pieces; the model allows at most {limit}.")
         return limit
 
     def rerank(self, hypotheses: list[Hypothesis], utility: Utility) -> list[Hypothesis]:

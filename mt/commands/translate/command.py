@@ -8,15 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TextIO
 
-from mt.commands.options import (
-    choose_direction,
-    device_parser,
-    direction_parser,
-    run_parser,
-    search_overrides,
-    search_parser,
-    start,
-)
+from mt.commands.options import device_parser, direction_parser, run_parser, search_overrides, search_parser
 from mt.commands.translate.documents import Rows, choose_rows
 from mt.commands.translate.lines import read_groups
 from mt.commands.translate.output import open_output
@@ -28,17 +20,18 @@ from mt.interop.packages import require_package
 from mt.runs.layout import RunLayout
 from mt.runs.saved_model import load_run_config
 from mt.runtime.devices import bf16_is_faster
+from mt.text.terminology import load_terminology
 from mt.translation.alignment import pharaoh
 from mt.translation.pipeline import Request
 from mt.translation.result import Translation
 from mt.translation.translator import Translator
 
 EXAMPLES = """search options, each as --set search.KEY=VALUE:
-  beam_size=8  patience=1              a wider beam; finish when 8 hypotheses have ended, not when none can be better
+  beam_size=8  patience=1              a wider beam; stop at 8 finished hypotheses, not when none can be better
   length_norm=gnmt|average|none        how lengths are compared; length_penalty=0.6 is the exponent
   coverage_penalty=0.2                 GNMT's penalty for source words that are passed over
   min_len_ratio=0.5  max_len_ratio=3   lengths relative to the source, in pieces; plus max_len_offset=20
-  no_repeat_ngram=3                    never repeat three pieces in a row
+  no_repeat_ngram=3                    never repeat a trigram of pieces
   repetition_penalty=1.2               make pieces that occurred already less probable
   forbidden='[word, some phrase]'      never write these
   required='[word, this|or that]'      write these in every translation; beam_size=10 finds better positions
@@ -65,12 +58,12 @@ def build_parser() -> argparse.ArgumentParser:
     add("-o", "--output", type=Path, metavar="FILE", help="write to this file, not to standard output")
     add("--column", metavar="NAME", help="translate this column (1, 2, …) of a .tsv --input, or this key of a .jsonl")
     add("--align", action="store_true", help="add a word alignment: `translation ||| 0-0 1-2`, source first")
-    add("--markup", action="store_true", help="put <tags> and {placeholders} where the words they belong to have moved")
-    add("--split", action="store_true", help="translate texts of several sentences one by one")
+    add("--markup", action="store_true", help="move <tags> and {placeholders} along with the words they belong to")
+    add("--split", action="store_true", help="split texts into sentences and translate each")
     add("--n-best", type=int, metavar="N", help="print the N best: `line ||| translation ||| score`")
     add("--json", action="store_true", help="print a JSON object for each line, with scores")
     add("--prefix", default="", metavar="TEXT", help="text that every translation begins with")
-    add("--ensemble", action="append", default=[], type=Path, metavar="RUN", help="another run to translate together")
+    add("--ensemble", action="append", default=[], type=Path, metavar="RUN", help="another run to ensemble with")
     engine = "ctranslate2 (the extra `export`) is faster on a CPU; the model is converted once, into the run folder"
     add("--engine", choices=("torch", "ctranslate2"), default="torch", help=engine)
     add("--quantization", metavar="TYPE", help="number format of ctranslate2: float32 (default), int8, …")
@@ -82,14 +75,13 @@ def build_parser() -> argparse.ArgumentParser:
 def main(arguments: list[str]) -> int:
     """Translate and return the exit code."""
     options = build_parser().parse_intermixed_args(arguments)
-    start()
     config = load_run_config(RunLayout(options.run), search_overrides(options))
     if options.n_best is not None:
         config.search = with_n_best(config.search, options.n_best, options.beam_size is not None)
     check_options(options, config.search)
     rows = choose_rows(options.input, options.column)
     translator = Translator.load(options.run, options.device, options.ensemble, config)
-    choose_direction(translator, config, options)
+    translator.translate_to(options.to, options.tag)
     set_up_engine(translator, options)
     plain = not (options.json or options.markup or options.split or options.align or options.prefix)
     if plain and is_wanted(options.sentence, options.input, options.output):
@@ -122,11 +114,16 @@ def check_options(options: argparse.Namespace, search: SearchConfig) -> None:
             (options.ensemble, "--engine ctranslate2 translates with one model: omit --ensemble."),
         ]
         require_package("ctranslate2")
+        from mt.interop.ctranslate2_engine import check_options as check_ctranslate2
+
+        check_ctranslate2(search)
     for conflict, message in conflicts:
         if conflict:
             raise UserError(message)
     if options.input and (options.input.is_dir() or not options.input.exists()):
         raise UserError(f"--input: there is no file {options.input}.")
+    if search.terminology:
+        load_terminology(search.terminology)  # fails now instead of at the first line
 
 
 def set_up_engine(translator: Translator, options: argparse.Namespace) -> None:

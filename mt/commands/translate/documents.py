@@ -72,7 +72,7 @@ class JsonRows:
             raise UserError(f"--input, line {number}: not a JSON object with the key '{self.key}' ({error}).") from None
         if not isinstance(text, str):
             raise UserError(f"--input, line {number}: '{self.key}' must be text.")
-        return text.encode("utf-8", "replace").decode()  # half a surrogate pair cannot be written
+        return text.encode("utf-8", "replace").decode()  # a lone surrogate cannot be written
 
     def fill(self, line: str, translation: str) -> str:
         """Return the object with the translation as the value of the key."""

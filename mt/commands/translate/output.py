@@ -28,7 +28,7 @@ class Output:
 def open_output(path: Path | None, task: str, resumable: bool = True) -> Iterator[Output]:
     """Open standard output, or a file that grows as `NAME.partial-…` until it is complete.
 
-    An interrupted file is resumed by the same `task`, a text with everything that determines what is written, if it is
+    The same `task`, a text with everything that determines the output, resumes an interrupted file if it is
     `resumable`: one line is written for each line read.
     """
     if path is None:

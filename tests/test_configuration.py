@@ -1,0 +1,86 @@
+"""How a configuration is composed, and the facts that its keys state."""
+
+from dataclasses import dataclass
+
+import pytest
+import yaml
+
+from mt.config.data import DataConfig
+from mt.config.facts import FACTS, keys_where, section, setting
+from mt.config.file import flatten
+from mt.config.schema import Config, ModelConfig
+from mt.config.search import SearchConfig
+
+
+def every_key() -> set[str]:
+    data = DataConfig(src_lang="aa", tgt_lang="bb", train="x", valid="x")
+    return set(flatten(Config(name="n", run_dir="r", data=data)))
+
+
+def test_every_key_states_whether_it_may_change_and_whether_it_is_tracked():
+    """`keys_where` raises if a key states nothing, so a new one cannot be forgotten."""
+    for fact in ("may_change", "tracked"):
+        keys = keys_where(fact, Config)
+        assert keys
+        assert set(keys) < every_key()
+    assert set(keys_where("shapes_model", ModelConfig, "model.")) < every_key()
+
+
+def test_facts_that_users_rely_on():
+    may_change = keys_where("may_change", Config)
+    assert {"training.max_steps", "training.log_every_steps", "search.beam_size", "run_dir"} <= set(may_change)
+    assert not {"seed", "model.d_model", "optim.lr", "data.train", "tokenizer.vocab_size"} & set(may_change)
+    assert "d_model" in keys_where("shapes_model", ModelConfig)
+    assert "dropout" not in keys_where("shapes_model", ModelConfig)
+    assert "beam_size" in keys_where("ctranslate2", SearchConfig)
+    assert "forbidden" not in keys_where("ctranslate2", SearchConfig)
+    assert set(keys_where("holds_text", SearchConfig, default=False)) == {"forbidden", "required"}
+
+
+def test_a_field_without_a_fact_is_a_programming_error():
+    @dataclass
+    class Inner:
+        a: int = setting(1, may_change=True)
+        b: int = 2
+
+    @dataclass
+    class Outer:
+        inner: Inner = section(Inner)
+        inherits: Inner = section(Inner, may_change=False)
+
+    with pytest.raises(LookupError, match=r"inner\.b does not state may_change"):
+        keys_where("may_change", Outer)
+    assert keys_where("may_change", Outer, default=False) == ("inner.a", "inherits.a")
+    with pytest.raises(TypeError, match="unknown facts: may_chnage"):
+        setting(1, may_chnage=True)
+    assert all(FACTS.values())
+
+
+@pytest.mark.parametrize("arguments", [
+    ["optim.lr=0.5", "--cfg", "job"],
+    ["--cfg", "job", "optim.lr=0.5"],
+    ["--cfg", "job", "optim.lr=0.5", "--resolve"],
+    ["optim.lr=0.5", "--cfg", "job", "--config-dir", "DIR"],
+])  # fmt: skip
+def test_the_demo_is_the_default_wherever_the_overrides_stand(mt, tmp_path, arguments):
+    outcome = mt("train", *(str(tmp_path) if argument == "DIR" else argument for argument in arguments))
+    assert outcome.code == 0, outcome.err
+    composed = yaml.safe_load(outcome.out)
+    assert composed["optim"]["lr"] == 0.5
+    assert composed["name"] == "demo"
+    assert composed["model"]["d_model"] == 128
+
+
+def test_other_data_does_not_get_the_settings_of_the_demo(mt):
+    composed = yaml.safe_load(mt("train", "data=demo", "--cfg", "job").out)
+    assert composed["model"]["d_model"] == ModelConfig().d_model
+    both = yaml.safe_load(mt("train", "experiment=[demo,back_translation]", "--cfg", "job").out)
+    assert both["model"]["d_model"] == 128
+    assert both["name"] == "back-translation"
+
+
+def test_options_of_hydra_that_exclude_each_other(mt):
+    outcome = mt("train", "--cfg", "job", "--multirun")
+    assert outcome.code == 2
+    assert "Traceback" not in outcome.err
+    assert outcome.err.startswith("mt: ")
