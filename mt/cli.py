@@ -49,8 +49,12 @@ demo model, Chinese to English, and then `mt translate runs/demo '我昨天买�
 
 def main(arguments: list[str] | None = None) -> None:
     """Run a command and end the process with its exit code."""
-    arguments = sys.argv[1:] if arguments is None else arguments
-    sys.exit(run(arguments))
+    code = run(sys.argv[1:] if arguments is None else arguments)
+    if "LOCAL_RANK" in os.environ:  # of torchrun: threads of torch.distributed can abort a process that ends normally
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(code)
+    sys.exit(code)
 
 
 def run(arguments: list[str]) -> int:

@@ -77,6 +77,7 @@ def run_in_turn(names: list[str], models: Models, lines: list[str], options: arg
     for name in names:
         connections[name], far = context.Pipe()
         context.Process(target=work, args=(name, models, far), daemon=True).start()
+        far.close()  # so that a process that dies is an error here
         connections[name].recv()
 
     def ask(name: str, part: list[str], beam_size: int) -> tuple[float, list[str]]:

@@ -31,7 +31,7 @@ def mt_engine(models: Models, patience: float | None = 1.0, bf16: bool = False) 
 
     from mt import SearchConfig, Translator
     from mt.config.choices import LengthNorm
-    from mt.runtime.devices import keep_freed_memory
+    from mt.runtime.start import keep_freed_memory
 
     torch.set_num_threads(models.n_threads)
     keep_freed_memory()

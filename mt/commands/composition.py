@@ -20,7 +20,7 @@ from mt.config.schema import Config, ModelConfig, OptimConfig, TokenizerConfig, 
 from mt.config.search import SearchConfig
 from mt.errors import UserError, WorkFailed, fail
 from mt.runs.layout import RunLayout
-from mt.runtime.distributed import StoppedElsewhere, leave_world
+from mt.runtime.distributed import StoppedElsewhere
 from mt.runtime.signals import Interrupted
 
 DEFAULTS = {
@@ -48,10 +48,7 @@ def run_jobs(arguments: list[str], job: Callable[[Config], float | None]) -> int
             raise SystemExit(interruption.exit_code) from None
         return None
 
-    try:
-        run_composed(arguments, guarded)
-    finally:
-        leave_world()
+    run_composed(arguments, guarded)
     return max(exit_codes)
 
 

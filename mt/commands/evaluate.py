@@ -19,6 +19,7 @@ from mt.commands.options import (
 )
 from mt.config.schema import Config
 from mt.errors import UserError, suggest
+from mt.evaluation.breakdown import Grouping
 from mt.evaluation.comet import Comet
 from mt.evaluation.evaluation import Evaluation, Output, perplexity_of, training_words, translate_test_set
 from mt.evaluation.test_sets import TestSet
@@ -29,7 +30,6 @@ from mt.translation.translator import Translator
 
 log = logging.getLogger(__name__)
 CHOICES = (*METRICS, "perplexity", "COMET")
-BREAKDOWNS = ("length", "frequency", "domain")
 
 
 @dataclass(frozen=True)
@@ -55,7 +55,7 @@ def build_parser() -> argparse.ArgumentParser:
     add("--metrics", nargs="+", default=CHOICES[:-1], metavar="NAME", help=metrics)
     add("--comet-model", default="Unbabel/wmt22-comet-da", metavar="NAME", help="default: %(default)s")
     by = "break scores down by length of the reference, frequency of words in data.train, or domain (PREFIX.domain)"
-    add("--by", nargs="+", default=[], choices=BREAKDOWNS, help=by)
+    add("--by", nargs="+", default=[], choices=[group.value for group in Grouping], help=by)
     add("--worst", type=count, default=0, metavar="N", help="show the N translations of lowest chrF")
     add("--json", action="store_true", help="print one JSON object for each test set")
     samples = "bootstrap samples; 0: no test; default: %(default)s"
@@ -127,4 +127,6 @@ def build_evaluation(config: Config, metrics: Sequence[str], options: argparse.N
     scorer = Scorer(tgt_lang, [name for name in metrics if name in METRICS])
     comet = Comet(options.comet_model) if "COMET" in metrics else None
     counts = training_words(config.data, tgt_lang) if "frequency" in options.by else Counter[str]()
-    return Evaluation(scorer, tgt_lang, options.samples, comet, options.by, counts, options.worst)
+    return Evaluation(
+        scorer, tgt_lang, options.samples, comet, [Grouping(by) for by in options.by], counts, options.worst
+    )

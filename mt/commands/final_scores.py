@@ -1,11 +1,10 @@
-"""What `mt train` does at the end: translate and score the test sets, and complete the TensorBoard files."""
+"""The end of `mt train`: translate and score the test sets, and complete the TensorBoard files."""
 
 import logging
 from collections.abc import Sequence
 
 from torch import Tensor
 
-from mt.config.choices import StoppingMetric
 from mt.config.facts import keys_where
 from mt.config.file import flatten
 from mt.config.schema import Config
@@ -54,8 +53,7 @@ def track_results(
     tracker.scalars(state.step, scores)
     if state.best_score is not None:
         metric = config.training.early_stopping.metric
-        best = -state.best_score if metric is StoppingMetric.loss else state.best_score
-        scores[f"final/best_valid_{metric.value}"] = best
+        scores[f"final/best_valid_{metric.value}"] = metric.sign * state.best_score
     tracked = keys_where("tracked", Config)
     hyperparameters = {key: value for key, value in flatten(config).items() if key in tracked}
     tracker.hyperparameters(state.step, hyperparameters, scores)

@@ -4,9 +4,9 @@ import logging
 from pathlib import Path
 
 from mt.commands.composition import run_jobs
+from mt.commands.training_setup import prepare_data
 from mt.config.schema import Config
-from mt.data.preparation import prepare
-from mt.runs.folder import check_run_folder, existing_tokenizer, start_run_folder
+from mt.runs.folder import start_run_folder
 from mt.runs.layout import RunLayout
 from mt.runtime.distributed import start_world
 from mt.runtime.files import write_text
@@ -36,15 +36,11 @@ def main(arguments: list[str]) -> int:
 
 def prepare_run(config: Config, with_report: bool) -> None:
     """Prepare the data of a run, start its folder, and write the report if requested."""
-    run, tokenizer = RunLayout(Path(config.run_dir)), None
+    run = RunLayout(Path(config.run_dir))
     world = start_world(use_gpu=False)
     if not world.is_main:
         silence_messages()
-    with world.main_first():
-        check_run_folder(run, config)
-        if world.is_main:
-            tokenizer = existing_tokenizer(run, config)
-    data = prepare(config, tokenizer, world)
+    data = prepare_data(config, run, world)
     if not world.is_main:
         return
     start_run_folder(run, config, data.tokenizer)

@@ -23,6 +23,7 @@ from mt.config.schema import Config
 from mt.display.pages.page import as_svg, render
 from mt.display.plotting import Panel, draw_attention, draw_curves
 from mt.errors import UserError
+from mt.evaluation.breakdown import Grouping
 from mt.evaluation.differences import Span, differences
 from mt.evaluation.evaluation import Evaluation, Output, perplexity_of, training_words, translate_test_set
 from mt.evaluation.results import Sentence, TestSetResult
@@ -113,10 +114,10 @@ def main(arguments: list[str]) -> int:
 def build_evaluation(config: Config, tgt_lang: str, n_sentences: int) -> Evaluation:
     """Build an evaluation with all metrics but COMET, and with word frequencies if the training data is there."""
     counts: Counter[str] = Counter()
-    breakdowns = ["length"]
+    breakdowns = [Grouping.length]
     try:
         counts = training_words(config.data, tgt_lang)
-        breakdowns.append("frequency")
+        breakdowns.append(Grouping.frequency)
     except (UserError, OSError) as error:
         log.warning("The report has no breakdown by word frequency: %s", error)
     scorer = Scorer(tgt_lang, METRICS)

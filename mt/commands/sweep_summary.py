@@ -22,7 +22,7 @@ class SweepSummary(Callback):
     def on_multirun_end(self, config: DictConfig, **kwargs: Any) -> None:
         """Log the table."""
         folder = Path(config.run_dir)
-        log.info("%s", summarise(folder, StoppingMetric(config.training.early_stopping.metric.value)))
+        log.info("%s", summarise(folder, config.training.early_stopping.metric))
 
 
 def summarise(folder: Path, metric: StoppingMetric) -> str:
@@ -40,7 +40,9 @@ def summarise(folder: Path, metric: StoppingMetric) -> str:
     rows = []
     for best, step, last, job in jobs:
         tests = ", ".join(f"{name.removeprefix('test/')} {value:.2f}" for name, value in test_scores(job).items())
-        rows.append([f"{abs(best):.3f}", f"{step:,}", f"{last:,}", f"{job.name}: {tests}" if tests else job.name])
+        rows.append(
+            [f"{metric.sign * best:.3f}", f"{step:,}", f"{last:,}", f"{job.name}: {tests}" if tests else job.name]
+        )
     headers = [f"valid {metric.value}", "at step", "of", f"job (in {folder}) and test scores"]
     return tabulate(rows, headers, tablefmt="plain", disable_numparse=True, colalign=["right"] * 3 + ["left"])
 

@@ -9,16 +9,16 @@ import torch
 
 from mt.commands.composition import run_jobs
 from mt.commands.final_scores import score_final_model
-from mt.commands.training_setup import build_trainer, validate_weights
+from mt.commands.training_setup import build_trainer, prepare_data, validate_weights
 from mt.config.schema import Config
-from mt.data.preparation import Prepared, prepare
-from mt.runs.folder import check_run_folder, existing_tokenizer, start_run_folder
+from mt.data.preparation import Prepared
+from mt.runs.folder import start_run_folder
 from mt.runs.layout import RunLayout
 from mt.runtime.devices import choose_device
 from mt.runtime.distributed import World, start_world
 from mt.runtime.logs import log_file, silence_messages
 from mt.text.metrics import Scorer
-from mt.training.starting_point import build_starting_model, check_shape
+from mt.training.starting_point import build_starting_model
 from mt.training.trainer import Trainer
 
 log = logging.getLogger(__name__)
@@ -55,7 +55,7 @@ def train(config: Config) -> float | None:
 
 def set_up(config: Config) -> Setup:
     """Read and encode the text, start the run folder, build the model and its trainer."""
-    run, tokenizer = RunLayout(Path(config.run_dir)), None
+    run = RunLayout(Path(config.run_dir))
     world = start_world(use_gpu=config.training.device != "cpu" and torch.cuda.is_available())
     if not world.is_main:
         silence_messages()
@@ -65,14 +65,7 @@ def set_up(config: Config) -> Setup:
         torch.cuda.set_device(device)
     Scorer(config.data.tgt_lang)  # fails now instead of after the first thousand steps
     resumes = run.has_checkpoint()
-    with world.main_first():
-        if world.is_main:
-            check_run_folder(run, config)
-        if config.training.init_from is not None and not resumes:
-            check_shape(config, RunLayout(Path(config.training.init_from)))
-        if world.is_main:
-            tokenizer = existing_tokenizer(run, config)
-    data = prepare(config, tokenizer, world)
+    data = prepare_data(config, run, world)
     with world.main_first():
         model = build_starting_model(config, data.tokenizer, resumes).to(device)
         if world.is_main:

@@ -1,25 +1,27 @@
 """The parts of a training run, built from its configuration."""
 
 from collections.abc import Callable
+from pathlib import Path
 
 import torch
 from torch import Tensor
 
-from mt.config.choices import Precision
 from mt.config.schema import Config
 from mt.data.loader import BatchLoader
-from mt.data.preparation import Prepared
+from mt.data.preparation import Prepared, prepare
 from mt.data.variation import Variation
 from mt.model.transformer import Transformer
 from mt.runs.checkpoint import set_weights
+from mt.runs.folder import check_run_folder, existing_tokenizer
 from mt.runs.layout import RunLayout
 from mt.runs.saved_model import build_model
-from mt.runtime.devices import bf16_is_faster
+from mt.runtime.devices import chooses_bf16
 from mt.runtime.distributed import ALONE, World, distribute
 from mt.text.metrics import Scorer
 from mt.training.averaging import MovingAverage
 from mt.training.objective import Objective
 from mt.training.optim import Update, build_optimizer
+from mt.training.starting_point import check_shape
 from mt.training.trainer import Learner, Trainer
 from mt.training.validator import Validation, Validator
 from mt.translation.translator import Translator
@@ -28,12 +30,12 @@ from mt.translation.translator import Translator
 def build_trainer(config: Config, run: RunLayout, data: Prepared, model: Transformer, world: World) -> Trainer:
     """Build the training loop and everything that it works with."""
     training = config.training
-    bf16 = use_bf16(training.precision, model.projection.weight.device)
+    bf16 = chooses_bf16(training.precision, model.projection.weight.device)
     objective = Objective(model, training.label_smoothing, training.r_drop, bf16)
     if training.compile:
         objective.compile(dynamic=True)
     layers = [*model.encoder, *model.decoder]
-    shared = distribute(objective, layers, training.strategy.value, world, drops_layers=config.model.layer_drop > 0)
+    shared = distribute(objective, layers, training.strategy, world, drops_layers=config.model.layer_drop > 0)
     optimizer = build_optimizer(config.optim, model)
     update = Update(optimizer, config.optim, training.max_steps, training.max_minutes)
     average = MovingAverage(model, training.ema_decay) if training.ema_decay else None
@@ -45,9 +47,17 @@ def build_trainer(config: Config, run: RunLayout, data: Prepared, model: Transfo
     return Trainer(Learner(objective, shared, update, average), loader, validator, run, training, world, config.seed)
 
 
-def use_bf16(precision: Precision, device: torch.device) -> bool:
-    """Return whether to compute in bfloat16; "auto" does so if it is faster on this device."""
-    return bf16_is_faster(device) if precision is Precision.auto else precision is Precision.bf16
+def prepare_data(config: Config, run: RunLayout, world: World) -> Prepared:
+    """Check that the run folder and the run to start from fit, then prepare the data; every process must call this."""
+    tokenizer = None
+    with world.main_first():
+        if world.is_main:
+            check_run_folder(run, config)
+        if config.training.init_from is not None and not run.has_checkpoint():
+            check_shape(config, RunLayout(Path(config.training.init_from)))
+        if world.is_main:
+            tokenizer = existing_tokenizer(run, config)
+    return prepare(config, tokenizer, world)
 
 
 def build_validator(config: Config, data: Prepared, model: Transformer, world: World = ALONE) -> Validator:

@@ -26,7 +26,7 @@ class Norm(Enum):
 
 
 class Positions(Enum):
-    """How the model represents the positions of tokens."""
+    """Representations of token positions."""
 
     sinusoidal = "sinusoidal"
     learned = "learned"
@@ -68,7 +68,7 @@ class Precision(Enum):
 
 
 class Strategy(Enum):
-    """How several processes hold a model: a whole copy in each (ddp), or a shard of every layer in each (fsdp)."""
+    """Distribution of a model over processes: a whole copy in each (ddp), or a shard of every layer in each (fsdp)."""
 
     ddp = "ddp"
     fsdp = "fsdp"
@@ -80,6 +80,11 @@ class StoppingMetric(Enum):
     loss = "loss"
     bleu = "bleu"
     chrf = "chrf"
+
+    @property
+    def sign(self) -> int:
+        """Factor that makes a larger value a better one: -1 for the loss, else 1."""
+        return -1 if self is StoppingMetric.loss else 1
 
 
 class Part(Enum):

@@ -28,7 +28,7 @@ from mt.config.search import SearchConfig
 
 @dataclass
 class TokenizerConfig:
-    """How the subword tokenizer is trained."""
+    """Settings for training the subword tokenizer."""
 
     model_type: ModelType = ModelType.unigram
     vocab_size: Optional[int] = None  # noqa: UP045
@@ -108,7 +108,7 @@ class OptimConfig:
 
 @dataclass
 class EarlyStoppingConfig:
-    """When to stop training that no longer improves."""
+    """Conditions for stopping training that no longer improves."""
 
     metric: StoppingMetric = setting(StoppingMetric.bleu, may_change=False)
     """Validation metric that decides which model is best and when to stop."""

@@ -10,7 +10,7 @@ from mt.config.facts import setting
 
 @dataclass
 class SearchConfig:
-    """How to search for translations."""
+    """Settings of the search for translations."""
 
     method: SearchMethod = setting(SearchMethod.beam, ctranslate2=False)
     """beam; or sample: draw every token at random."""

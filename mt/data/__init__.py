@@ -1,1 +1,1 @@
-"""From parallel text to batches."""
+"""Parallel text: reading, filtering, encoding, mixing, batches."""

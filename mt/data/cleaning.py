@@ -48,7 +48,7 @@ class Facts:
 
 def facts_key(clean: CleanConfig) -> str:
     """Return a text that differs for settings that lead to different facts."""
-    return f"{clean.control:d}{clean.language:d}{clean.duplicates is Duplicates.near:d}"
+    return repr((clean.control, clean.language, clean.duplicates is Duplicates.near))
 
 
 def observe(pairs: Sequence[Pair], clean: CleanConfig, langs: tuple[str, str], identify: Identify | None) -> Facts:
@@ -64,7 +64,7 @@ def observe(pairs: Sequence[Pair], clean: CleanConfig, langs: tuple[str, str], i
     return Facts(
         np.array(seen, np.uint8),
         np.fromiter(map(xxhash.xxh3_64_intdigest, texts), np.uint64, len(pairs)),
-        np.fromiter((xxhash.xxh3_64_intdigest(src.encode()) for src, _ in pairs), np.uint64, len(pairs)),
+        hash_sources(pairs),
     )
 
 
@@ -87,9 +87,9 @@ def letters(text: str) -> str:
     return NO_LETTERS.sub("", text).lower()
 
 
-def hash_text(text: str) -> int:
-    """Return a 64-bit hash of a text."""
-    return int(xxhash.xxh3_64_intdigest(text.encode()))
+def hash_sources(pairs: Sequence[Pair]) -> Hashes:
+    """Return the hashes of the sources of some pairs."""
+    return np.fromiter((xxhash.xxh3_64_intdigest(src.encode()) for src, _ in pairs), np.uint64, len(pairs))
 
 
 def reasons_to_drop(

@@ -9,7 +9,7 @@ from huggingface_hub.constants import HF_HOME
 from mt.config.data import DataConfig, TrainingSource
 
 HUB = "hub:"
-"""how the name of a data set of the Hugging Face hub begins"""
+"""prefix of the name of a data set of the Hugging Face hub"""
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""From the configured sources to encoded corpora. Each process hashes every file once."""
+"""Preparation of the configured sources into encoded corpora. Each process hashes every file once."""
 
 import logging
 from collections.abc import Iterator, Sequence
@@ -18,7 +18,7 @@ from mt.config.data import (
     training_stages,
 )
 from mt.config.schema import Config
-from mt.data.cleaning import NO_HASHES, Hashes, hash_text
+from mt.data.cleaning import NO_HASHES, Hashes, hash_sources
 from mt.data.context import source_context, training_context
 from mt.data.corpus import CorpusEncoder
 from mt.data.mixture import Member, Mixture, weights_by_temperature
@@ -140,11 +140,6 @@ def encode_all(data: DataConfig, texts: Texts, tokenizer: Tokenizer) -> Prepared
         Mixture([Member("", valid, valid_tags)], [Stage([1.0])]),
         find_overlaps(members, hashes),
     )
-
-
-def hash_sources(pairs: Sequence[Pair]) -> Hashes:
-    """Return the hashes of the sources of some pairs."""
-    return np.array([hash_text(src) for src, _ in pairs], np.uint64)
 
 
 def find_overlaps(members: Sequence[Member], tests: dict[str, Hashes]) -> list[Overlap]:

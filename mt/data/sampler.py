@@ -1,4 +1,4 @@
-"""Which pairs form a batch, and in which order: a function of lengths, budget, seed and epoch alone."""
+"""The plan of an epoch's batches, a function of lengths, budget, seed and epoch alone."""
 
 from copy import deepcopy
 from dataclasses import dataclass

@@ -1,1 +1,1 @@
-"""How good translations are: test sets, scores, comparisons of systems, and where errors are."""
+"""Evaluation of translations: test sets, scores, comparisons of systems, and breakdowns of errors."""

@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from enum import Enum
 
 from sacrebleu.metrics.bleu import BLEU
 
@@ -12,6 +13,14 @@ from mt.text.metrics import Scorer, build_bleu
 LENGTHS = (1, 11, 21, 31, 41, 51)
 FREQUENCIES = (0, 1, 2, 5, 10, 100, 1000)
 Tokenise = Callable[[str], list[str]]
+
+
+class Grouping(Enum):
+    """The groups of a breakdown: sentences by length or domain, or words by their frequency in the training data."""
+
+    length = "length"
+    frequency = "frequency"
+    domain = "domain"
 
 
 @dataclass(frozen=True)

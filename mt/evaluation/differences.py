@@ -10,7 +10,7 @@ class Span:
 
     text: str
     differs: bool
-    """whether only this side has them"""
+    """True if only this side has them"""
 
 
 def differences(reference: str, translation: str, spaced: bool) -> tuple[list[Span], list[Span]]:

@@ -1,4 +1,4 @@
-"""From test sets to translations, and from translations to everything that is reported about them."""
+"""Translation of test sets, and scoring of the translations."""
 
 import logging
 from collections import Counter
@@ -8,11 +8,12 @@ from itertools import islice
 from pathlib import Path
 
 from sacrebleu.metrics.chrf import CHRF
+from typing_extensions import assert_never
 
 from mt.config.data import DataConfig
 from mt.config.search import SearchConfig
 from mt.data.preparation import open_training_texts
-from mt.evaluation.breakdown import Breakdown, by_domain, by_frequency, by_length, count_words
+from mt.evaluation.breakdown import Breakdown, Grouping, by_domain, by_frequency, by_length, count_words
 from mt.evaluation.comet import Comet
 from mt.evaluation.results import RunResult, Sentence, TestSetResult
 from mt.evaluation.test_sets import TestSet
@@ -59,8 +60,7 @@ class Evaluation:
     n_samples: int = 1000
     """samples of bootstrap resampling, if there are several runs"""
     comet: Comet | None = None
-    breakdowns: Sequence[str] = ()
-    """any of length, frequency and domain"""
+    breakdowns: Sequence[Grouping] = ()
     word_counts: Counter[str] = field(default_factory=Counter)
     """words of the training data, for the breakdown by frequency"""
     n_worst: int = 0
@@ -90,13 +90,17 @@ class Evaluation:
                 row.append(self.comet.score(test.src, system, test.references[0]))
         return rows
 
-    def break_down(self, by: str, test: TestSet, systems: list[list[str]]) -> Breakdown:
-        """Return the figures by length, domain or frequency."""
-        if by == "length":
-            return by_length(test, systems, self.tgt_lang)
-        if by == "domain":
-            return by_domain(test, systems, self.tgt_lang)
-        return by_frequency(test, systems, self.tgt_lang, self.word_counts)
+    def break_down(self, by: Grouping, test: TestSet, systems: list[list[str]]) -> Breakdown:
+        """Return the scores by group."""
+        match by:
+            case Grouping.length:
+                return by_length(test, systems, self.tgt_lang)
+            case Grouping.frequency:
+                return by_frequency(test, systems, self.tgt_lang, self.word_counts)
+            case Grouping.domain:
+                return by_domain(test, systems, self.tgt_lang)
+            case other:
+                assert_never(other)
 
 
 def rank(test: TestSet, translations: Sequence[str]) -> list[Sentence]:

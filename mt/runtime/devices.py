@@ -4,6 +4,7 @@ import time
 
 import torch
 
+from mt.config.choices import Precision
 from mt.errors import UserError
 
 
@@ -25,6 +26,11 @@ def choose_device(name: str = "auto", local_rank: int | None = None) -> torch.de
         here += ["mps"] if torch.backends.mps.is_available() else []
         raise UserError(f"There is no device '{name}'. Available: {', '.join(['cpu', *here])}.") from error
     return device
+
+
+def chooses_bf16(precision: Precision, device: torch.device) -> bool:
+    """Return whether to compute in bfloat16; "auto" does so if it is faster on this device."""
+    return bf16_is_faster(device) if precision is Precision.auto else precision is Precision.bf16
 
 
 def bf16_is_faster(device: torch.device) -> bool:

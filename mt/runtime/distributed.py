@@ -17,9 +17,11 @@ import torch.distributed as dist
 from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 
+from mt.config.choices import Strategy
+
 T = TypeVar("T")
 PATIENCE = timedelta(days=1)
-"""How long a process waits for another: rank 0 may prepare a large corpus. `torchrun` ends all when one dies."""
+"""the time for which a process waits for another: rank 0 may prepare a large corpus; torchrun ends all if one dies"""
 
 
 class StoppedElsewhere(Exception):
@@ -119,27 +121,20 @@ def start_world(use_gpu: bool) -> World:
     return World(rank, size, local_rank, control)
 
 
-def leave_world() -> None:
-    """Leave the other processes at the end of the work; without this, a process may abort when it exits."""
-    if dist.is_initialized():
-        dist.destroy_process_group()
-        start_world.cache_clear()
-
-
 def distribute(
-    module: nn.Module, layers: Sequence[nn.Module], strategy: str, world: World, drops_layers: bool = False
+    module: nn.Module, layers: Sequence[nn.Module], strategy: Strategy, world: World, drops_layers: bool = False
 ) -> nn.Module:
     """Let the processes share the training of `module`.
 
     Args:
-        layers: the units that "fsdp" splits.
-        strategy: "ddp" keeps a whole copy in each process; "fsdp" splits every layer and turns the parameters of
-            `module` into shards in place.
-        drops_layers: some parameters take no part in the loss of some steps ("ddp" only).
+        layers: the units that fsdp splits.
+        strategy: ddp keeps a whole copy in each process; fsdp splits every layer and turns the parameters of `module`
+            into shards in place.
+        drops_layers: some parameters take no part in the loss of some steps (ddp only).
     """
     if world.size == 1:
         return module
-    if strategy == "ddp":
+    if strategy is Strategy.ddp:
         return DistributedDataParallel(module, gradient_as_bucket_view=True, find_unused_parameters=drops_layers)
     from torch.distributed.fsdp import fully_shard  # imported here and below: slower to import than all of mt
 

@@ -52,13 +52,13 @@ class Lack:
 
 @dataclass(frozen=True)
 class Required:
-    """What the translation of one sentence must contain: one phrase of each group of alternatives."""
+    """Constraints on the translation of one sentence: one phrase of each group of alternatives."""
 
     groups: Sequence[Sequence[Phrase]]
     pieces: Sequence[bytes]
     """text of each token"""
     spaced: bool
-    """whether the language has spaces between words"""
+    """True if the language has spaces between words"""
     continuing: Sequence[int] = ()
     """tokens that continue a word"""
     cache: dict[tuple[int, ...], Lack] = field(default_factory=dict, compare=False, repr=False)

@@ -37,7 +37,7 @@ class Element:
     """the enclosed part of the plain source text, in characters"""
     closing: str = ""
     spaces: tuple[bool, bool] = (True, True)
-    """whether the source has a space before and after it"""
+    """True if the source has a space before and after it"""
     children: list[Element] = field(default_factory=list)
     target: Span = (0, 0)
     """the enclosed part of a translation, in characters"""
@@ -50,9 +50,9 @@ class MarkedText:
     plain: str
     root: Element
     escaped: bool
-    """whether the text has entities such as `&amp;` for &"""
+    """True if the text has entities such as `&amp;` for &"""
     quotes: bool
-    """whether quotation marks are entities such as `&quot;`"""
+    """True if quotation marks are entities such as `&quot;`"""
 
 
 def read_marks(text: str) -> MarkedText:

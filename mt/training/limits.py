@@ -1,4 +1,4 @@
-"""When training ends, and how long that will take."""
+"""The limits that end training, and the time left until then."""
 
 from dataclasses import dataclass
 

@@ -1,4 +1,4 @@
-"""What training minimises: the model and its loss as one module, from a batch to two sums.
+"""The objective of training: the model and its loss as one module, from a batch to two sums.
 
 It is one module so that all its parameters can be shared by several processes (`mt.runtime.distributed`).
 """

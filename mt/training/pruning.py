@@ -17,10 +17,10 @@ def best_scores(run: RunLayout, metric: StoppingMetric) -> list[tuple[int, float
     """Return the step and the best score so far at each validation of a run; larger is better."""
     scores: list[tuple[int, float]] = []
     best = float("-inf")
-    key, sign = f"valid/{metric.value}", -1 if metric is StoppingMetric.loss else 1
+    key = f"valid/{metric.value}"
     for row in MetricsFile(run.metrics).rows():
         if key in row:
-            best = max(best, sign * row[key])
+            best = max(best, metric.sign * row[key])
             scores.append((int(row["step"]), best))
     return scores
 

@@ -30,7 +30,7 @@ class Session:
     record_step: Callable[[], None]
     """called after each step, for the profiler"""
     started: float
-    """when the training would have started had it never been interrupted, in seconds of the monotonic clock"""
+    """start time of an equivalent uninterrupted training run, in seconds of the monotonic clock"""
     window: Window = field(default_factory=Window)
     learning_rate: float = 0.0
     grad_norm: Tensor = field(default_factory=lambda: torch.zeros(()))

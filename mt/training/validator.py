@@ -47,7 +47,7 @@ class Validation:
 
     def score(self, metric: StoppingMetric) -> float:
         """Return the metric by which models are compared; larger is better."""
-        return -self.loss if metric is StoppingMetric.loss else {"bleu": self.bleu, "chrf": self.chrf}[metric.value]
+        return metric.sign * self.scalars[f"valid/{metric.value}"]
 
     def __str__(self) -> str:
         return f"validation loss {self.loss:.3f}, BLEU {self.bleu:.2f}, chrF {self.chrf:.2f}"

@@ -25,7 +25,7 @@ PARTS = ("encoder", "decoder", "source")
 
 @dataclass(frozen=True)
 class Steps:
-    """What one head of one layer computes, step by step."""
+    """The computation of one head of one layer, step by step."""
 
     query_pieces: list[str]
     key_pieces: list[str]
@@ -56,7 +56,7 @@ class Steps:
 
 @dataclass(frozen=True)
 class Explanation:
-    """What the model computes for a sentence and its translation."""
+    """The computation of the model for a sentence and its translation."""
 
     src_pieces: list[str]
     tgt_pieces: list[str]

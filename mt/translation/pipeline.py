@@ -1,4 +1,4 @@
-"""What surrounds the translation of plain lines: markup, texts of several sentences, word alignment."""
+"""Steps around the translation of plain lines: markup, texts of several sentences, word alignment."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
@@ -20,7 +20,7 @@ class LineId:
 
 @dataclass(frozen=True)
 class Request:
-    """How to translate texts."""
+    """Options for translating texts."""
 
     search: SearchConfig
     prefix: str = ""

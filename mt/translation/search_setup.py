@@ -1,4 +1,4 @@
-"""From the configuration and a tokenizer to the search that they describe."""
+"""The search that a configuration and a tokenizer describe."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -44,11 +44,11 @@ class Engine(Protocol):
 
 @dataclass
 class Requirements:
-    """What translations must contain, for one vocabulary."""
+    """Required phrases of translations, for one vocabulary."""
 
     tokenizer: Tokenizer
     spaced: tuple[bool, bool]
-    """whether source and target language have spaces between words"""
+    """True if the source and the target language have spaces between words"""
     _terms: tuple[Terminology, Terminology] | None = None
     """the last file that was read, and its terms as this vocabulary writes them"""
 

@@ -19,7 +19,7 @@ from mt.errors import UserError
 from mt.interop.packages import require_package
 from mt.runs.layout import RunLayout
 from mt.runs.saved_model import load_run_config
-from mt.runtime.devices import bf16_is_faster
+from mt.runtime.devices import chooses_bf16
 from mt.text.terminology import load_terminology
 from mt.translation.alignment import pharaoh
 from mt.translation.pipeline import Request
@@ -133,7 +133,7 @@ def set_up_engine(translator: Translator, options: argparse.Namespace) -> None:
 
         run = RunLayout(options.run)
         translator.engine = CTranslate2Engine(run, translator, options.quantization or "float32")
-    elif options.precision == "bf16" or (options.precision == "auto" and bf16_is_faster(translator.device)):
+    elif chooses_bf16(Precision(options.precision), translator.device):
         translator.use_bf16()
 
 

@@ -1,4 +1,4 @@
-"""What `mt translate` reads: lines of text, or one column of a table whose other columns are kept."""
+"""Input of `mt translate`: lines of text, or one column of a table whose other columns are kept."""
 
 import json
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""Where `mt translate` reads its lines: arguments, a file, or standard input as it arrives."""
+"""Sources of the lines of `mt translate`: arguments, a file, or standard input as it arrives."""
 
 import queue
 import sys

@@ -1,4 +1,4 @@
-"""Where `mt translate` writes: standard output, or a file that appears when it is complete and can be resumed."""
+"""Output of `mt translate`: standard output, or a resumable file that appears when it is complete."""
 
 import hashlib
 import logging
