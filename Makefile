@@ -50,7 +50,7 @@ lint: $(DEV_STAMP)  ## ruff and mypy --strict
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
 
-format: $(DEV_STAMP)  ## format the code, and mend what ruff can mend
+format: $(DEV_STAMP)  ## format the code, and fix what ruff can fix
 	@$(BIN)/ruff check --fix .
 	@$(BIN)/ruff format .
 

@@ -69,7 +69,9 @@ def run(arguments: list[str]) -> int:
         print(describe_version())
         return 0
     if name not in COMMANDS:
-        return fail(f"There is no command '{name}'.{suggest(name, COMMANDS)} There are: {', '.join(COMMANDS)}.", 2)
+        return fail(
+            f"There is no command '{name}'.{suggest(name, COMMANDS)} The commands are: {', '.join(COMMANDS)}.", 2
+        )
     return run_guarded(name, rest)
 
 

@@ -37,7 +37,7 @@ def main() -> None:
     parser.add_argument("--lengths", type=int, nargs="+", default=LENGTHS)
     parser.add_argument("--d-model", type=int, default=512)
     parser.add_argument("--n-heads", type=int, default=8)
-    parser.add_argument("--seconds", type=float, default=1.0, help="time for each figure")
+    parser.add_argument("--seconds", type=float, default=1.0, help="seconds spent on each measurement")
     options = parser.parse_args()
     torch.set_num_threads(1)
     d = options.d_model

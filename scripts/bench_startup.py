@@ -13,7 +13,7 @@ from pathlib import Path
 
 
 def seconds_to(command: list[str], line_start: str | None = None) -> float:
-    """Return the seconds until a command prints such a line to standard error, or, without one, until it ends."""
+    """Return the seconds until a command prints a line with this start to standard error, or else until it ends."""
     start = time.perf_counter()
     with subprocess.Popen(
         [sys.executable, *command], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True

@@ -199,7 +199,7 @@ def report(results: list[Result], rates: list[float], options: argparse.Namespac
         f"{SIZE} matrices at {rate:.0f} GFLOP/s (median; {min(rates) / 1e9:.0f}-{max(rates) / 1e9:.0f}); "
         f"{options.steps} updates each, in turn.",
         "",
-        "| toolkit | target tokens/s | source+target | mt is faster by | padding | of the product rate | peak memory "
+        "| toolkit | target tokens/s | source+target | mt's speed | padding | of the product rate | peak memory "
         "| forward, backward, optimizer, data |",
         "| --- | --- | --- | --- | --- | --- | --- | --- |",
     ]

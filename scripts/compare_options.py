@@ -1,7 +1,7 @@
 """Train one model for each option that may improve it, on little data, and print a table.
 
-By default the models train for 400 steps on the first 3,000 pairs of the demo. Overrides after `--` apply to every
-training:
+By default the models train for 400 steps on the first 3,000 pairs of the demo. Overrides after `--` replace these
+defaults in every training:
 
     compare_options.py --only plain r_drop_5 --folder runs/mine -- experiment=mine data.train=corpus/small
 
@@ -71,7 +71,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--folder", type=Path, default=Path("runs/options"), help="folder for the runs")
     parser.add_argument("--only", nargs="+", choices=OPTIONS, default=list(OPTIONS))
-    parser.add_argument("overrides", nargs="*", help="overrides for every training, after --")
+    parser.add_argument(
+        "overrides", nargs="*", help="overrides for every training, after --; they replace the defaults"
+    )
     options = parser.parse_args()
     common = options.overrides or little_demo(options.folder)
     for name in options.only:

@@ -47,7 +47,7 @@ class Recipe:
         self.folder, self.parallel, self.langs, self.common = folder, parallel, langs, common
 
     def train(self, name: str, train: str, *overrides: str, langs: tuple[str, str] | None = None) -> Path:
-        """Train a model unless that is done."""
+        """Train a model, or resume it."""
         src, tgt = langs or self.langs
         run = self.folder / name
         mt("train", "data=files", f"data.src_lang={src}", f"data.tgt_lang={tgt}", f"data.train={train}",
@@ -55,7 +55,7 @@ class Recipe:
         return run
 
     def translate(self, run: Path, source: Path, output: Path, *options: str) -> None:
-        """Translate a file unless that is done."""
+        """Translate a file unless the output exists."""
         if not output.exists():
             mt("translate", str(run), "--input", str(source), "--output", str(output), *options)
 
@@ -93,7 +93,7 @@ class Recipe:
 
 
 def backward_tests(common: list[str]) -> list[str]:
-    """Return overrides by which the model of the other direction is not scored on test sets."""
+    """Return overrides that turn off test sets for the model of the opposite direction."""
     return ["data.test=null"] if any(override.startswith("data.test") for override in common) else []
 
 

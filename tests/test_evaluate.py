@@ -184,11 +184,11 @@ def test_runs_that_cannot_be_compared(mt, run_folder, test_files, tmp_path):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["--metrics", "bleau"], "--metrics bleau: there are BLEU"),
+        (["--metrics", "bleau"], "--metrics bleau: unknown metric; choose from BLEU"),
         (["-l", "aa-bb"], "-l needs -t"),
         (["--samples", "-5"], "--samples: -5 must be 0 or more"),
         (["--worst", "-1"], "--worst: -1 must be 0 or more"),
-        (["-t", "wmt14", "--test", "t=x"], "-t and --test exclude each other"),
+        (["-t", "wmt14", "--test", "t=x"], "Give -t or --test, not both."),
         (["--by", "domain"], "valid.domain with the domain of each sentence"),
     ],
 )

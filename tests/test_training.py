@@ -197,7 +197,7 @@ def test_limits_in_epochs_and_minutes(corpus, tmp_path, mt):
     assert "training.max_epochs=2 is reached" in epochs.err
     minutes = mt(*overrides(corpus, f"run_dir={tmp_path}/minutes", "training.max_minutes=0.02"))
     assert minutes.code == 0
-    assert "training.max_minutes=0.02 are over" in minutes.err
+    assert "training.max_minutes=0.02 is reached" in minutes.err
 
 
 @pytest.mark.slow

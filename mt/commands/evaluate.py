@@ -116,7 +116,9 @@ def chosen_metrics(names: Sequence[str]) -> list[str]:
     known = {choice.lower(): choice for choice in CHOICES}
     for name in names:
         if name.lower() not in known:
-            raise UserError(f"--metrics {name}: there are {', '.join(CHOICES)}.{suggest(name, CHOICES)}")
+            raise UserError(
+                f"--metrics {name}: unknown metric; choose from {', '.join(CHOICES)}.{suggest(name, CHOICES)}"
+            )
     chosen = {known[name.lower()] for name in names}
     return [choice for choice in CHOICES if choice in chosen]
 

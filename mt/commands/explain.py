@@ -85,7 +85,7 @@ def explain_sentence(translator: Translator, sentence: str, head: Head) -> tuple
     if not src_ids[len(translator.tags) :]:
         raise UserError("The sentence is empty.")
     if len(src_ids) > translator.max_len:
-        raise UserError(f"The sentence has {len(src_ids)} pieces; the model takes {translator.max_len} at once.")
+        raise UserError(f"The sentence has {len(src_ids)} pieces; the model takes at most {translator.max_len}.")
     search = replace(translator.defaults, method=SearchMethod.beam, n_best=1, mbr=None)
     translation = translator.translate([sentence], search)[0]
     tgt_ids = tokenizer.encode_tgt([translation])[0][: translator.max_len]

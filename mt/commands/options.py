@@ -73,11 +73,11 @@ def choose_tests(config: Config, options: argparse.Namespace, run: Path, with_do
     """Load the test sets that the options name, or else those in `config`, that of `run`."""
     if options.test_set:
         if options.test:
-            raise UserError("-t and --test exclude each other: give one of them.")
+            raise UserError("Give -t or --test, not both.")
         pair = options.language_pair or f"{config.data.src_lang}-{options.to or config.data.tgt_lang}"
         tests = named_test_sets(options.test_set, pair)
         if with_domains and any(test.domains is None for test in tests):
-            raise UserError(f"--by domain: sacreBLEU has no domains of {options.test_set}.")
+            raise UserError(f"--by domain: sacreBLEU provides no domains for {options.test_set}.")
         return tests
     if options.language_pair:
         raise UserError("-l needs -t, the name of a test set.")

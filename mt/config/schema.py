@@ -168,7 +168,7 @@ class TrainingConfig:
     average_best: int = setting(0, may_change=True, tracked=True)
     """At the end, average this many of the best models and keep the mean if it is better than each; 0: off."""
     r_drop: float = setting(0.0, may_change=False, tracked=True)
-    """Weight of R-Drop (Liang et al., 2021), which makes two passes with different dropout agree; usually 5, 0: off."""
+    """Weight of R-Drop (Liang et al., 2021), which makes two passes with different dropout agree; usually 5; 0: off."""
     subword_alpha: float = setting(0.0, may_change=False, tracked=True)
     """Segment the text differently in every step (Kudo, 2018): the smoothing of unigram (smaller: more random, often
     0.5) or the dropout of BPE merges (usually 0.1); 0: off. A batch may then exceed `max_tokens`."""
@@ -209,7 +209,7 @@ class TrainingConfig:
     def _check_start(self) -> None:
         require(
             self.init_from is not None or not self.new_vocab,
-            "training.new_vocab=true replaces the vocabulary of training.init_from: set that, too.",
+            "training.new_vocab=true replaces the vocabulary of training.init_from: set training.init_from, too.",
         )
         require(
             self.init_from is not None or not self.lora.rank,
@@ -252,7 +252,7 @@ class Config:
         require(
             self.data.max_len < self.training.max_tokens,
             f"data.max_len={self.data.max_len} (and EOS) does not fit into a batch of "
-            f"training.max_tokens={self.training.max_tokens}: lower the one or raise the other.",
+            f"training.max_tokens={self.training.max_tokens}: lower data.max_len or raise training.max_tokens.",
         )
         require(
             self.training.max_steps is not None

@@ -41,11 +41,11 @@ class SearchConfig:
     repetition_penalty: float = setting(1.0, ctranslate2=False)
     """Multiply the log-probability of pieces that occurred already; above 1, they become less probable."""
     forbidden: list[str] = setting([], ctranslate2=False, holds_text=True)
-    """Words or phrases that no translation contains; one|another stands for two of them."""
+    """Words or phrases that no translation contains; one|another forbids both."""
     required: list[str] = setting([], ctranslate2=False, holds_text=True)
     """Words or phrases that every translation contains; one|another stands for either."""
     terminology: Optional[str] = setting(None, ctranslate2=False)  # noqa: UP045
-    """A file of source term <tab> target term, or one|another. If the source has the term, so has the translation."""
+    """A file of source term <tab> target term, or one|another. A translation must contain the targets of its source."""
 
     n_samples: int = setting(1, ctranslate2=False)
     temperature: float = setting(1.0, ctranslate2=False)

@@ -10,7 +10,7 @@ MIN_LETTERS = 3
 
 
 def add_noise(text: str, noise: NoiseConfig, random: Random) -> str:
-    """Return a text as somebody may have typed it."""
+    """Return a text with random noise: lost punctuation, changed case, typos."""
     if random.random() < noise.punctuation:
         text = " ".join("".join(c for c in text if c.isalnum() or c.isspace()).split()) or text
     if random.random() < noise.case:

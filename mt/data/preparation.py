@@ -184,5 +184,5 @@ def make_tokenizer(config: Config, train: Sequence[TrainingText]) -> Tokenizer:
     log.info("Training the tokenizer on data.train.")
     tokenizer = train_tokenizer(partial(side, 0), partial(side, 1), config.tokenizer, config.data.tags)
     if config.tokenizer.vocab_size is None and min(tokenizer.vocab_sizes) < AUTOMATIC_VOCAB_SIZE:
-        log.info("The text gives fewer than %s pieces; all of them are used.", f"{AUTOMATIC_VOCAB_SIZE:,}")
+        log.info("The text yields fewer than %s pieces, so the vocabulary is smaller.", f"{AUTOMATIC_VOCAB_SIZE:,}")
     return tokenizer

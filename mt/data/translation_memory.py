@@ -60,8 +60,8 @@ def read_xliff(content: bytes, langs: tuple[str, str], path: Path) -> Iterator[t
     wanted = [plain_language(normalise(lang)) for lang in langs]
     if own not in (wanted, wanted[::-1]):
         raise UserError(
-            f"{path} is from {own[0] or '?'} to {own[1] or '?'}, but data.src_lang={langs[0]} and "
-            f"data.tgt_lang={langs[1]} are wanted."
+            f"{path} is from {own[0] or '?'} to {own[1] or '?'}, but the configuration has "
+            f"data.src_lang={langs[0]} and data.tgt_lang={langs[1]}."
         )
     for unit in document.units:
         if unit.source and unit.target:

@@ -44,7 +44,7 @@ def copy_weights(model: nn.Module) -> dict[str, Tensor]:
 
 
 def save_weights(weights: dict[str, Tensor], path: Path) -> None:
-    """Write tensors by name."""
+    """Write weights, by name, to a safetensors file."""
     with replacing(path) as temporary:
         write_tensors(weights, temporary)
 

@@ -25,7 +25,7 @@ PATIENCE = timedelta(days=1)
 
 
 class StoppedElsewhere(Exception):
-    """Another process has failed and has reported why."""
+    """The error of a process that stops because another one has failed and reported why."""
 
 
 @dataclass(frozen=True)

@@ -111,7 +111,7 @@ def find_partners(marks: Sequence[re.Match[str]]) -> dict[int, int]:
 
 
 def without_mark(left: str, right: str, marks: Sequence[re.Match[str]], partners: dict[int, int]) -> tuple[str, str]:
-    """Return the texts before and after the last of `marks` with the spaces they need once it is gone."""
+    """Return the texts before and after the last of `marks`, with the spaces corrected for its removal."""
     if not left or left.endswith(" "):
         right = right.lstrip()
     if not left or not right or not marks:

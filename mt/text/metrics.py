@@ -83,7 +83,7 @@ class Scorer:
         return {name: build_metric(name, self.tgt_lang) for name in self.names}
 
     def score(self, hypotheses: Sequence[str], references: Sequence[Sequence[str]]) -> list[Score]:
-        """Score a text as the `sacrebleu` command does; each of `references` translates all sentences."""
+        """Score a text as the `sacrebleu` command does; each of `references` is a translation of the whole text."""
         scores = []
         for name, metric in self.metrics.items():
             value = metric.corpus_score(hypotheses, references).score

@@ -19,7 +19,7 @@ class Limits:
         if config.max_epochs and epochs >= config.max_epochs:
             return f"training.max_epochs={config.max_epochs} is reached"
         if config.max_minutes and minutes >= config.max_minutes:
-            return f"training.max_minutes={config.max_minutes:g} are over"
+            return f"training.max_minutes={config.max_minutes:g} is reached"
         return None
 
     def seconds_left(

@@ -40,7 +40,7 @@ def token_log_probs(model: Transformer, tokenizer: Tokenizer, pairs: Pairs, max_
 
 
 def perplexity(model: Transformer, tokenizer: Tokenizer, pairs: Pairs, max_tokens: int) -> float:
-    """Return exp of the mean of -log p over all target tokens, EOS included, without smoothing.
+    """Return the perplexity of all target tokens, EOS included: exp of the mean of -log p, without smoothing.
 
     It is comparable only between models with the same vocabulary. Pairs longer than the positions that the model has
     learned are skipped.

@@ -60,7 +60,7 @@ def build_parser() -> argparse.ArgumentParser:
     add("--align", action="store_true", help="add a word alignment: `translation ||| 0-0 1-2`, source first")
     add("--markup", action="store_true", help="move <tags> and {placeholders} along with the words they belong to")
     add("--split", action="store_true", help="split texts into sentences and translate each")
-    add("--n-best", type=int, metavar="N", help="print the N best: `line ||| translation ||| score`")
+    add("--n-best", type=int, metavar="N", help="print the N best: `line number ||| translation ||| score`")
     add("--json", action="store_true", help="print a JSON object for each line, with scores")
     add("--prefix", default="", metavar="TEXT", help="text that every translation begins with")
     add("--ensemble", action="append", default=[], type=Path, metavar="RUN", help="another run to ensemble with")
