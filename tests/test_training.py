@@ -297,7 +297,7 @@ def test_an_optuna_search_without_a_score_says_so(tmp_path, mt, monkeypatch):
     monkeypatch.chdir(tmp_path)
     outcome = mt("train", "--multirun", "experiment=sweep_optuna", "hydra.sweeper.n_trials=1", "data.train=nowhere")
     assert outcome.code == 2
-    assert outcome.err.splitlines()[-1].startswith("mt: No job of the sweep has reached a score")
+    assert outcome.err.splitlines()[-1].startswith("mt: No job of the sweep was validated")
 
 
 def test_dropped_pairs_are_reported(corpus, tmp_path, mt):
