@@ -69,7 +69,12 @@ def prepare_task(options: argparse.Namespace, folder: Path) -> Task:
         head = path.read_text(encoding="utf-8").splitlines(keepends=True)[:100]
         (folder / f"valid.{side}").write_text("".join(head), encoding="utf-8")
     data = DataConfig(
-        src_lang="src", tgt_lang="tgt", train=f"{folder}/train", valid=f"{folder}/valid", cache_dir=f"{folder}/cache"
+        src_lang="src",
+        tgt_lang="tgt",
+        train=f"{folder}/train",
+        valid=f"{folder}/valid",
+        cache_dir=f"{folder}/cache",
+        max_len=min(DataConfig.max_len, options.max_tokens - 1),
     )
     precision = Precision.bf16 if options.bf16 else Precision.float32
     training = TrainingConfig(max_tokens=options.max_tokens, device="cpu", precision=precision)
@@ -214,7 +219,13 @@ def report(results: list[Result], rates: list[float], options: argparse.Namespac
 
 def main() -> None:
     """Prepare, time, report."""
-    options = build_parser().parse_args()
+    parser = build_parser()
+    options = parser.parse_args()
+    for path in (options.src, options.tgt):
+        if not path.is_file():
+            parser.error(f"there is no file {path}")
+    if options.steps < 1:
+        parser.error("--steps must be 1 or more")
     names = ["mt", *(name for name in LOOPS if name in options.only and name != "mt")]
     missing = [name for name in names if LOOPS[name][0] and importlib.util.find_spec(LOOPS[name][0] or "") is None]
     for name in missing:

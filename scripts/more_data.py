@@ -153,7 +153,10 @@ def main() -> None:
         runs.append(recipe.self_training(mono[src]))
     if "distillation" in wanted:
         runs += recipe.distillation(["model.d_model=64", "model.d_ff=256"])
-    mt("evaluate", *map(str, runs), "--metrics", "bleu", "chrf")
+    if any(override.startswith("data.test=") and override != "data.test=null" for override in common):
+        mt("evaluate", *map(str, runs), "--metrics", "bleu", "chrf")
+    else:
+        print("\nNo data.test was given: compare the models with `mt evaluate RUN … --test NAME=CORPUS`.")
 
 
 if __name__ == "__main__":

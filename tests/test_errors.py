@@ -59,6 +59,9 @@ def refuses(mt, corpus, tmp_path):
         ("training.device=cuda:77", ["no device 'cuda:77'", "cpu"]),
         ("training.device=abacus", ["no device 'abacus'"]),
         ("data.train=5", ["data.train=5 must be a corpus"]),
+        ("data.train=hub:", ["data.train='hub:' must be a corpus"]),
+        ("data.train=pkg://no.such/x", ["there is no package no.such"]),
+        ("=3", ["'=3' has no key"]),
         ("data.test=nothing", ["data.test='nothing' must name its test sets"]),
     ],
 )

@@ -141,7 +141,7 @@ def test_sacrebleus_test_sets(mt, run_folder, tmp_path, monkeypatch):
     assert f"chrF {figure['score']:.2f}" in outcome.out
     assert "-l aa-cc: toy99 is for aa-bb" in mt("evaluate", run_folder, "-t", "toy99", "-l", "aa-cc").err
     assert "toy99" in mt("evaluate", run_folder, "-t", "toy98").err
-    assert "no domains of toy99" in mt("evaluate", run_folder, "-t", "toy99", "--by", "domain").err
+    assert "no domains for toy99" in mt("evaluate", run_folder, "-t", "toy99", "--by", "domain").err
 
 
 def test_comet_uses_its_package(mt, run_folder, test_files, tmp_path, monkeypatch):

@@ -41,6 +41,19 @@ def test_a_model_that_deviates_from_the_formula_is_detected(translator, monkeypa
     assert explain(translator.model, translator.tokenizer, src, tgt, Head("encoder", 0, 0)).steps.difference > 1e-3
 
 
+def test_a_page_never_replaces_a_folder(mt, run_folder, tmp_path, monkeypatch):
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "folder" / "precious").write_text("x")
+    monkeypatch.chdir(tmp_path / "folder")
+    for target in (tmp_path / "folder", ".", ".."):
+        for arguments in (["explain", run_folder, "ba", "--html", target], ["report", run_folder, "-o", target]):
+            outcome = mt(*arguments)
+            assert outcome.code == 2, outcome.err
+            assert "Is a directory" in outcome.err
+            assert (tmp_path / "folder" / "precious").read_text() == "x"
+            assert [path.name for path in tmp_path.iterdir()] == ["folder"]
+
+
 def test_a_sentence_is_explained_on_the_terminal(mt, run_folder, monkeypatch, tmp_path):
     monkeypatch.setenv("COLUMNS", "200")
     sentence = "ba de fi go."

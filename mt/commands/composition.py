@@ -73,6 +73,8 @@ def run_composed(arguments: list[str], job: Callable[[Config], float | None]) ->
     arguments = [part for argument in with_demo(arguments) for part in replacing_test_sets(argument, sweep)]
     for argument in arguments:
         key, equals, _ = argument.lstrip("+~").partition("=")
+        if not key and equals:
+            raise UserError(f"'{argument}' has no key: give KEY=VALUE.")
         if argument.startswith(("+", "~")) and equals and not key.startswith("hydra") and "@" not in key:
             check_key(key)
     arguments.sort(key=lambda argument: argument not in ("-m", "--multirun"))  # Hydra wants overrides side by side

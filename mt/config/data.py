@@ -163,7 +163,7 @@ def source_list(key: str, value: Any) -> list[str]:
     if (
         not isinstance(sources, list)
         or not sources
-        or not all(isinstance(source, str) and source for source in sources)
+        or not all(isinstance(source, str) and source not in ("", "hub:") for source in sources)
     ):
         raise UserError(f"{key}={value!r} must be a corpus (a prefix, file or hub:NAME) or a list of them.")
     return sources

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import datasets
+import pyarrow as pa
 from datasets import Dataset
 
 from mt.data.context import HUB, SourceContext
@@ -18,7 +19,10 @@ def load_table(source: str, files: list[Path] | None, context: SourceContext) ->
     """Load a table with all its columns: a Parquet file, or a data set of the hub if `files` is None."""
     if files is None:
         return load_hub(source, context)
-    table = Dataset.from_parquet(str(files[0]), cache_dir=str(context.cache_dir))
+    try:
+        table = Dataset.from_parquet(str(files[0]), cache_dir=str(context.cache_dir))
+    except (pa.ArrowInvalid, datasets.exceptions.DatasetGenerationError) as error:
+        raise UserError(f"{files[0]} is not a Parquet file ({error}).") from error
     assert isinstance(table, Dataset)
     return table
 

@@ -93,7 +93,10 @@ def resolve(source: str) -> Path:
     if not source.startswith(PACKAGE):
         return Path(source)
     package, _, name = source.removeprefix(PACKAGE).partition("/")
-    return Path(str(importlib.resources.files(package) / name))
+    try:
+        return Path(str(importlib.resources.files(package) / name))
+    except ModuleNotFoundError:
+        raise UserError(f"{source}: there is no package {package}.") from None
 
 
 def inspect(files: list[Path], *extra: str) -> tuple[str, int | None]:

@@ -18,15 +18,16 @@ COMPRESSIONS = (".gz", ".bz2", ".xz")
 def replacing(path: Path) -> Iterator[Path]:
     """Yield a temporary path for a file or folder, and rename it to `path` when the block succeeds.
 
-    If the block fails, `path` is left as it was and the temporary is deleted.
+    If the block fails, or a file would replace a folder, `path` is left as it was and the temporary is deleted.
     """
+    path = Path(os.path.abspath(path))
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
         yield temporary
         for file in [temporary, *temporary.rglob("*")] if temporary.is_dir() else [temporary]:
             sync(file)
-        if path.is_dir():  # rename cannot replace a folder that is not empty
+        if path.is_dir() and temporary.is_dir():  # rename cannot replace a folder that is not empty
             remove(path)
         temporary.rename(path)
         sync(path.parent)
