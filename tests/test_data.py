@@ -261,7 +261,7 @@ def test_translation_memories_and_bilingual_documents(load, tmp_path):
     assert load(tmp_path / "c.xliff") == [("Eins zwei.", "One two."), ("Drei.", "Three.")]
     context = SourceContext("data.train", "train", "en", "fr", tmp_path / "cache")
     assert list(open_text([str(tmp_path / "a.tmx")], context).read()) == [("Two", "Deux")]
-    with pytest.raises(UserError, match=r"b\.xlf is from en to de, but the configuration has data\.src_lang=en and data\.tgt_lang=fr"):
+    with pytest.raises(UserError, match=r"b\.xlf is from en to de, but the configuration has data\.src_lang=en"):
         list(open_text([str(tmp_path / "b.xlf")], context).read())
     (tmp_path / "bad.tmx").write_text(TMX[:300], encoding="utf-8")
     with pytest.raises(UserError, match=r"bad\.tmx cannot be read"):

@@ -174,7 +174,7 @@ def test_processes_share_the_encoding(corpus, tmp_path, monkeypatch):
         "    open(f'{os.environ[\"LOG\"]}/{os.environ[\"RANK\"]}', 'a').write(f'{path.name}\\n')\n"
         "    write(path, table)\n"
         "store.write_part = write_part\n"
-        "sys.exit(cli.run(sys.argv[1:]))\n"
+        "cli.main(sys.argv[1:])\n"
     )
     arguments = overrides(corpus, f"run_dir={tmp_path}/run", f"data.cache_dir={tmp_path}/cache")[1:]
     environment = {**os.environ, "LOG": str(tmp_path), "PYTHONPATH": str(ROOT)}
