@@ -44,11 +44,14 @@ def run_jobs(arguments: list[str], job: Callable[[Config], float | None]) -> int
             exit_codes.append(fail(str(error), error.exit_code))
         except StoppedElsewhere:
             exit_codes.append(2)
-        except Interrupted as interruption:  # ends a sweep, too
+        except Interrupted as interruption:  # ends a sweep, too: Hydra catches every Exception
             raise SystemExit(interruption.exit_code) from None
         return None
 
-    run_composed(arguments, guarded)
+    try:
+        run_composed(arguments, guarded)
+    except SystemExit as end:  # after an interruption, or of Hydra's own options
+        exit_codes.append(int(end.code or 0))
     return max(exit_codes)
 
 

@@ -39,13 +39,8 @@ class Output:
 
 def translate_test_set(translator: Translator, test: TestSet, search: SearchConfig, folder: Path) -> list[str]:
     """Translate a test set and write the translations to `folder/NAME.LANG`."""
-    log.info(
-        "Translating test set %s (%s sentences, %s %d).",
-        test.name,
-        f"{len(test):,}",
-        search.width_key,
-        search.n_hypotheses,
-    )
+    width = f"{search.width_key}={search.n_hypotheses}"
+    log.info("Translating test set %s (%s sentences, %s).", test.name, f"{len(test):,}", width)
     translations = [best[0].text for best in translator.n_best(test.src, search)]
     write_text(folder / f"{test.name}.{translator.langs[1]}", "".join(f"{line}\n" for line in translations))
     return translations
