@@ -14,8 +14,8 @@ import torch
 from mt import cli
 
 # The models of the tests are so small that a second thread only waits for the first. OMP_NUM_THREADS=2 tries two.
-os.environ.setdefault("OMP_NUM_THREADS", "1")
-torch.set_num_threads(int(os.environ["OMP_NUM_THREADS"]))
+N_THREADS = int(os.environ.setdefault("OMP_NUM_THREADS", "1"))
+torch.set_num_threads(N_THREADS)
 
 ROOT = Path(__file__).parent.parent
 DEMO = ROOT / "data" / "demo"
@@ -69,6 +69,12 @@ def toy_pairs(count: int, seed: int) -> list[tuple[str, str]]:
 def _own_cache(tmp_path_factory: pytest.TempPathFactory) -> None:
     """Put encoded corpora into a folder of the tests."""
     os.environ["HF_DATASETS_CACHE"] = str(tmp_path_factory.mktemp("cache"))
+
+
+@pytest.fixture(autouse=True)
+def _threads() -> None:
+    """Start each test with the same number of threads. CTranslate2 changes torch's, and so how sums round."""
+    torch.set_num_threads(N_THREADS)
 
 
 @pytest.fixture(scope="session")

@@ -1,6 +1,7 @@
 """Mistakes of users give one short message that names the key, file or line, exit code 2, and no partial output."""
 
 import gzip
+import importlib.util
 import re
 import resource
 import shutil
@@ -232,6 +233,24 @@ def test_commands(mt):
     assert f"torch {torch.__version__.partition('+')[0]}" in version
     if (ROOT / ".git").exists():
         assert re.search(r"\(commit [0-9a-f]{7,}(-dirty)?\)", version)
+
+
+def test_missing_optional_packages_are_named(mt, refuses, run_folder, corpus, tmp_path, monkeypatch):
+    optional, find_spec = {"ctranslate2", "transformers", "comet", "py3langid", "translate"}, importlib.util.find_spec
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None if name in optional else find_spec(name))
+    for arguments, package in (
+        (("export", run_folder, "--to", "ctranslate2", tmp_path / "x"), "ctranslate2"),
+        (("export", run_folder, "--to", "huggingface", tmp_path / "x"), "transformers"),
+        (("import", tmp_path, tmp_path / "x"), "transformers"),
+        (("translate", run_folder, "--engine", "ctranslate2", "ba"), "ctranslate2"),
+        (("evaluate", run_folder, "--test", f"x={corpus}/valid", "--metrics", "COMET"), "unbabel-comet"),
+    ):
+        outcome = mt(*map(str, arguments))
+        assert (outcome.code, outcome.err.endswith(f"pip install {package}.\n")) == (2, True), outcome.err
+        assert not (tmp_path / "x").exists()
+    (tmp_path / "memory.tmx").touch()
+    refuses(f"data.train={tmp_path}/memory.tmx", words=["memory.tmx", "pip install translate-toolkit."])
+    refuses("data.clean.language=true", words=["data.clean.language", "pip install py3langid."])
 
 
 def test_a_full_disk_while_translating(run_folder):

@@ -100,8 +100,11 @@ def test_bf16_gives_nearly_the_gradients_of_float32():
     (loss, expected), (other_loss, found) = gradients(build()), gradients(build(), bf16=True)
     assert other_loss == pytest.approx(loss, rel=0.01)
     for name in expected:
+        # A key bias adds the same to all scores of a query, so softmax ignores it and its gradient is zero but for
+        # rounding. The gradient of the key weights, computed from the same scores, gives the scale of that rounding.
+        scale = expected[name.replace("key.bias", "key.weight")].norm()
         assert found[name].dtype == torch.float32
-        assert torch.allclose(found[name], expected[name], atol=0.03 * float(expected[name].abs().max()) + 1e-3), name
+        assert (found[name] - expected[name]).norm() < 0.05 * scale, name  # bf16 rounds to 1 part in 256
     assert Objective(build(), bf16=True).features(BATCH).dtype == torch.bfloat16  # the projection uses it
     assert gradients(build(dropout=0.3), bf16=True, r_drop=5.0)[0] > other_loss
 

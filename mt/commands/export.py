@@ -5,11 +5,11 @@ from pathlib import Path
 
 from mt.commands.options import run_parser
 from mt.errors import UserError
-from mt.interop.packages import require_package
 from mt.runs.folder import check_free
 from mt.runs.layout import RunLayout
 from mt.runs.saved_model import load_run_config
 from mt.runtime.files import replacing
+from mt.runtime.packages import require_package
 from mt.translation.translator import Translator
 
 PACKAGES = {"ctranslate2": "ctranslate2", "huggingface": "transformers"}
@@ -21,7 +21,7 @@ def build_parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="mt export",
         description="Write a trained model for CTranslate2, a fast engine in C++, or for Hugging Face transformers, "
-        "with its tokenizer. The extra `export` installs both: pip install 'mt[export]'.",
+        "with its tokenizer. Needs the format's package: pip install ctranslate2 or pip install transformers.",
         parents=[run_parser()],
     )
     parser.add_argument("--to", choices=PACKAGES, required=True, help="the format")
@@ -37,7 +37,7 @@ def main(arguments: list[str]) -> int:
     """Export and return the exit code."""
     options = build_parser().parse_intermixed_args(arguments)
     check_free(options.output)
-    require_package(PACKAGES[options.to])
+    require_package(PACKAGES[options.to], f"--to {options.to}")
     if options.quantization and options.to != "ctranslate2":
         raise UserError("--quantization needs --to ctranslate2.")
     if options.positions < 2:

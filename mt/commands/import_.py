@@ -6,11 +6,11 @@ from pathlib import Path
 from mt.config.facts import keys_where
 from mt.config.file import save_config
 from mt.config.schema import Config, ModelConfig
-from mt.interop.packages import require_package
 from mt.runs.checkpoint import copy_weights, save_weights
 from mt.runs.folder import check_free
 from mt.runs.layout import RunLayout
 from mt.runtime.files import replacing
+from mt.runtime.packages import require_package
 
 
 def build_parser() -> argparse.ArgumentParser:
@@ -18,7 +18,7 @@ def build_parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="mt import",
         description="Turn a Marian model in Hugging Face's format, such as those of OPUS-MT, into a run to translate "
-        "with or to fine-tune. Needs the extra `export`: pip install 'mt[export]'.",
+        "with or to fine-tune. Needs a package: pip install transformers.",
     )
     parser.add_argument("model", help="its folder, or its name on the Hugging Face hub (needs a network)")
     parser.add_argument("run", type=Path, metavar="RUN", help="new folder to write")
@@ -31,7 +31,7 @@ def main(arguments: list[str]) -> int:
     """Import and return the exit code."""
     options = build_parser().parse_args(arguments)
     check_free(options.run)
-    require_package("transformers")
+    require_package("transformers", "mt import")
     from mt.interop.from_huggingface import import_huggingface
 
     config, tokenizer, model = import_huggingface(options.model, options.src_lang, options.tgt_lang)

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from mt.config.choices import Duplicates
 from mt.config.data import CleanConfig
 from mt.data.readers import Pair
-from mt.errors import UserError
+from mt.runtime.packages import require_package
 from mt.text.languages import plain_language
 
 Hashes = NDArray[np.uint64]
@@ -125,8 +125,7 @@ def mark_duplicates(reasons: NDArray[np.uint8], pair_hashes: Hashes, reason: int
 
 def language_identifier() -> Identify:
     """Return py3langid's function that identifies the language of a text, such as `de`."""
-    try:
-        from py3langid import classify
-    except ImportError:
-        raise UserError("data.clean.language needs the package py3langid: pip install 'mt[clean]'.") from None
+    require_package("py3langid", "data.clean.language")
+    from py3langid import classify
+
     return lambda text: str(classify(text)[0])

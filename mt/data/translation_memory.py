@@ -11,6 +11,7 @@ from typing import Any
 import fsspec
 
 from mt.errors import UserError
+from mt.runtime.packages import require_package
 from mt.text.languages import plain_language
 
 TMX, XLIFF = (".tmx",), (".xlf", ".xliff")
@@ -21,11 +22,9 @@ CODES = ("bpt", "ept", "ph", "it", "ut")
 
 def read_memory(path: Path, suffix: str, langs: tuple[str, str]) -> Iterator[tuple[str, str]]:
     """Yield the sentences that a file has in both languages; `en` also matches en-US if there is no plain en."""
-    try:
-        import lxml.etree as xml
-        import translate.storage.lisa  # noqa: F401
-    except ImportError:
-        raise UserError(f"{path} needs the package translate-toolkit: pip install 'mt[tmx]'.") from None
+    require_package("translate", str(path), "translate-toolkit")
+    import lxml.etree as xml
+
     with fsspec.open(str(path), "rb", compression="infer") as stream:
         content = stream.read()
     try:

@@ -1,12 +1,12 @@
 """COMET, a trained metric (Rei et al., 2020), by its own package."""
 
-import importlib.util
 from collections.abc import Sequence
 from typing import Any
 
 import torch
 
 from mt.errors import UserError
+from mt.runtime.packages import require_package
 from mt.text.metrics import Score
 
 
@@ -15,8 +15,7 @@ class Comet:
 
     def __init__(self, name: str) -> None:
         """Load a model of the Hugging Face hub, or the checkpoint at a path."""
-        if importlib.util.find_spec("comet") is None:
-            raise UserError("--metrics COMET needs its package: pip install unbabel-comet.")
+        require_package("comet", "--metrics COMET", "unbabel-comet")
         import comet
 
         self.name = name

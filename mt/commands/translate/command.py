@@ -16,10 +16,10 @@ from mt.commands.translate.prompt import Prompt, is_wanted, with_n_best
 from mt.config.choices import Precision
 from mt.config.search import SearchConfig
 from mt.errors import UserError
-from mt.interop.packages import require_package
 from mt.runs.layout import RunLayout
 from mt.runs.saved_model import load_run_config
 from mt.runtime.devices import chooses_bf16
+from mt.runtime.packages import require_package
 from mt.text.terminology import load_terminology
 from mt.translation.alignment import pharaoh
 from mt.translation.pipeline import Request
@@ -113,7 +113,7 @@ def check_options(options: argparse.Namespace, search: SearchConfig) -> None:
             (options.precision != "float32", "--precision is for --engine torch: CTranslate2 has --quantization."),
             (options.ensemble, "--engine ctranslate2 translates with one model: omit --ensemble."),
         ]
-        require_package("ctranslate2")
+        require_package("ctranslate2", "--engine ctranslate2")
         from mt.interop.ctranslate2_engine import check_options as check_ctranslate2
 
         check_ctranslate2(search)
