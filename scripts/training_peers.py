@@ -91,8 +91,9 @@ class Mt:
         from mt.commands.train import set_up
         from mt.runs.layout import RunLayout
         from mt.runs.saved_model import load_run_config
+        from mt.runtime.distributed import ALONE
 
-        self.trainer = set_up(load_run_config(RunLayout(task.run))).trainer
+        self.trainer = set_up(load_run_config(RunLayout(task.run)), ALONE).trainer
         self.n_steps = 0
 
     def step(self, phase: Phases) -> Step:

@@ -51,8 +51,8 @@ def track_results(
     }
     tracker = Tracker(run, state.step)
     tracker.scalars(state.step, scores)
-    if state.best_score is not None:
-        metric = config.training.early_stopping.metric
+    metric = config.training.early_stopping.metric
+    if state.best_score is not None and metric.sign * state.best_score >= 0:  # not a loss that stands for a low BLEU
         scores[f"final/best_valid_{metric.value}"] = metric.sign * state.best_score
     tracked = keys_where("tracked", Config)
     hyperparameters = {key: value for key, value in flatten(config).items() if key in tracked}

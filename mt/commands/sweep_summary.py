@@ -1,6 +1,7 @@
 """The results of a sweep: a table of its jobs, best first."""
 
 import logging
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,8 @@ from tabulate import tabulate
 from mt.config.choices import StoppingMetric
 from mt.runs.layout import RunLayout
 from mt.runs.metrics_file import MetricsFile
-from mt.training.pruning import best_scores
+from mt.training.pruning import validations
+from mt.training.ranking import comparison_score
 
 log = logging.getLogger(__name__)
 
@@ -29,22 +31,19 @@ def summarise(folder: Path, metric: StoppingMetric) -> str:
     """Return the jobs in a sweep's folder by their best validation score, with their scores on test sets."""
     jobs = []
     for job in folder.iterdir() if folder.is_dir() else []:
-        scores = best_scores(RunLayout(job), metric)
-        if scores:
-            best = max(score for _, score in scores)
-            step = next(step for step, score in scores if score == best)
-            jobs.append((best, step, scores[-1][0], job))
+        rows = validations(RunLayout(job))
+        if rows:
+            jobs.append((max(rows, key=partial(comparison_score, metric)), rows[-1]["step"], job))
     if not jobs:
         return f"No job in {folder} has been validated yet."
-    jobs.sort(key=lambda job: -job[0])
-    rows = []
-    for best, step, last, job in jobs:
+    jobs.sort(key=lambda job: comparison_score(metric, job[0]), reverse=True)
+    table = []
+    for best, last, job in jobs:
         tests = ", ".join(f"{name.removeprefix('test/')} {value:.2f}" for name, value in test_scores(job).items())
-        rows.append(
-            [f"{metric.sign * best:.3f}", f"{step:,}", f"{last:,}", f"{job.name}: {tests}" if tests else job.name]
-        )
+        figures = [f"{best[f'valid/{metric.value}']:.3f}", f"{best['step']:,}", f"{last:,}"]
+        table.append([*figures, f"{job.name}: {tests}" if tests else job.name])
     headers = [f"valid {metric.value}", "at step", "of", f"job (in {folder}) and test scores"]
-    return tabulate(rows, headers, tablefmt="plain", disable_numparse=True, colalign=["right"] * 3 + ["left"])
+    return tabulate(table, headers, tablefmt="plain", disable_numparse=True, colalign=["right"] * 3 + ["left"])
 
 
 def test_scores(job: Path) -> dict[str, float]:

@@ -9,6 +9,7 @@ import torch
 
 from mt.commands.composition import run_jobs
 from mt.commands.final_scores import score_final_model
+from mt.commands.resuming import finished_state
 from mt.commands.training_setup import build_trainer, prepare_data, validate_weights
 from mt.config.schema import Config
 from mt.data.preparation import Prepared
@@ -41,7 +42,14 @@ def main(arguments: list[str]) -> int:
 
 def train(config: Config) -> float | None:
     """Prepare, train, and score the best model; return its validation score."""
-    setup = set_up(config)
+    world = start_world(use_gpu=config.training.device != "cpu" and torch.cuda.is_available())
+    if not world.is_main:
+        silence_messages()
+    with world.main_first():
+        finished = world.is_main and finished_state(config)
+    if finished := world.gather(finished)[0]:
+        return finished.best_score
+    setup = set_up(config, world)
     trainer = setup.trainer
     with log_file(setup.run.log) if setup.world.is_main else nullcontext():
         describe(config, setup)
@@ -50,15 +58,13 @@ def train(config: Config) -> float | None:
             if setup.world.is_main:
                 trainer.keep_average(validate_weights(config, setup.data, trainer.device))
                 score_final_model(config, setup.run, setup.data.texts.tests, trainer.state)
+                trainer.finish()
     return trainer.state.best_score
 
 
-def set_up(config: Config) -> Setup:
+def set_up(config: Config, world: World) -> Setup:
     """Read and encode the text, start the run folder, build the model and its trainer."""
     run = RunLayout(Path(config.run_dir))
-    world = start_world(use_gpu=config.training.device != "cpu" and torch.cuda.is_available())
-    if not world.is_main:
-        silence_messages()
     config.training.batches_per_process(world.size)  # fails now if the batches cannot be divided
     device = choose_device(config.training.device, world.local_rank if world.size > 1 else None)
     if device.type == "cuda":

@@ -20,7 +20,7 @@ from mt.runtime.distributed import ALONE, World, distribute
 from mt.text.metrics import Scorer
 from mt.training.averaging import MovingAverage
 from mt.training.objective import Objective
-from mt.training.optim import Update, build_optimizer
+from mt.training.optim import LearningRate, Update, build_optimizer
 from mt.training.starting_point import check_shape
 from mt.training.trainer import Learner, Trainer
 from mt.training.validator import Validation, Validator
@@ -37,7 +37,7 @@ def build_trainer(config: Config, run: RunLayout, data: Prepared, model: Transfo
     layers = [*model.encoder, *model.decoder]
     shared = distribute(objective, layers, training.strategy, world, drops_layers=config.model.layer_drop > 0)
     optimizer = build_optimizer(config.optim, model)
-    update = Update(optimizer, config.optim, training.max_steps, training.max_minutes)
+    update = Update(optimizer, config.optim, LearningRate(config.optim, training.max_steps, training.max_minutes))
     average = MovingAverage(model, training.ema_decay) if training.ema_decay else None
     variation = Variation(data.tokenizer, config.data.max_len, config.data.noise, training.subword_alpha)
     loader = BatchLoader(

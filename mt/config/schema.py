@@ -111,7 +111,7 @@ class EarlyStoppingConfig:
     """Conditions for stopping training that no longer improves."""
 
     metric: StoppingMetric = setting(StoppingMetric.bleu, may_change=False)
-    """Validation metric that decides which model is best and when to stop."""
+    """Validation metric that decides which model is best and when to stop. Until BLEU reaches 1, the loss decides."""
     patience: int = setting(10, may_change=True)
     """Stop after this many validations without an improvement; 0: never."""
     prune_after: int = setting(0, may_change=True)

@@ -6,7 +6,7 @@ All files are safetensors or JSON, so that loading executes no code.
 import json
 import os
 import re
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -28,14 +28,18 @@ class TrainState:
     """Everything that training depends on besides weights and optimizer."""
 
     step: int = 0
+    epochs: float = 0.0
+    """epochs completed, as a fraction"""
     data_position: DataPosition = field(default_factory=DataPosition)
     minutes: float = 0.0
     """minutes of training so far, over all starts"""
     best_score: float | None = None
-    """best value of the early-stopping metric; larger is better"""
+    """by which the models are compared, of the best one; larger is better"""
     best_step: int = 0
     n_validations_since_best: int = 0
     validated_step: int = 0
+    is_finished: bool = False
+    """training has ended, and its test sets are scored"""
 
 
 def copy_weights(model: nn.Module) -> dict[str, Tensor]:
@@ -118,6 +122,13 @@ class CheckpointStore:
         if self.paths():
             write_text(CheckpointLayout(self.paths()[-1]).state, json.dumps(asdict(state), indent=1))
 
+    def latest_state(self) -> TrainState | None:
+        """Return the state in the newest checkpoint; None if there is none, or if it is damaged."""
+        try:
+            return read_state(CheckpointLayout(self.paths()[-1]).state) if self.paths() else None
+        except UserError:
+            return None
+
     def load_latest(
         self, model: nn.Module, optimizer: Optimizer, average: dict[str, Tensor] | None = None
     ) -> TrainState | None:
@@ -187,7 +198,7 @@ def read_state(path: Path) -> TrainState:
     try:
         values: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
         values["data_position"] = DataPosition(**values["data_position"])
-        return TrainState(**{field.name: values[field.name] for field in fields(TrainState)})
+        return TrainState(**values)
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise UserError(f"{path} is missing or damaged ({type(error).__name__}: {error}).") from error
 

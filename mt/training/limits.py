@@ -1,8 +1,9 @@
-"""The limits that end training, and the time left until then."""
+"""The limits that end training, early stopping among them, and the time left until then."""
 
 from dataclasses import dataclass
 
 from mt.config.schema import TrainingConfig
+from mt.runs.checkpoint import TrainState
 
 
 @dataclass
@@ -11,26 +12,29 @@ class Limits:
 
     config: TrainingConfig
 
-    def reason_to_stop(self, step: int, epochs: float, minutes: float) -> str | None:
-        """Return the limit that is reached, in words, if there is one."""
-        config = self.config
-        if config.max_steps and step >= config.max_steps:
+    def reason_to_stop(self, state: TrainState) -> str | None:
+        """Return why training ends in this state, in words, if it does."""
+        config, stopping = self.config, self.config.early_stopping
+        if config.max_steps and state.step >= config.max_steps:
             return f"training.max_steps={config.max_steps} is reached"
-        if config.max_epochs and epochs >= config.max_epochs:
+        if config.max_epochs and state.epochs >= config.max_epochs:
             return f"training.max_epochs={config.max_epochs} is reached"
-        if config.max_minutes and minutes >= config.max_minutes:
+        if config.max_minutes and state.minutes >= config.max_minutes:
             return f"training.max_minutes={config.max_minutes:g} is reached"
+        if stopping.patience and state.n_validations_since_best >= stopping.patience:
+            return (
+                f"validation {stopping.metric.value} has not improved since step {state.best_step}, "
+                f"{stopping.patience} validations ago"
+            )
         return None
 
-    def seconds_left(
-        self, step: int, epochs: float, minutes: float, epochs_per_step: float, seconds_per_step: float
-    ) -> float | None:
+    def seconds_left(self, state: TrainState, epochs_per_step: float, seconds_per_step: float) -> float | None:
         """Estimate the seconds until the first limit, without validations; None if there is no limit."""
         config, estimates = self.config, []
         if config.max_steps:
-            estimates.append((config.max_steps - step) * seconds_per_step)
+            estimates.append((config.max_steps - state.step) * seconds_per_step)
         if config.max_epochs:
-            estimates.append((config.max_epochs - epochs) / epochs_per_step * seconds_per_step)
+            estimates.append((config.max_epochs - state.epochs) / epochs_per_step * seconds_per_step)
         if config.max_minutes:
-            estimates.append(60 * (config.max_minutes - minutes))
+            estimates.append(60 * (config.max_minutes - state.minutes))
         return max(0.0, min(estimates)) if estimates else None

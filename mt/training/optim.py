@@ -16,23 +16,30 @@ from mt.config.schema import OptimConfig
 from mt.runtime.distributed import whole
 
 
+@dataclass(frozen=True)
+class LearningRate:
+    """The learning rate as a function of the step and of time."""
+
+    config: OptimConfig
+    max_steps: int | None = None
+    """where the schedule ends, if it does"""
+    max_minutes: float | None = None
+
+    def at(self, step: int, minutes: float) -> float:
+        """Return the learning rate of a step, counted from 1, after some minutes of training."""
+        config, time_fraction = self.config, minutes / self.max_minutes if self.max_minutes else 0.0
+        return config.lr * learning_rate_factor(
+            config.schedule, step, config.warmup_steps, self.max_steps, time_fraction
+        )
+
+
 @dataclass
 class Update:
     """One step of an optimizer with its schedule, clipping and L1."""
 
     optimizer: Optimizer
     config: OptimConfig
-    max_steps: int | None = None
-    """where the schedule ends, if it does"""
-    max_minutes: float | None = None
-
-    def learning_rate(self, step: int, minutes: float) -> float:
-        """Return the learning rate of a step, counted from 1, after some minutes of training."""
-        time_fraction = minutes / self.max_minutes if self.max_minutes else 0.0
-        factor = learning_rate_factor(
-            self.config.schedule, step, self.config.warmup_steps, self.max_steps, time_fraction
-        )
-        return self.config.lr * factor
+    learning_rate: LearningRate
 
     def apply(self, model: nn.Module, step: int, minutes: float, n_tokens: float) -> tuple[float, Tensor]:
         """Turn gradients, which are sums over `n_tokens`, into their mean; clip, step, and clear them.
@@ -40,7 +47,7 @@ class Update:
         Returns:
             The learning rate, and the norm of the mean gradient before clipping.
         """
-        learning_rate = self.learning_rate(step, minutes)
+        learning_rate = self.learning_rate.at(step, minutes)
         for group in self.optimizer.param_groups:
             group["lr"] = learning_rate
         norm = scale_gradients(model, 1 / n_tokens, self.config.grad_clip)

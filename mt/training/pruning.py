@@ -6,37 +6,37 @@ Jobs share nothing else, so this works with any sweeper and launcher, on one mac
 from pathlib import Path
 from statistics import median
 
-from mt.config.choices import StoppingMetric
+from mt.config.schema import TrainingConfig
 from mt.runs.layout import RunLayout
 from mt.runs.metrics_file import MetricsFile
+from mt.training.ranking import comparison_score
 
 MIN_SIBLINGS = 3
+HOPELESS = "other jobs of the sweep do better (training.early_stopping.prune_after)"
+"""why a pruned job ends"""
 
 
-def best_scores(run: RunLayout, metric: StoppingMetric) -> list[tuple[int, float]]:
-    """Return the step and the best score so far at each validation of a run; larger is better."""
-    scores: list[tuple[int, float]] = []
-    best = float("-inf")
-    key = f"valid/{metric.value}"
-    for row in MetricsFile(run.metrics).rows():
-        if key in row:
-            best = max(best, metric.sign * row[key])
-            scores.append((int(row["step"]), best))
-    return scores
+def validations(run: RunLayout) -> list[dict[str, float]]:
+    """Return the rows of a run's metrics that are validations."""
+    return [row for row in MetricsFile(run.metrics).rows() if "valid/loss" in row]
 
 
-def is_hopeless(folder: Path, metric: StoppingMetric, step: int) -> bool:
-    """Return whether a job's best score at `step` is below the median of the other jobs' at that step.
+def is_hopeless(folder: Path, config: TrainingConfig, step: int) -> bool:
+    """Return whether a job is to be pruned: its best score at `step` is below the median of the other jobs' there.
 
     This varies the median stopping rule of Golovin et al., "Google Vizier", 2017, section 3.2.2, which uses running
     averages. At least three other jobs must have reached the step.
     """
 
+    metric, prune_after = config.early_stopping.metric, config.early_stopping.prune_after
+    if not prune_after or step < prune_after * config.valid_every_steps:
+        return False
+
     def score_at(job: Path) -> float | None:
-        reached = best_scores(RunLayout(job), metric)
-        if not reached or reached[-1][0] < step:
+        rows = validations(RunLayout(job))
+        if not rows or rows[-1]["step"] < step:
             return None
-        return max(best for at, best in reached if at <= step)
+        return max(comparison_score(metric, row) for row in rows if row["step"] <= step)
 
     own = score_at(folder)
     others = [score_at(job) for job in folder.parent.iterdir() if job != folder]

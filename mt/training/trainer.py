@@ -31,7 +31,7 @@ from mt.training.averaging import MovingAverage, average_weights
 from mt.training.limits import Limits
 from mt.training.objective import Objective
 from mt.training.optim import Update
-from mt.training.pruning import is_hopeless
+from mt.training.pruning import HOPELESS, is_hopeless
 from mt.training.reporting import Window, summarise
 from mt.training.session import Session, open_session
 from mt.training.validator import Validation, Validator
@@ -88,6 +88,7 @@ class Trainer:
             WorkFailed: the loss is not finite.
         """
         self.resume()
+        self.state.is_finished = False
         self.hopeless = self.is_hopeless()
         with open_session(self.run, self.config, self.state, self.world.is_main) as session:
             try:
@@ -101,7 +102,8 @@ class Trainer:
 
     def loop(self, session: Session) -> None:
         """Step, log, validate and save in turn."""
-        if self.validation_is_due():  # it was interrupted
+        untried = self.config.init_from is not None and self.state.step == 0 and self.state.best_score is None
+        if untried or self.validation_is_due():  # the model to start from; a validation that was interrupted
             self.validate(session)
         while self.stop_reason() is None:
             self.train_step(session)
@@ -140,7 +142,7 @@ class Trainer:
             n_tgt_tokens += batch.n_tgt_tokens
         n_all_tokens = self.agree(session, n_tgt_tokens)
         self.state.step += 1
-        self.state.data_position = self.loader.position
+        self.state.data_position, self.state.epochs = self.loader.position, self.loader.epochs
         session.learning_rate, session.grad_norm = self.learner.update.apply(
             self.model, self.state.step, self.state.minutes, n_all_tokens
         )
@@ -163,9 +165,7 @@ class Trainer:
         if session.tracker:
             session.tracker.scalars(self.state.step, figures.scalars)
         epochs_per_step = self.world.size * self.accumulate / self.loader.batches_per_epoch
-        left = self.limits.seconds_left(
-            self.state.step, self.loader.epochs, self.state.minutes, epochs_per_step, figures.seconds_per_step
-        )
+        left = self.limits.seconds_left(self.state, epochs_per_step, figures.seconds_per_step)
         session.progress.report(self.state.step, figures.nll, figures.tgt_tokens_per_second, left)
 
     def validation_is_due(self) -> bool:
@@ -186,7 +186,7 @@ class Trainer:
         better = state.best_score is None or score > state.best_score
         elapsed = describe_seconds(60 * session.minutes)
         mark = " (best so far)" if better else ""
-        log.info("step %d, epoch %.1f, %s: %s%s", state.step, self.loader.epochs, elapsed, result, mark)
+        log.info("step %d, epoch %.1f, %s: %s%s", state.step, state.epochs, elapsed, result, mark)
         if self.world.is_main:
             self.best.offer(state.step, score, weights)
         if better:
@@ -205,10 +205,7 @@ class Trainer:
 
     def is_hopeless(self) -> bool:
         """Return whether this sweep job is worse than the median of the others; all processes must call this."""
-        stopping, step = self.config.early_stopping, self.state.step
-        if not stopping.prune_after or step < stopping.prune_after * self.config.valid_every_steps:
-            return False
-        hopeless = self.world.is_main and is_hopeless(self.run.folder, stopping.metric, step)
+        hopeless = self.world.is_main and is_hopeless(self.run.folder, self.config, self.state.step)
         return self.world.sum([float(hopeless)])[0] > 0
 
     def check_finite(self, session: Session) -> None:
@@ -241,17 +238,14 @@ class Trainer:
 
     def stop_reason(self) -> str | None:
         """Return why training ends here, if it does: a limit, no improvement, or better jobs in the sweep."""
-        state, stopping = self.state, self.config.early_stopping
-        if reason := self.limits.reason_to_stop(state.step, self.loader.epochs, state.minutes):
-            return reason
-        if stopping.patience and state.n_validations_since_best >= stopping.patience:
-            return (
-                f"validation {stopping.metric.value} has not improved since step {state.best_step}, "
-                f"{stopping.patience} validations ago"
-            )
         if self.hopeless:
-            return "other jobs of the sweep do better (training.early_stopping.prune_after)"
-        return None
+            return HOPELESS
+        return self.limits.reason_to_stop(self.state)
+
+    def finish(self) -> None:
+        """Record that training has ended and all its work is done."""
+        self.state.is_finished = True
+        self.checkpoints.replace_state(self.state)
 
     def keep_average(self, validate: Callable[[dict[str, Tensor]], Validation]) -> None:
         """Make the mean of the best models the final model if it validates better than each of them."""

@@ -16,6 +16,7 @@ from mt.runtime.distributed import ALONE, World
 from mt.runtime.signals import Interrupted
 from mt.text.metrics import Scorer
 from mt.training.objective import Objective
+from mt.training.ranking import comparison_score
 from mt.translation.alignment import Attention
 from mt.translation.translator import Translator
 
@@ -46,8 +47,8 @@ class Validation:
         }
 
     def score(self, metric: StoppingMetric) -> float:
-        """Return the metric by which models are compared; larger is better."""
-        return metric.sign * self.scalars[f"valid/{metric.value}"]
+        """Return the number by which models are compared; larger is better."""
+        return comparison_score(metric, self.scalars)
 
     def __str__(self) -> str:
         return f"validation loss {self.loss:.3f}, BLEU {self.bleu:.2f}, chrF {self.chrf:.2f}"

@@ -1,0 +1,72 @@
+"""What a rerun of `mt train` may do to a run: nothing if it is finished, and nothing that damages its model."""
+
+import logging
+from pathlib import Path
+
+from mt.config.choices import Schedule
+from mt.config.file import load_config
+from mt.config.schema import Config
+from mt.errors import UserError
+from mt.runs.checkpoint import CheckpointStore, TrainState
+from mt.runs.folder import check_run_folder
+from mt.runs.layout import RunLayout
+from mt.training.limits import Limits
+from mt.training.optim import LearningRate
+from mt.training.pruning import HOPELESS, is_hopeless
+
+log = logging.getLogger(__name__)
+
+
+def finished_state(config: Config) -> TrainState | None:
+    """Return the state of a run that is finished, and say so; None if there is something to train or to score.
+
+    Raises:
+        UserError: the run has another configuration, or resuming it would damage its model.
+    """
+    run = RunLayout(Path(config.run_dir))
+    state = CheckpointStore(run.checkpoints).latest_state()
+    if state is None or not run.config.exists():
+        return None
+    check_run_folder(run, config)
+    saved = load_config(run.config)
+    reason = Limits(config.training).reason_to_stop(state)
+    if is_hopeless(run.folder, config.training, state.step):
+        reason = HOPELESS
+    if reason is None:
+        check_schedule(saved, config, state)
+        return None
+    if not state.is_finished or saved.data.test != config.data.test or saved.search != config.search:
+        return None
+    log.info(
+        "%s is finished at step %d: %s. There is nothing to do. Translate: mt translate %s. Score: mt evaluate %s.",
+        run.folder, state.step, reason, run.folder, run.folder,
+    )  # fmt: skip
+    return state
+
+
+def check_schedule(saved: Config, config: Config, state: TrainState) -> None:
+    """Warn if the end of the learning-rate schedule moves.
+
+    Raises:
+        UserError: training has reached that end. A learning rate that rises again from zero damages the model.
+    """
+    if config.optim.schedule not in (Schedule.cosine, Schedule.linear):
+        return
+    before, after = (
+        LearningRate(one.optim, one.training.max_steps, one.training.max_minutes).at(state.step + 1, state.minutes)
+        for one in (saved, config)
+    )
+    if before == after:
+        return
+    ends = f"optim.schedule={config.optim.schedule.value} ends at training.max_steps or training.max_minutes"
+    if before == 0:
+        raise UserError(
+            f"{config.run_dir} has reached the end of its schedule, where the learning rate is 0. With a higher limit "
+            f"it would jump to {after:.2g} and damage the model, because {ends}. To train longer, start a new run "
+            f"from this model: name=NEW training.init_from={config.run_dir}."
+        )
+    log.warning(
+        "The learning rate changes from %.2g to %.2g at step %d, because %s. The result will differ from that of an "
+        "uninterrupted training.",
+        before, after, state.step + 1, ends,
+    )  # fmt: skip

@@ -1,0 +1,105 @@
+"""Rerunning the command of a run: what is resumed, what is finished, and what would damage the model."""
+
+import json
+import shutil
+
+import pytest
+import yaml
+from conftest import overrides
+from safetensors.torch import load_file
+
+LIMITS = ["training.valid_every_steps=2", "training.log_every_steps=1"]
+
+
+def rows(run):
+    return [json.loads(line) for line in (run / "metrics.jsonl").read_text(encoding="utf-8").splitlines()]
+
+
+@pytest.fixture
+def train(corpus, tmp_path, mt):
+    """Train in one run folder with these overrides, and return the outcome."""
+    return lambda *extra: mt(*overrides(corpus, f"run_dir={tmp_path}/run", *LIMITS, *extra))
+
+
+def contents(run):
+    return {path: path.read_bytes() for path in run.rglob("*") if path.is_file()}
+
+
+@pytest.mark.parametrize("limit", ["training.max_steps=4", "training.max_steps=3"])
+def test_a_finished_run_has_nothing_to_do(train, tmp_path, limit):
+    assert train("training.max_steps=4").code == 0
+    before = contents(tmp_path / "run")
+    outcome = train(limit)
+    assert (outcome.code, outcome.out) == (0, "")
+    assert f"is finished at step 4: {limit} is reached" in outcome.err
+    assert "validation" not in outcome.err
+    assert contents(tmp_path / "run") == before
+
+
+def test_new_test_sets_are_scored_without_training(train, corpus, tmp_path):
+    assert train("training.max_steps=4").code == 0
+    outcome = train("training.max_steps=4", f"data.test={{more: {corpus}/valid}}")
+    assert outcome.code == 0, outcome.err
+    assert "more" in outcome.err
+    assert (tmp_path / "run" / "translations" / "more.bb").exists()
+    assert len([row for row in rows(tmp_path / "run") if "train/loss" in row]) == 4
+    assert "is finished" in train("training.max_steps=4", f"data.test={{more: {corpus}/valid}}").err
+
+
+def test_a_higher_limit_trains_on_exactly(train, tmp_path):
+    """Under a schedule without an end, 4 and then 4 more steps are 8 steps."""
+    assert train("training.max_steps=4").code == 0
+    assert train("training.max_steps=8").code == 0
+    parts = load_file(tmp_path / "run" / "checkpoints" / "step-000000008" / "model.safetensors")
+    shutil.rmtree(tmp_path / "run")
+    assert train("training.max_steps=8").code == 0
+    whole = load_file(tmp_path / "run" / "checkpoints" / "step-000000008" / "model.safetensors")
+    assert all(parts[name].equal(whole[name]) for name in whole)
+
+
+@pytest.mark.parametrize("schedule", ["cosine", "linear"])
+def test_the_end_of_a_schedule_that_is_reached_stays(train, tmp_path, schedule):
+    settings = [f"optim.schedule={schedule}", "optim.warmup_steps=1"]
+    assert train(*settings, "training.max_steps=4").code == 0
+    before = contents(tmp_path / "run")
+    outcome = train(*settings, "training.max_steps=8")
+    assert outcome.code == 2
+    assert "would jump to 0.000" in outcome.err
+    assert f"training.init_from={tmp_path}/run" in outcome.err
+    assert contents(tmp_path / "run") == before
+
+
+def test_a_warning_if_the_schedule_changes_on_the_way(train, tmp_path):
+    """Early stopping ends training on the way: with the old end it goes on as before, with another it warns."""
+    settings = ["optim.schedule=linear", "optim.warmup_steps=1", "optim.lr=1e-9", "training.valid_every_steps=1"]
+    outcome = train(*settings, "training.max_steps=101", "training.early_stopping.patience=1", "optim.lr=1e-12")
+    assert "has not improved" in outcome.err
+    step = rows(tmp_path / "run")[-1]["step"]
+    more = ["training.early_stopping.patience=0", "optim.lr=1e-12"]
+    outcome = train(*settings, f"training.max_steps={step + 2}", *more)
+    assert outcome.code == 0, outcome.err
+    assert f"changes from {1e-12 * (101 - step - 1) / 100:.2g} to" in outcome.err
+    assert yaml.safe_load((tmp_path / "run" / "config.yaml").read_text())["training"]["max_steps"] == step + 2
+
+
+def test_fine_tuning_keeps_the_start_if_nothing_is_better(run_folder, corpus, tmp_path, mt):
+    shape = ["model.d_model=64", "model.d_ff=128"]
+    outcome = mt(
+        *overrides(corpus, f"run_dir={tmp_path}/tuned", "training.max_steps=2", f"training.init_from={run_folder}",
+                   "optim.lr=0.5", "optim.warmup_steps=0", *shape)
+    )  # fmt: skip
+    assert outcome.code == 0, outcome.err
+    assert "step 0, epoch 0.0" in outcome.err
+    assert "The best model is that of step 0." in outcome.err
+    kept, start = (load_file(folder / "model.safetensors") for folder in (tmp_path / "tuned", run_folder))
+    assert all(kept[name].equal(start[name]) for name in start)
+
+
+def test_models_are_compared_by_their_loss_until_bleu_means_something(train, tmp_path):
+    outcome = train("training.max_steps=6", "optim.lr=0.01", "optim.warmup_steps=1")
+    assert outcome.code == 0, outcome.err
+    validations = [row for row in rows(tmp_path / "run") if "valid/loss" in row]
+    assert all(row["valid/bleu"] < 1 for row in validations)
+    best = min(validations, key=lambda row: row["valid/loss"])
+    assert f"The best model is that of step {best['step']}." in outcome.err
+    assert best["step"] > 2
