@@ -18,7 +18,7 @@ __all__ = ["SearchConfig", "Translation", "Translator"]
 
 
 def __getattr__(name: str) -> Any:
-    """Import public names, and torch with them, when they are first used."""
+    """Import a public name when it is first used, so that `import mt` does not import torch."""
     if name not in __all__:
         raise AttributeError(f"module 'mt' has no attribute '{name}'")
     from importlib import import_module

@@ -38,7 +38,11 @@ def check_fits(config: ModelConfig) -> None:
 def save_huggingface(
     model: Transformer, tokenizer: Tokenizer, folder: Path, n_positions: int, langs: tuple[str, str]
 ) -> None:
-    """Write model, tokenizer and generation settings into a new folder; `n_positions` is for sinusoids."""
+    """Write model, tokenizer and generation settings into a new folder.
+
+    Args:
+        n_positions: longest text in pieces; a model with learned positions takes as many as it has.
+    """
     import transformers
 
     check_fits(model.config)

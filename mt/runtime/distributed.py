@@ -124,13 +124,13 @@ def start_world(use_gpu: bool) -> World:
 def distribute(
     module: nn.Module, layers: Sequence[nn.Module], strategy: Strategy, world: World, drops_layers: bool = False
 ) -> nn.Module:
-    """Let the processes share the training of `module`.
+    """Return `module` prepared for training by all processes; call the result instead of `module`.
 
     Args:
         layers: the units that fsdp splits.
         strategy: ddp keeps a whole copy in each process; fsdp splits every layer and turns the parameters of `module`
             into shards in place.
-        drops_layers: some parameters take no part in the loss of some steps (ddp only).
+        drops_layers: True if some parameters take no part in the loss of some steps (ddp only).
     """
     if world.size == 1:
         return module

@@ -105,13 +105,13 @@ def choose(
 def make_room(
     extensions: tuple[Tensor, Tensor], totals: Tensor, tokens: Tensor, scores: Tensor, sentences: list[Sentence]
 ) -> None:
-    """In sentences with required phrases, select extensions that leave room for the phrases, in place.
+    """Replace the extensions of sentences with required phrases, in place, so that the beam has room for the phrases.
 
     Args:
-        extensions: hypotheses and next tokens, (B, C).
-        totals: of the hypotheses, (B, N).
-        tokens: of the hypotheses, (B, N, T).
-        scores: of the next tokens, (B, N, V).
+        extensions: for each of C extensions, its hypothesis and its next token, (B, C).
+        totals: score of each hypothesis, (B, N).
+        tokens: tokens of each hypothesis, (B, N, T).
+        scores: score of each next token, (B, N, V).
     """
     parents, next_tokens = extensions
     for row, sentence in enumerate(sentences):

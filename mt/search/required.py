@@ -69,7 +69,7 @@ class Required:
         return sum(map(size, self.groups))
 
     def lack(self, tokens: Sequence[int]) -> Lack:
-        """Return what a hypothesis of these tokens lacks."""
+        """Return the required tokens that a hypothesis still lacks."""
         key = tuple(tokens)
         if key not in self.cache:
             self.cache[key] = self.find_lack(key)

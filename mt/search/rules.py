@@ -79,7 +79,7 @@ class RepetitionPenalty:
     factor: float
 
     def __call__(self, scores: Tensor, tokens: Tensor, sentences: list[int]) -> None:
-        """Multiply the scores of earlier tokens."""
+        """Multiply the score of each next token that the hypothesis already contains by `factor`."""
         scores.scatter_(2, tokens, scores.gather(2, tokens) * self.factor)
 
 

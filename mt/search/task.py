@@ -20,7 +20,7 @@ class State(Protocol):
     """The state of a step function between steps."""
 
     def follow(self, parents: Tensor) -> None:
-        """Let hypothesis n of sentence b extend hypothesis `parents[b, n]` of the last step, (B, N)."""
+        """Let hypothesis n of sentence b extend hypothesis `parents[b, n]` of the previous step, (B, N)."""
 
     def keep(self, rows: Tensor) -> None:
         """Keep these sentences (B,), in this order."""

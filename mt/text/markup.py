@@ -128,7 +128,11 @@ def without_mark(left: str, right: str, marks: Sequence[re.Match[str]], partners
 
 
 def write_marks(marked: MarkedText, translation: str, spaced: tuple[bool, bool]) -> str:
-    """Return a translation with the elements at their `target` spans; `spaced`: languages with spaces between words."""
+    """Return a translation with the elements at their `target` spans.
+
+    Args:
+        spaced: True for the source, and for the target, if the language has spaces between words.
+    """
 
     def inside(element: Element, start: int, end: int) -> str:
         result = ""

@@ -58,7 +58,7 @@ class Tokenizer:
 
     @cached_property
     def tgt_texts(self) -> list[bytes]:
-        """The text of each target piece: a space at the start of a word, nothing for special ids."""
+        """The text of each target piece, with a space before a piece that starts a word; empty for special ids."""
         return [piece_text(self.tgt, number) for number in range(self.vocab_sizes[1])]
 
     @cached_property

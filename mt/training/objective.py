@@ -1,6 +1,6 @@
-"""The objective of training: the model and its loss as one module, from a batch to two sums.
+"""The training objective: model and loss in one module, which maps a batch to two sums.
 
-It is one module so that all its parameters can be shared by several processes (`mt.runtime.distributed`).
+Several processes share the parameters of one module, so the loss has to be part of it (`mt.runtime.distributed`).
 """
 
 import torch

@@ -68,10 +68,10 @@ def build_optimizer(config: OptimConfig, model: nn.Module) -> Optimizer:
 
 
 def without_compiler(make: Callable[[], Optimizer]) -> Optimizer:
-    """Make an optimizer that does not import torch's compiler, which would take a second before the first step.
+    """Make an optimizer without importing torch's compiler, which would delay the first step by a second.
 
-    torch's optimizers import it to exclude their methods from compilation, which is not wanted here. With a version of
-    torch that does this in another way, this function has no effect.
+    torch's optimizers import the compiler only to exclude their own methods from compilation. Nothing compiles them
+    here, so the import is unnecessary. If a version of torch does this differently, this function has no effect.
     """
     for method in (Optimizer.add_param_group, Optimizer.state_dict, Optimizer.load_state_dict, Optimizer.zero_grad):
         function = getattr(method, "__wrapped__", None)
