@@ -281,8 +281,11 @@ def test_the_schedule_ends_with_the_time(corpus, tmp_path, mt):
     ("extra", "message"),
     [
         (["training.init_from=nowhere"], "training.init_from=nowhere: there is no such run folder"),
-        (["training.init_from={run}", "model.d_ff=96"], "add\n  model.d_ff=128"),
-        (["training.init_from={run}", "model.d_ff=128", "tokenizer.vocab_size=310"], "add\n  tokenizer.vocab_size=320"),
+        (["training.init_from={run}", "model.d_ff=96"], "use its values:\n  model.d_ff=128"),
+        (
+            ["training.init_from={run}", "model.d_ff=128", "tokenizer.vocab_size=310"],
+            "use its values:\n  tokenizer.vocab_size=320",
+        ),
         (["training.freeze=[encodre]"], "encodre"),
         (["training.freeze=[encoder,decoder,embeddings]"], "leaves nothing to train"),
         (["training.new_vocab=true"], "replaces the vocabulary of training.init_from"),

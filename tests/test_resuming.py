@@ -1,6 +1,7 @@
 """Rerunning the command of a run: what is resumed, what is finished, and what would damage the model."""
 
 import json
+import re
 import shutil
 
 import pytest
@@ -83,10 +84,9 @@ def test_a_warning_if_the_schedule_changes_on_the_way(train, tmp_path):
 
 
 def test_fine_tuning_keeps_the_start_if_nothing_is_better(run_folder, corpus, tmp_path, mt):
-    shape = ["model.d_model=64", "model.d_ff=128"]
     outcome = mt(
         *overrides(corpus, f"run_dir={tmp_path}/tuned", "training.max_steps=2", f"training.init_from={run_folder}",
-                   "optim.lr=0.5", "optim.warmup_steps=0", *shape)
+                   "optim.lr=0.5", "optim.warmup_steps=0", "model.d_model=64", "model.d_ff=128")
     )  # fmt: skip
     assert outcome.code == 0, outcome.err
     assert "step 0, epoch 0.0" in outcome.err
@@ -103,3 +103,30 @@ def test_models_are_compared_by_their_loss_until_bleu_means_something(train, tmp
     best = min(validations, key=lambda row: row["valid/loss"])
     assert f"The best model is that of step {best['step']}." in outcome.err
     assert best["step"] > 2
+
+
+def test_fine_tuning_takes_the_shape_of_the_model_it_starts_from(run_folder, corpus, tmp_path, mt):
+    """Only what is to be different is given; the same command resumes when the first run is gone."""
+    shutil.copytree(run_folder, tmp_path / "first")
+    tune = [
+        "train", "data=files", "data.src_lang=aa", "data.tgt_lang=bb", f"data.train={corpus}/train",
+        f"data.valid={corpus}/valid", f"training.init_from={tmp_path}/first", "training.max_tokens=600",
+        "training.device=cpu", "training.precision=float32", f"run_dir={tmp_path}/tuned",
+    ]  # fmt: skip
+    outcome = mt(*tune, "training.max_steps=1")
+    assert outcome.code == 0, outcome.err
+    config = yaml.safe_load((tmp_path / "tuned" / "config.yaml").read_text())
+    assert (config["model"]["d_model"], config["model"]["d_ff"], config["tokenizer"]["vocab_size"]) == (64, 128, 320)
+    assert "times as long" not in outcome.err
+    shutil.rmtree(tmp_path / "first")
+    outcome = mt(*tune, "training.max_steps=2")
+    assert outcome.code == 0, outcome.err
+    assert "Resuming from step 1." in outcome.err
+
+
+def test_a_vocabulary_that_does_not_fit_the_new_text_is_reported(run_folder, tmp_path, mt):
+    tune = ["data=demo", f"training.init_from={run_folder}", "training.device=cpu", f"run_dir={tmp_path}/tuned"]
+    outcome = mt("prepare", *tune)
+    assert outcome.code == 0, outcome.err
+    assert re.search(r"the sources are \d\.\d times as long as with one of their own", outcome.err)
+    assert "training.new_vocab=true" in outcome.err

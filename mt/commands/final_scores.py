@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Sequence
+from functools import partial
 
 from torch import Tensor
 
@@ -16,6 +17,8 @@ from mt.runs.checkpoint import TrainState
 from mt.runs.layout import RunLayout
 from mt.text.metrics import Scorer
 from mt.text.tokenizer import N_SPECIAL
+from mt.training.pruning import validations
+from mt.training.ranking import comparison_score
 from mt.training.tracking import Tracker
 from mt.translation.translator import Translator
 
@@ -52,8 +55,9 @@ def track_results(
     tracker = Tracker(run, state.step)
     tracker.scalars(state.step, scores)
     metric = config.training.early_stopping.metric
-    if state.best_score is not None and metric.sign * state.best_score >= 0:  # not a loss that stands for a low BLEU
-        scores[f"final/best_valid_{metric.value}"] = metric.sign * state.best_score
+    if rows := validations(run):
+        best = max(rows, key=partial(comparison_score, metric))
+        scores[f"final/best_valid_{metric.value}"] = best[f"valid/{metric.value}"]
     tracked = keys_where("tracked", Config)
     hyperparameters = {key: value for key, value in flatten(config).items() if key in tracked}
     tracker.hyperparameters(state.step, hyperparameters, scores)

@@ -6,10 +6,12 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
+from mt.config.file import load_config
 from mt.config.schema import Config
 from mt.data.loader import BatchLoader
 from mt.data.preparation import Prepared, prepare
 from mt.data.variation import Variation
+from mt.errors import UserError
 from mt.model.transformer import Transformer
 from mt.runs.checkpoint import set_weights
 from mt.runs.folder import check_run_folder, existing_tokenizer
@@ -21,7 +23,7 @@ from mt.text.metrics import Scorer
 from mt.training.averaging import MovingAverage
 from mt.training.objective import Objective
 from mt.training.optim import LearningRate, Update, build_optimizer
-from mt.training.starting_point import check_shape
+from mt.training.starting_point import adopt_settings, check_shape, warn_if_longer
 from mt.training.trainer import Learner, Trainer
 from mt.training.validator import Validation, Validator
 from mt.translation.translator import Translator
@@ -47,6 +49,18 @@ def build_trainer(config: Config, run: RunLayout, data: Prepared, model: Transfo
     return Trainer(Learner(objective, shared, update, average), loader, validator, run, training, world, config.seed)
 
 
+def adopt_start(config: Config, world: World) -> Config:
+    """Return the configuration with what it takes over from the run that training starts from."""
+    adopted = None
+    with world.main_first():
+        if world.is_main and config.training.init_from is not None:
+            run, start = RunLayout(Path(config.run_dir)), RunLayout(Path(config.training.init_from))
+            if not start.folder.is_dir() and not run.config.exists():
+                raise UserError(f"training.init_from={start.folder}: there is no such run folder.")
+            adopted = adopt_settings(config, load_config((run if run.config.exists() else start).config))
+    return world.gather(adopted)[0] or config
+
+
 def prepare_data(config: Config, run: RunLayout, world: World) -> Prepared:
     """Check that the run folder and the run to start from fit, then prepare the data; every process must call this."""
     tokenizer = None
@@ -57,7 +71,11 @@ def prepare_data(config: Config, run: RunLayout, world: World) -> Prepared:
             check_shape(config, RunLayout(Path(config.training.init_from)))
         if world.is_main:
             tokenizer = existing_tokenizer(run, config)
-    return prepare(config, tokenizer, world)
+    data = prepare(config, tokenizer, world, run.held_out)
+    starts = config.training.init_from is not None and not run.has_checkpoint()
+    if starts and not config.training.new_vocab and world.is_main:
+        warn_if_longer(config, data.texts.train[0].text, data.tokenizer)
+    return data
 
 
 def build_validator(config: Config, data: Prepared, model: Transformer, world: World = ALONE) -> Validator:

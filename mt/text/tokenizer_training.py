@@ -15,23 +15,33 @@ LONGEST_LINE_BYTES = 100_000
 Lines = Callable[[], Iterable[str]]
 
 
-def train_tokenizer(src_lines: Lines, tgt_lines: Lines, config: TokenizerConfig, tags: Sequence[str] = ()) -> Tokenizer:
+def train_tokenizer(
+    src_lines: Lines,
+    tgt_lines: Lines,
+    config: TokenizerConfig,
+    tags: Sequence[str] = (),
+    automatic_size: int = AUTOMATIC_VOCAB_SIZE,
+) -> Tokenizer:
     """Learn the subword pieces of the training text, and `tags`, into which no text is segmented.
+
+    Args:
+        automatic_size: most pieces of a vocabulary without a configured size.
 
     Raises:
         UserError: the vocabulary size is beyond what the text allows; the message names the bound.
     """
     if not config.joint:
-        return Tokenizer(train_subwords(src_lines(), config, tags), train_subwords(tgt_lines(), config, tags))
+        sides = (src_lines(), tgt_lines())
+        return Tokenizer(*(train_subwords(lines, config, tags, automatic_size) for lines in sides))
 
     def both() -> Iterator[str]:
         yield from src_lines()
         yield from tgt_lines()
 
-    return Tokenizer(train_subwords(both(), config, tags))
+    return Tokenizer(train_subwords(both(), config, tags, automatic_size))
 
 
-def train_subwords(lines: Iterable[str], config: TokenizerConfig, tags: Sequence[str]) -> bytes:
+def train_subwords(lines: Iterable[str], config: TokenizerConfig, tags: Sequence[str], automatic_size: int) -> bytes:
     """Train SentencePiece on `lines` and return the serialised model."""
     model = io.BytesIO()
     failures: list[UserError] = []
@@ -48,7 +58,7 @@ def train_subwords(lines: Iterable[str], config: TokenizerConfig, tags: Sequence
             sentence_iterator=read(),
             model_writer=model,
             model_type=config.model_type.value,
-            vocab_size=config.vocab_size or AUTOMATIC_VOCAB_SIZE,
+            vocab_size=config.vocab_size or automatic_size,
             hard_vocab_limit=config.vocab_size is not None,
             character_coverage=config.character_coverage,
             input_sentence_size=config.max_train_sentences,

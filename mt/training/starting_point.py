@@ -1,14 +1,20 @@
 """The model that training starts with: new, or from another run; and which of its weights are trained."""
 
+import logging
+from collections.abc import Iterable, Sequence
+from dataclasses import fields, replace
+from itertools import islice
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 from torch import Tensor
 
 from mt.config.facts import keys_where
 from mt.config.file import load_config
-from mt.config.schema import Config, ModelConfig
+from mt.config.schema import Config, ModelConfig, TokenizerConfig
+from mt.data.readers import Pair
+from mt.data.sources import ParallelText
 from mt.errors import UserError
 from mt.model.lora import add_lora
 from mt.model.parts import freeze
@@ -17,6 +23,13 @@ from mt.runs.checkpoint import read_tensors
 from mt.runs.layout import RunLayout
 from mt.runs.saved_model import build_model
 from mt.text.tokenizer import Tokenizer, load_tokenizer
+from mt.text.tokenizer_training import train_tokenizer
+
+log = logging.getLogger(__name__)
+N_COMPARED = 8000
+"""pairs by which two vocabularies are compared"""
+MUCH_LONGER = 1.5
+Section = TypeVar("Section", ModelConfig, TokenizerConfig)
 
 
 def build_starting_model(config: Config, tokenizer: Tokenizer, resumes: bool) -> Transformer:
@@ -53,8 +66,53 @@ def load_start(model: Transformer, config: Config, start: RunLayout, tokenizer: 
             parameter[:n_rows] = weights[name][:n_rows]
 
 
+def warn_if_longer(config: Config, text: ParallelText, tokenizer: Tokenizer) -> None:
+    """Warn if the vocabulary of `tokenizer` makes a text much longer than one of that size learned from it would."""
+    sample = list(islice(text.read(), N_COMPARED))
+    own = learn_vocabulary(config.tokenizer, sample[::2], max(tokenizer.vocab_sizes))
+    sides = (("sources", Tokenizer.encode_src), ("targets", Tokenizer.encode_tgt))
+    for (side, encode), lines in zip(sides, zip(*sample[1::2], strict=True), strict=False):
+        old, new = (sum(map(len, encode(one, list(lines)))) for one in (tokenizer, own))
+        if old >= MUCH_LONGER * new > 0:
+            log.warning(
+                "With the vocabulary of %s the %s are %.1f times as long as with one of their own, which "
+                "training.new_vocab=true learns.",
+                config.training.init_from, side, old / new,
+            )  # fmt: skip
+
+
+def learn_vocabulary(config: TokenizerConfig, pairs: Sequence[Pair], size: int) -> Tokenizer:
+    """Learn a vocabulary of `size` pieces, or the default number if the text has more characters than that."""
+    sides = (lambda: (src for src, _ in pairs), lambda: (tgt for _, tgt in pairs))
+    settings = replace(config, vocab_size=None)
+    try:
+        return train_tokenizer(*sides, settings, automatic_size=size)
+    except UserError:
+        return train_tokenizer(*sides, settings)
+
+
+def adopt_settings(config: Config, origin: Config) -> Config:
+    """Return `config` with the model shape and the tokenizer settings of another run where it has the defaults."""
+    names = ["joint"] if config.training.new_vocab else [one.name for one in fields(TokenizerConfig)]
+    return replace(
+        config,
+        model=adopt(config.model, origin.model, keys_where("shapes_model", ModelConfig)),
+        tokenizer=adopt(config.tokenizer, origin.tokenizer, names),
+    )
+
+
+def adopt(section: Section, origin: Section, names: Iterable[str]) -> Section:
+    """Return a section with the named values of `origin` where it has the defaults."""
+    defaults = type(section)()
+    unset = [name for name in names if getattr(section, name) == getattr(defaults, name)]
+    return replace(section, **{name: getattr(origin, name) for name in unset})
+
+
 def check_shape(config: Config, start: RunLayout) -> None:
-    """Raise `UserError` if the model shape of `start`, or its tokenizer if that is kept, does not fit."""
+    """Raise `UserError` unless the run `start` exists and its model shape matches `config`.
+
+    Without `training.new_vocab`, its tokenizer settings must match, too.
+    """
     if not start.folder.is_dir():
         raise UserError(f"training.init_from={start.folder}: there is no such run folder.")
     old = load_config(start.config)
@@ -70,7 +128,7 @@ def check_shape(config: Config, start: RunLayout) -> None:
     differing = [f"{key}={getattr(there, 'value', there)}" for key, (there, here) in wanted.items() if there != here]
     if differing:
         raise UserError(
-            f"training.init_from={start.folder} differs in model or tokenizer. To start from it, add\n"
+            f"training.init_from={start.folder} differs in model or tokenizer. To start from it, use its values:\n"
             f"  {' '.join(differing)}"
         )
 
