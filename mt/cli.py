@@ -19,6 +19,7 @@ from mt.runtime.start import start
 COMMANDS = {
     "train": "train a model; rerun the same command to resume",
     "prepare": "train the tokenizer and encode the text, but do not train a model",
+    "split": "divide parallel text into files for training, validation and testing",
     "translate": "translate sentences, files or standard input",
     "evaluate": "score runs on test sets with BLEU, chrF and other metrics",
     "score": "print log-probabilities of given translations",

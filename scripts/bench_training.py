@@ -81,7 +81,7 @@ def prepare_task(options: argparse.Namespace, folder: Path) -> Task:
     run = folder / "run"
     config = Config("bench", 1, str(run), data, TokenizerConfig(vocab_size=options.vocab_size), training=training)
     prepared = prepare(config)
-    start_run_folder(RunLayout(run), config, prepared.tokenizer)
+    start_run_folder(RunLayout(run), config, prepared)
     corpus, tokenizer = prepared.train, prepared.tokenizer
     return Task(
         corpus.pairs(np.arange(len(corpus))), run, tokenizer.vocab_sizes[0], tokenizer.pad_id, tokenizer.bos_id,

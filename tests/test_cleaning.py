@@ -50,7 +50,7 @@ def train(corpus, mt, tmp_path):
         (["data.clean.identical=true"], "1 with identical sides"),
         (["data.clean.control=true"], "1 with control characters"),
         (["data.clean.max_ratio=4"], "1 with sides of very different length"),
-        (["data.clean.overlap=true"], "1 in a test set"),
+        (["data.clean.overlap=true"], "1 in validation or test data"),
     ],
 )
 def test_dropped_pairs_are_reported(train, setting, message):
@@ -124,7 +124,7 @@ def test_the_report_shows_dropped_pairs_and_statistics(mt, corpus, tmp_path):
     assert "with an empty side 1 301 ba &lt;b&gt; |||" in text  # the count, and the number and text of the first
     assert "with identical sides 1 302 same ||| same" in text
     assert re.search(r"that occurred before [\d,]+ ", text)
-    assert "sources of test set seen are in the training data" in text
+    assert "sources of data.test.seen are in the training data" in text
     assert page.count("<svg") == 2
     tokenizer = load_tokenizer([tmp_path / "run" / "tokenizer.model"])
     for side, (lang, encode) in enumerate((("aa", tokenizer.encode_src), ("bb", tokenizer.encode_tgt))):

@@ -103,7 +103,7 @@ def test_corpus_files(refuses, corpus, tmp_path):
     refuses(f"data.valid={bad}", "data.max_len=2", words=["data.valid: none of the 30 pairs", "data.max_len=2"])
 
     (tmp_path / "bad.tsv").write_text("a\tb\nc\n", encoding="utf-8")
-    refuses(f"data.train={tmp_path}/bad.tsv", words=["bad.tsv, line 2: 1 columns"])
+    refuses(f"data.train={tmp_path}/bad.tsv", words=["bad.tsv, line 2: there is no column 2"])
     (tmp_path / "bad.jsonl").write_text('{"aa": "x", "bb": "y"}\n{"aa": "x"}\n', encoding="utf-8")
     refuses(f"data.train={tmp_path}/bad.jsonl", words=["bad.jsonl, line 2", "'bb'"])
     write_pairs(bad, [("ba", "BA")] * 50)

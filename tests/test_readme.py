@@ -60,6 +60,12 @@ def workplace(tmp_path_factory):
         for lang, other in (("zh", "de"), ("en", "en")):
             head(DEMO / f"{part}.{lang}", folder / "corpus" / f"{part}.{other}", count)
             head(DEMO / f"{part}.{lang}", folder / "demo" / f"{part}.{lang}", count)
+    pairs = zip(
+        *((DEMO / f"train.{lang}").read_text(encoding="utf-8").splitlines()[:4000] for lang in ("en", "zh")),
+        strict=True,
+    )
+    table = [f"{src}\t{tgt}\tCC-BY 2.0\n" for src, tgt in pairs]
+    (folder / "all.tsv").write_text("".join(table), encoding="utf-8")
     for lang in ("de", "en"):
         (folder / "corpus" / f"news.{lang}").write_bytes((folder / "corpus" / f"test.{lang}").read_bytes())
     return folder

@@ -16,8 +16,7 @@ def data_report(config: Config, data: Prepared) -> str:
         statistics = corpus_statistics(train.text, member.corpus, data.tokenizer, train.langs)
         corpora.append({"statistics": statistics, "pictures": draw(statistics), "rows": piece_rows(statistics)})
     warnings = [
-        f"{overlap.n_known:,} of the {overlap.n_sentences:,} sources of test set {overlap.name} are in the training "
-        "data."
+        f"{overlap.n_known:,} of the {overlap.n_sentences:,} sources of {overlap.key} are in the training data."
         for overlap in data.overlaps
     ]
     return render(

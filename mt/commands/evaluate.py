@@ -69,7 +69,7 @@ def main(arguments: list[str]) -> int:
     metrics = chosen_metrics(options.metrics)
     runs = load_runs(options.runs, search_overrides(options))
     tests = choose_tests(runs[0].config, options, options.runs[0], "domain" in options.by)
-    evaluation = build_evaluation(runs[0].config, metrics, options)
+    evaluation = build_evaluation(runs[0], metrics, options)
     outputs = [translate_tests(run, tests, "perplexity" in metrics, options) for run in runs]
     width = max(len(test.name) for test in tests)
     for number, test in enumerate(tests):
@@ -123,12 +123,12 @@ def chosen_metrics(names: Sequence[str]) -> list[str]:
     return [choice for choice in CHOICES if choice in chosen]
 
 
-def build_evaluation(config: Config, metrics: Sequence[str], options: argparse.Namespace) -> Evaluation:
+def build_evaluation(run: EvaluatedRun, metrics: Sequence[str], options: argparse.Namespace) -> Evaluation:
     """Build the evaluation that the options describe."""
-    tgt_lang = options.to or config.data.tgt_lang
+    tgt_lang = options.to or run.config.data.tgt_lang
     scorer = Scorer(tgt_lang, [name for name in metrics if name in METRICS])
     comet = Comet(options.comet_model) if "COMET" in metrics else None
-    counts = training_words(config.data, tgt_lang) if "frequency" in options.by else Counter[str]()
+    counts = training_words(run.config, run.layout, tgt_lang) if "frequency" in options.by else Counter[str]()
     return Evaluation(
         scorer, tgt_lang, options.samples, comet, [Grouping(by) for by in options.by], counts, options.worst
     )

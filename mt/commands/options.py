@@ -4,9 +4,11 @@ import argparse
 from dataclasses import replace
 from pathlib import Path
 
+from mt.config.data import is_size
 from mt.config.schema import Config
 from mt.errors import UserError
 from mt.evaluation.test_sets import TestSet, configured_test_sets, named_test_sets
+from mt.runs.layout import RunLayout
 
 
 def run_parser() -> argparse.ArgumentParser:
@@ -81,7 +83,9 @@ def choose_tests(config: Config, options: argparse.Namespace, run: Path, with_do
         return tests
     if options.language_pair:
         raise UserError("-l needs -t, the name of a test set.")
-    data = replace(config.data, tgt_lang=options.to or config.data.tgt_lang)
+    held_out = {name: str(RunLayout(run).held_out / f"test.{name}") for name in config.data.test}
+    sources = {name: held_out[name] if is_size(source) else source for name, source in config.data.test.items()}
+    data = replace(config.data, tgt_lang=options.to or config.data.tgt_lang, test=sources)
     if options.test:
         data = replace(data, test=named_sources(options.test))
     if not data.test:

@@ -4,7 +4,7 @@ import logging
 from pathlib import Path
 
 from mt.commands.composition import run_jobs
-from mt.commands.training_setup import prepare_data
+from mt.commands.training_setup import adopt_start, prepare_data
 from mt.config.schema import Config
 from mt.runs.folder import start_run_folder
 from mt.runs.layout import RunLayout
@@ -40,10 +40,11 @@ def prepare_run(config: Config, with_report: bool) -> None:
     world = start_world(use_gpu=False)
     if not world.is_main:
         silence_messages()
+    config = adopt_start(config, world)
     data = prepare_data(config, run, world)
     if not world.is_main:
         return
-    start_run_folder(run, config, data.tokenizer)
+    start_run_folder(run, config, data)
     log.info("Training data: %s.", data.train.describe())
     log.info("Validation data: %s.", data.valid.describe())
     if with_report:

@@ -88,7 +88,7 @@ def main(arguments: list[str]) -> int:
     tests = choose_tests(config, options, options.run)
     translator = Translator.load(options.run, options.device, config=config)
     translator.translate_to(options.to, options.tag)
-    evaluation = build_evaluation(config, translator.langs[1], options.sentences)
+    evaluation = build_evaluation(config, run, translator.langs[1], options.sentences)
     name = run.folder.resolve().name
     reports = []
     for test in tests:
@@ -111,12 +111,12 @@ def main(arguments: list[str]) -> int:
     return 0
 
 
-def build_evaluation(config: Config, tgt_lang: str, n_sentences: int) -> Evaluation:
+def build_evaluation(config: Config, run: RunLayout, tgt_lang: str, n_sentences: int) -> Evaluation:
     """Build an evaluation with all metrics but COMET, and with word frequencies if the training data is there."""
     counts: Counter[str] = Counter()
     breakdowns = [Grouping.length]
     try:
-        counts = training_words(config.data, tgt_lang)
+        counts = training_words(config, run, tgt_lang)
         breakdowns.append(Grouping.frequency)
     except (UserError, OSError) as error:
         log.warning("The report has no breakdown by word frequency: %s", error)

@@ -10,7 +10,7 @@ import torch
 from mt.commands.composition import run_jobs
 from mt.commands.final_scores import score_final_model
 from mt.commands.resuming import finished_state
-from mt.commands.training_setup import build_trainer, prepare_data, validate_weights
+from mt.commands.training_setup import adopt_start, build_trainer, prepare_data, validate_weights
 from mt.config.schema import Config
 from mt.data.preparation import Prepared
 from mt.runs.folder import start_run_folder
@@ -45,6 +45,7 @@ def train(config: Config) -> float | None:
     world = start_world(use_gpu=config.training.device != "cpu" and torch.cuda.is_available())
     if not world.is_main:
         silence_messages()
+    config = adopt_start(config, world)
     with world.main_first():
         finished = world.is_main and finished_state(config)
     if finished := world.gather(finished)[0]:
@@ -75,7 +76,7 @@ def set_up(config: Config, world: World) -> Setup:
     with world.main_first():
         model = build_starting_model(config, data.tokenizer, resumes).to(device)
         if world.is_main:
-            start_run_folder(run, config, data.tokenizer)
+            start_run_folder(run, config, data)
     return Setup(run, data, build_trainer(config, run, data, model, world), world)
 
 

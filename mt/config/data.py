@@ -29,7 +29,7 @@ class CleanConfig:
     duplicates: Duplicates = Duplicates.none
     """exact: drop a pair that occurred before in the same corpus; near: also one that has the same letters."""
     overlap: bool = False
-    """Drop a pair whose source is in a test set."""
+    """Drop a pair whose source is in the validation data or in a test set."""
 
     def __post_init__(self) -> None:
         require(
@@ -64,17 +64,23 @@ class DataConfig:
     src_lang: str = MISSING
     tgt_lang: str = MISSING
     train: Any = MISSING
-    """A source or a list of sources; or a list of {path: SOURCE, weight: 1, tag: NAME, src_lang: …, tgt_lang: …}. Each
-    pair of such an entry is used `weight` times in an epoch."""
+    """A source or a list of sources; or a list of {path: SOURCE, weight: 1, tag: NAME, src_lang: …, tgt_lang: …,
+    columns: …}. Each pair of such an entry is used `weight` times in an epoch."""
     valid: Any = MISSING
+    """A source or a list of sources; or a number: so many pairs, or that fraction, of the first corpus of `train`."""
     test: Any = setting(None, may_change=True)
-    """A mapping from a test set's name to its source."""
+    """A mapping from a test set's name to its source, or to a number as for `valid`."""
     temperature: Optional[float] = None  # noqa: UP045
     """Sample the corpora of a list of mappings by their size to the power of 1/temperature, times weight. null or 1: by
     size; larger values use small corpora more often."""
     stages: Any = None
     """A list of {until_step: N, weights: [1, 0]}, or with until_epoch: other weights for the corpora, in order, until
     that step or until that many epochs are over. A new stage starts a new epoch."""
+    columns: Optional[list[str]] = None  # noqa: UP045
+    """The columns of a tab-separated file, in order, such as [en, zh]; columns with other names are ignored. null: read
+    the names from the first line if it has both languages, otherwise take the first two as source and target."""
+    check_languages: bool = setting(True, may_change=True)
+    """Refuse text whose sides are exchanged, by script, or by py3langid if both languages share a script."""
     language_tags: bool = False
     """Put a tag of the target language before each source: one model then translates into several languages."""
     max_len: int = 256
@@ -94,10 +100,14 @@ class DataConfig:
                 bool(re.fullmatch(r"\w[\w.-]*", str(name))),
                 f"data.test.{name}: '{name}' must be a plain name of letters, digits, '.', '_' and '-'.",
             )
-            source_list(f"data.test.{name}", source)
+            check_sources(f"data.test.{name}", source)
         if self.valid != MISSING:
-            source_list("data.valid", self.valid)
+            check_sources("data.valid", self.valid)
+        check_columns("data.columns", self.columns, (self.src_lang, self.tgt_lang))
         if self.train != MISSING:
+            for number, source in enumerate(training_sources(self.train)):
+                langs = (source.src_lang or self.src_lang, source.tgt_lang or self.tgt_lang)
+                check_columns(f"data.train[{number}].columns", source.columns, langs)
             n_corpora = len(training_sources(self.train))
             for stage in training_stages(self.stages):
                 require(
@@ -105,6 +115,12 @@ class DataConfig:
                     f"data.stages: {len(stage.weights)} weights until {stage.end}, but data.train has "
                     f"{n_corpora} weighted corpora.",
                 )
+
+    @property
+    def held_out(self) -> dict[str, float]:
+        """The sizes of the parts held out of the training text: `valid`, or `test.NAME`."""
+        wanted = {"valid": self.valid, **{f"test.{name}": source for name, source in self.test.items()}}
+        return {part: size for part, size in wanted.items() if is_size(size)}
 
     @property
     def tags(self) -> list[str]:
@@ -127,6 +143,8 @@ class TrainingSource:
     src_lang: str | None = None
     """None: data.src_lang"""
     tgt_lang: str | None = None
+    columns: list[str] | None = None
+    """None: data.columns"""
 
 
 @dataclass(frozen=True)
@@ -155,6 +173,19 @@ def language_tag(lang: str) -> str:
 def domain_tag(name: str) -> str:
     """Return the tag of a domain."""
     return f"<{name}>"
+
+
+def is_size(value: Any) -> bool:
+    """Return whether a source is a number: of pairs to hold out of the training text, or their fraction."""
+    return isinstance(value, int | float) and not isinstance(value, bool)
+
+
+def check_sources(key: str, value: Any) -> None:
+    """Raise `UserError` unless `value` is a source, a list of sources, or a number of pairs to hold out."""
+    if is_size(value):
+        require(0 < value < 1 or value == int(value) > 0, f"{key}={value} must be a number of pairs, or a fraction.")
+    else:
+        source_list(key, value)
 
 
 def source_list(key: str, value: Any) -> list[str]:
@@ -193,6 +224,14 @@ def read_source(key: str, entry: Any) -> TrainingSource:
         plain = value is None or (isinstance(value, str) and re.fullmatch(r"[\w-]+", value))
         require(bool(plain), f"{key}.{name}={value!r} must be a plain word.")
     return source
+
+
+def check_columns(key: str, columns: Any, langs: tuple[str, str]) -> None:
+    """Raise `UserError` unless `columns` is None or names each language once."""
+    if columns is None:
+        return
+    named = isinstance(columns, list) and [columns.count(lang) for lang in langs] == [1, 1]
+    require(named, f"{key}={columns} must name each column once, such as [{', '.join(langs[::-1])}].")
 
 
 def training_stages(value: Any) -> list[Stage]:

@@ -22,7 +22,7 @@ Hashes = NDArray[np.uint64]
 NO_HASHES: Hashes = np.empty(0, np.uint64)
 REASONS = (
     "kept", "with an empty side", "too long", "with sides of very different length", "with identical sides",
-    "with control characters", "in another language", "in a test set", "that occurred before",
+    "with control characters", "in another language", "in validation or test data", "that occurred before",
     "nearly identical to an earlier one",
 )  # fmt: skip
 KEPT, EMPTY, TOO_LONG, RATIO, IDENTICAL, CONTROL, LANGUAGE, OVERLAP, DUPLICATE, NEAR_DUPLICATE = range(len(REASONS))
@@ -97,9 +97,9 @@ def reasons_to_drop(
     lens: tuple[NDArray[np.int32], NDArray[np.int32]],
     clean: CleanConfig,
     max_len: int,
-    test_sources: Hashes,
+    other_sources: Hashes,
 ) -> NDArray[np.uint8]:
-    """Return why each pair is dropped, or KEPT, from its facts, lengths in pieces, and hashes of the test sources."""
+    """Return why each pair is dropped, or KEPT, from its facts, lengths in pieces, and hashes of held-out sources."""
     reasons = np.zeros(len(facts.seen), np.uint8)
     shorter, longer = np.minimum(*lens), np.maximum(*lens)
     reasons[shorter == 0] = EMPTY
@@ -110,7 +110,7 @@ def reasons_to_drop(
         if active:
             reasons[(reasons == KEPT) & (facts.seen == fact)] = fact
     if clean.overlap:
-        reasons[(reasons == KEPT) & np.isin(facts.src_hashes, test_sources)] = OVERLAP
+        reasons[(reasons == KEPT) & np.isin(facts.src_hashes, other_sources)] = OVERLAP
     return reasons
 
 

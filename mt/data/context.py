@@ -23,6 +23,8 @@ class SourceContext:
     src_lang: str
     tgt_lang: str
     cache_dir: Path
+    columns: tuple[str, ...] | None = None
+    """the columns of files with tabs; None: as `data.columns` describes"""
 
     @property
     def langs(self) -> tuple[str, str]:
@@ -33,10 +35,20 @@ class SourceContext:
 def source_context(data: DataConfig, key: str, split: str) -> SourceContext:
     """Return the context of the sources under the configuration key `data.<key>`."""
     cache_dir = data.cache_dir or Path(os.environ.get("HF_DATASETS_CACHE", f"{HF_HOME}/datasets")) / "mt"
-    return SourceContext(f"data.{key}", split, data.src_lang, data.tgt_lang, Path(cache_dir))
+    return SourceContext(f"data.{key}", split, data.src_lang, data.tgt_lang, Path(cache_dir), columns_of(data.columns))
 
 
 def training_context(data: DataConfig, source: TrainingSource) -> SourceContext:
     """Return the context of an entry of `data.train`."""
     context = source_context(data, "train", "train")
-    return replace(context, src_lang=source.src_lang or data.src_lang, tgt_lang=source.tgt_lang or data.tgt_lang)
+    return replace(
+        context,
+        src_lang=source.src_lang or data.src_lang,
+        tgt_lang=source.tgt_lang or data.tgt_lang,
+        columns=columns_of(source.columns) or context.columns,
+    )
+
+
+def columns_of(names: list[str] | None) -> tuple[str, ...] | None:
+    """Return names of columns as a tuple."""
+    return None if names is None else tuple(names)

@@ -82,8 +82,8 @@ class CorpusEncoder:
     cache_dir: Path
     """folder for encoded text"""
     clean: CleanConfig = field(default_factory=CleanConfig)
-    test_sources: Hashes = field(default_factory=NO_HASHES.copy)
-    """hashes of the test sets' sources"""
+    other_sources: Hashes = field(default_factory=NO_HASHES.copy)
+    """hashes of the sources of validation and test data"""
 
     def encode(self, text: ParallelText, langs: tuple[str, str], key: str) -> Corpus:
         """Encode a text, or find what an earlier run encoded with the same tokenizer.
@@ -117,7 +117,7 @@ class CorpusEncoder:
         start = 0
         for part in encoded.parts:
             lens = (part.lens(0), part.lens(1))
-            found = reasons_to_drop(part.facts, lens, self.clean, self.max_len, self.test_sources)
+            found = reasons_to_drop(part.facts, lens, self.clean, self.max_len, self.other_sources)
             reasons[start : start + len(part)] = found
             start += len(part)
         if self.clean.duplicates is not Duplicates.none:

@@ -1,5 +1,6 @@
 """Tables read by the datasets library: data sets of the Hugging Face hub, and Parquet files."""
 
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -52,7 +53,7 @@ def load_hub(source: str, context: SourceContext) -> Dataset:
     """Load `hub:NAME[@REVISION][:CONFIG[:SPLIT]]`, by default the split of the context; NAME may be a local folder."""
     address, _, rest = source.removeprefix(HUB).partition(":")
     name, _, revision = address.partition("@")
-    config, _, split = rest.partition(":")  # a split may contain colons, such as `train[:98%]`
+    config, _, split = ("", "", rest) if re.match(r"\w+\[", rest) else rest.partition(":")  # a split: `train[:98%]`
     reversed_config = "-".join(config.split("-")[::-1])
 
     def load(config: str) -> Any:

@@ -2,8 +2,9 @@
 
 import logging
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
+from pathlib import Path
 
 import numpy as np
 
@@ -12,6 +13,7 @@ from mt.config.data import (
     Stage,
     TrainingSource,
     domain_tag,
+    is_size,
     language_tag,
     source_list,
     training_sources,
@@ -19,8 +21,10 @@ from mt.config.data import (
 )
 from mt.config.schema import Config
 from mt.data.cleaning import NO_HASHES, Hashes, hash_sources
-from mt.data.context import source_context, training_context
+from mt.data.context import SourceContext, source_context, training_context
 from mt.data.corpus import CorpusEncoder
+from mt.data.direction import check_direction
+from mt.data.held_out import Parts, hold_out, in_memory, load_parts, without
 from mt.data.mixture import Member, Mixture, weights_by_temperature
 from mt.data.readers import Pair
 from mt.data.sources import ParallelText, open_text
@@ -49,13 +53,15 @@ class Texts:
     train: list[TrainingText]
     valid: ParallelText
     tests: dict[str, list[Pair]]
+    held_out: Parts
+    """pairs of the training text that `valid` and `tests` hold instead"""
 
 
 @dataclass(frozen=True)
 class Overlap:
-    """A test set some of whose sources are in the training data."""
+    """Validation data or a test set some of whose sources are in the training data."""
 
-    name: str
+    key: str
     n_known: int
     n_sentences: int
 
@@ -71,7 +77,9 @@ class Prepared:
     overlaps: list[Overlap]
 
 
-def prepare(config: Config, tokenizer: Tokenizer | None = None, world: World = ALONE) -> Prepared:
+def prepare(
+    config: Config, tokenizer: Tokenizer | None = None, world: World = ALONE, recorded: Path | None = None
+) -> Prepared:
     """Open all text, train a tokenizer if there is none, and encode. Nothing is written to the run folder.
 
     Several processes share the encoding: each encodes some parts of the training text. Parts that are then still
@@ -79,9 +87,10 @@ def prepare(config: Config, tokenizer: Tokenizer | None = None, world: World = A
 
     Args:
         tokenizer: from an earlier run, if any; only that of rank 0 is used.
+        recorded: folder with the pairs that an earlier start of the run has held out, if any.
     """
     with world.main_first():
-        texts = open_texts(config.data)
+        texts = open_texts(config.data, config.seed, recorded)
         if world.is_main and tokenizer is None:
             tokenizer = make_tokenizer(config, texts.train)
     protos = world.gather(tokenizer.protos if tokenizer else ())[0]
@@ -95,31 +104,51 @@ def prepare(config: Config, tokenizer: Tokenizer | None = None, world: World = A
         return encode_all(config.data, texts, tokenizer)
 
 
-def open_texts(data: DataConfig) -> Texts:
-    """Open the training, validation and test text."""
-    valid = open_text(source_list("data.valid", data.valid), source_context(data, "valid", "validation"))
-    return Texts(open_training_texts(data), valid, {name: load_test_set(data, name) for name in data.test})
+def open_texts(data: DataConfig, seed: int, recorded: Path | None = None) -> Texts:
+    """Open the training, validation and test text, and hold out of the training text what they take from it."""
+    train, held_out = open_training_texts(data, seed, recorded)
+    if is_size(data.valid):
+        valid = in_memory("data.valid", held_out["valid"])
+    else:
+        valid = open_checked(data, source_list("data.valid", data.valid), source_context(data, "valid", "validation"))
+    tests = {name: held_out.get(f"test.{name}") or load_test_set(data, name) for name in data.test}
+    return Texts(train, valid, tests, held_out)
 
 
-def open_training_texts(data: DataConfig) -> list[TrainingText]:
-    """Open the text of each entry of `data.train`."""
-    texts = []
-    for source in training_sources(data.train):
-        context = training_context(data, source)
-        texts.append(TrainingText(source, open_text(source.path, context), context.langs))
-    return texts
+def open_training_texts(data: DataConfig, seed: int, recorded: Path | None) -> tuple[list[TrainingText], Parts]:
+    """Open the text of each entry of `data.train`, without the pairs that are held out; return these, too."""
+    train = [open_training_text(data, source) for source in training_sources(data.train)]
+    if not data.held_out:
+        return train, {}
+    known = load_parts(list(data.held_out), recorded, (data.src_lang, data.tgt_lang)) if recorded else None
+    held_out = known or hold_out(train[0].text, data.held_out, seed, "data.train")
+    return [replace(one, text=without(one.text, held_out)) for one in train], held_out
+
+
+def open_checked(data: DataConfig, sources: list[str], context: SourceContext) -> ParallelText:
+    """Open a text and check its direction."""
+    text = open_text(sources, context)
+    if data.check_languages:
+        check_direction(text.read(), text.name, context)
+    return text
+
+
+def open_training_text(data: DataConfig, source: TrainingSource) -> TrainingText:
+    """Open the text of an entry of `data.train`."""
+    context = training_context(data, source)
+    return TrainingText(source, open_checked(data, source.path, context), context.langs)
 
 
 def load_test_set(data: DataConfig, name: str) -> list[Pair]:
     """Read the pairs of one test set."""
-    key = f"test.{name}"
-    return list(open_text(source_list(f"data.{key}", data.test[name]), source_context(data, key, "test")).read())
+    context = source_context(data, f"test.{name}", "test")
+    return list(open_checked(data, source_list(context.key, data.test[name]), context).read())
 
 
-def build_encoder(data: DataConfig, tokenizer: Tokenizer, test_sources: Hashes = NO_HASHES) -> CorpusEncoder:
+def build_encoder(data: DataConfig, tokenizer: Tokenizer, other_sources: Hashes = NO_HASHES) -> CorpusEncoder:
     """Build the encoder of training text."""
     cache_dir = source_context(data, "train", "train").cache_dir
-    return CorpusEncoder(tokenizer, data.max_len, cache_dir, data.clean, test_sources)
+    return CorpusEncoder(tokenizer, data.max_len, cache_dir, data.clean, other_sources)
 
 
 def encode_all(data: DataConfig, texts: Texts, tokenizer: Tokenizer) -> Prepared:
@@ -127,7 +156,8 @@ def encode_all(data: DataConfig, texts: Texts, tokenizer: Tokenizer) -> Prepared
     encoder = CorpusEncoder(tokenizer, data.max_len, source_context(data, "valid", "validation").cache_dir)
     valid = encoder.encode(texts.valid, (data.src_lang, data.tgt_lang), "data.valid")
     valid_tags = tokenizer.encode_tags(tags_of(data, TrainingSource(data.valid)))
-    hashes = {name: hash_sources(pairs) for name, pairs in texts.tests.items()}
+    hashes = {"data.valid": hash_sources(list(texts.valid.read()))}
+    hashes |= {f"data.test.{name}": hash_sources(pairs) for name, pairs in texts.tests.items()}
     encoder = build_encoder(data, tokenizer, np.concatenate([NO_HASHES, *hashes.values()]))
     members = []
     for train in texts.train:
@@ -142,19 +172,19 @@ def encode_all(data: DataConfig, texts: Texts, tokenizer: Tokenizer) -> Prepared
     )
 
 
-def find_overlaps(members: Sequence[Member], tests: dict[str, Hashes]) -> list[Overlap]:
-    """Find test sets that overlap with the training data, and warn about each: its score means little."""
+def find_overlaps(members: Sequence[Member], others: dict[str, Hashes]) -> list[Overlap]:
+    """Find validation and test data that overlaps with the training data, and warn: its score means little."""
     overlaps = []
-    for name, hashes in tests.items():
+    for key, hashes in others.items():
         known = int(np.any([member.corpus.has_sources(hashes) for member in members], axis=0).sum())
         if known:
-            overlaps.append(Overlap(name, known, len(hashes)))
+            overlaps.append(Overlap(key, known, len(hashes)))
             log.warning(
-                "%s of the %s sources of data.test.%s are in the training data, too: its scores will be too high. "
+                "%s of the %s sources of %s are in the training data, too: its scores will be too high. "
                 "data.clean.overlap=true drops these pairs from the training data.",
                 f"{known:,}",
                 f"{len(hashes):,}",
-                name,
+                key,
             )
     return overlaps
 

@@ -1,34 +1,38 @@
 """Readers of parallel text in files: two text files, tab-separated columns, JSON rows, translation memories."""
 
 import json
+import logging
 from collections.abc import Iterator
+from dataclasses import dataclass
 from itertools import zip_longest
 from pathlib import Path
 
+from mt.data.context import SourceContext
 from mt.data.translation_memory import SUFFIXES as MEMORIES
 from mt.data.translation_memory import read_memory
 from mt.errors import UserError
 from mt.runtime.files import plain_suffix, read_lines
 
+log = logging.getLogger(__name__)
 Pair = tuple[str, str]
 """a source sentence and its translation"""
 
 
-def read_pairs(files: list[Path], langs: tuple[str, str]) -> Iterator[Pair]:
+def read_pairs(files: list[Path], context: SourceContext) -> Iterator[Pair]:
     """Yield the pairs of one file, or of two text files.
 
     Raises:
         UserError: a file is malformed or not UTF-8, two files differ in length, or there is no pair.
     """
     suffix = plain_suffix(files[0])
-    if len(files) == 2:
+    if is_table(files):
+        pairs = read_table(files[0], context)
+    elif len(files) == 2:
         pairs = read_two_files(*files)
-    elif suffix == ".tsv":
-        pairs = read_tsv(files[0])
     elif suffix in MEMORIES:
-        pairs = read_memory(files[0], suffix, langs)
+        pairs = read_memory(files[0], suffix, context.langs)
     else:
-        pairs = read_jsonl(files[0], langs)
+        pairs = read_jsonl(files[0], context.langs)
     empty = True
     for pair in pairs:
         empty = False
@@ -53,13 +57,58 @@ def read_two_files(src_path: Path, tgt_path: Path) -> Iterator[Pair]:
         )
 
 
-def read_tsv(path: Path) -> Iterator[Pair]:
-    """Yield the two columns of each line, separated by a tab, without quoting."""
+def is_table(files: list[Path]) -> bool:
+    """Return whether the text is one file of columns separated by tabs."""
+    return len(files) == 1 and plain_suffix(files[0]) not in (".jsonl", *MEMORIES)
+
+
+@dataclass(frozen=True)
+class Columns:
+    """The columns of a table that hold source and target, counted from 0."""
+
+    src: int
+    tgt: int
+    n_expected: int | None
+    """columns of every line; None: any number that includes both"""
+    has_header: bool
+
+
+def find_columns(path: Path, context: SourceContext) -> Columns:
+    """Find the columns of a file with tabs by the configuration, by its header, or else by their order."""
+    first = next(read_lines(path), "").split("\t")
+    names, langs = [name.strip().lower() for name in first], [lang.lower() for lang in context.langs]
+    has_header = all(names.count(lang) == 1 for lang in langs)
+    if context.columns:
+        src, tgt = (context.columns.index(lang) for lang in context.langs)
+        return Columns(src, tgt, None, has_header and (names.index(langs[0]), names.index(langs[1])) == (src, tgt))
+    if has_header:
+        return Columns(names.index(langs[0]), names.index(langs[1]), None, has_header)
+    return Columns(0, 1, len(first), has_header)
+
+
+def describe_columns(path: Path, context: SourceContext) -> None:
+    """Log which columns are read if nothing names them and there are others."""
+    columns = find_columns(path, context)
+    if columns.n_expected is not None and columns.n_expected > 2:
+        log.info(
+            "%s: of the %d columns of %s, the first is read as %s and the second as %s. If that is wrong, name them, "
+            "such as 'data.columns=[%s,%s]'.",
+            context.key, columns.n_expected, path, *context.langs, *context.langs[::-1],
+        )  # fmt: skip
+
+
+def read_table(path: Path, context: SourceContext) -> Iterator[Pair]:
+    """Yield source and target of each line of columns separated by tabs, without quoting."""
+    columns = find_columns(path, context)
+    n_needed = 1 + max(columns.src, columns.tgt)
     for number, line in enumerate(read_lines(path), start=1):
-        columns = line.split("\t")
-        if len(columns) != 2:
-            raise UserError(f"{path}, line {number}: {len(columns)} columns; source, a tab and target are expected.")
-        yield columns[0], columns[1]
+        cells = line.split("\t")
+        if len(cells) < n_needed:
+            raise UserError(f"{path}, line {number}: there is no column {n_needed}; source and target are expected.")
+        if columns.n_expected not in (None, len(cells)):
+            raise UserError(f"{path}, line {number}: {len(cells)} columns, but line 1 has {columns.n_expected}.")
+        if number > 1 or not columns.has_header:
+            yield cells[columns.src], cells[columns.tgt]
 
 
 def read_jsonl(path: Path, langs: tuple[str, str]) -> Iterator[Pair]:

@@ -2,7 +2,8 @@
 
 A source is one of
     PREFIX                PREFIX.SRC and PREFIX.TGT, line by line (also .gz, .bz2, .xz)
-    FILE.tsv              two columns, source and target
+    FILE.tsv, FILE        columns separated by tabs: source and target, or as `data.columns` or the first line names
+                          them
     FILE.jsonl, .parquet  columns named by the languages, or one column `translation` with both
     FILE.tmx, .xlf        a translation memory, or a bilingual document
     hub:NAME[:CONFIG]     a data set of the Hugging Face hub, or a folder of one, with such columns; in full
@@ -19,10 +20,10 @@ from itertools import chain
 from pathlib import Path
 
 from mt.data.context import HUB, SourceContext
-from mt.data.readers import Pair, read_pairs
+from mt.data.readers import Pair, describe_columns, is_table, read_pairs
 from mt.data.translation_memory import SUFFIXES as MEMORIES
 from mt.errors import UserError
-from mt.runtime.files import COMPRESSIONS, plain_suffix
+from mt.runtime.files import COMPRESSIONS, plain_suffix, read_lines
 
 PACKAGE = "pkg://"
 
@@ -64,8 +65,10 @@ def open_source(source: str, context: SourceContext) -> ParallelText:
         if len(table) == 0:
             raise UserError(f"{context.key}: {source} is empty: it contains no pair of sentences.")
         return ParallelText(source, table._fingerprint, len(table), lambda: read_table(table))
-    digest, n_lines = inspect(files, *context.langs)
-    return ParallelText(source, digest, n_lines, lambda: read_pairs(files, context.langs))
+    if is_table(files):
+        describe_columns(files[0], context)
+    digest, n_lines = inspect(files, *context.langs, *(context.columns or ()))
+    return ParallelText(source, digest, n_lines, lambda: read_pairs(files, context))
 
 
 def find_files(source: str, context: SourceContext) -> list[Path]:
@@ -75,11 +78,18 @@ def find_files(source: str, context: SourceContext) -> list[Path]:
         if not path.is_file():
             raise UserError(f"{context.key}: there is no file {path}.")
         return [path]
+    if path.is_file() and "\t" in next(read_lines(path), ""):
+        return [path]
     files = []
     for lang in context.langs:
         candidates = [Path(f"{path}.{lang}{compression}") for compression in ("", *COMPRESSIONS)]
         found = [candidate for candidate in candidates if candidate.is_file()]
         if not found:
+            if path.is_file():
+                raise UserError(
+                    f"{context.key}: {path} has no tab between source and target. For text in two files, give what "
+                    f"their names have in common before .{context.src_lang} and .{context.tgt_lang}."
+                )
             raise UserError(
                 f"{context.key}: there is no file {candidates[0]}, compressed ({', '.join(COMPRESSIONS)}) or not. "
                 f"The prefix {path} stands for {path}.{context.src_lang} and {path}.{context.tgt_lang}."

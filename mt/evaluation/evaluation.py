@@ -10,13 +10,14 @@ from pathlib import Path
 from sacrebleu.metrics.chrf import CHRF
 from typing_extensions import assert_never
 
-from mt.config.data import DataConfig
+from mt.config.schema import Config
 from mt.config.search import SearchConfig
 from mt.data.preparation import open_training_texts
 from mt.evaluation.breakdown import Breakdown, Grouping, by_domain, by_frequency, by_length, count_words
 from mt.evaluation.comet import Comet
 from mt.evaluation.results import RunResult, Sentence, TestSetResult
 from mt.evaluation.test_sets import TestSet
+from mt.runs.layout import RunLayout
 from mt.runtime.files import write_text
 from mt.text.metrics import Score, Scorer
 from mt.text.tokenizer import Pairs
@@ -117,11 +118,12 @@ def perplexity_of(translator: Translator, test: TestSet) -> float:
     return perplexity(translator.model, tokenizer, pairs, MAX_TOKENS)
 
 
-def training_words(data: DataConfig, tgt_lang: str) -> Counter[str]:
+def training_words(config: Config, run: RunLayout, tgt_lang: str) -> Counter[str]:
     """Count the words on the target side of the training data, up to a million pairs of each corpus."""
     log.info("Counting the words of data.train.")
     counts: Counter[str] = Counter()
-    for one in open_training_texts(data):
+    texts, _ = open_training_texts(config.data, config.seed, run.held_out)
+    for one in texts:
         if one.langs[1] == tgt_lang:
             counts += count_words((tgt for _, tgt in islice(one.text.read(), MAX_PAIRS_COUNTED)), tgt_lang)
     return counts

@@ -5,6 +5,8 @@ from pathlib import Path
 from mt.config.facts import keys_where
 from mt.config.file import flatten, load_config, save_config
 from mt.config.schema import Config
+from mt.data.held_out import save_parts
+from mt.data.preparation import Prepared
 from mt.errors import UserError
 from mt.runs.layout import RunLayout
 from mt.runtime.files import remove_leftovers, replacing
@@ -57,9 +59,10 @@ def existing_tokenizer(run: RunLayout, config: Config) -> Tokenizer | None:
     return None
 
 
-def start_run_folder(run: RunLayout, config: Config, tokenizer: Tokenizer) -> None:
-    """Write the configuration, including changed limits, and the tokenizer."""
+def start_run_folder(run: RunLayout, config: Config, data: Prepared) -> None:
+    """Write the configuration, including changed limits, the tokenizer, and what is held out of the training text."""
     with replacing(run.config) as temporary:  # first, as it marks the folder as this run's
         save_config(config, temporary)
-    tokenizer.save(run.tokenizer(tokenizer.joint))
+    data.tokenizer.save(run.tokenizer(data.tokenizer.joint))
+    save_parts(data.texts.held_out, run.held_out, (config.data.src_lang, config.data.tgt_lang))
     remove_leftovers(run.folder)

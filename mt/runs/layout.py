@@ -22,12 +22,13 @@ class RunLayout:
         self.log = folder / "train.log"
         self.tensorboard = folder / "tensorboard"
         self.profile = folder / "profile"
+        self.held_out = folder / "held_out"  # validation and test data taken from the training text
         self.translations = folder / "translations"  # of test sets
         self.report = folder / "report.html"
         self.data_report = folder / "data.html"
 
     def tokenizer(self, joint: bool) -> list[Path]:
-        """Return the path of the SentencePiece model, or of one for each language if they are not `joint`."""
+        """Return the paths of the SentencePiece models: one if `joint`, otherwise one for each language."""
         names = ["tokenizer.model"] if joint else ["tokenizer.src.model", "tokenizer.tgt.model"]
         return [self.folder / name for name in names]
 

@@ -1,5 +1,6 @@
 """Files: written whole or not at all, and read line by line, compressed or not."""
 
+import codecs
 import os
 import shutil
 from collections.abc import Iterator
@@ -95,5 +96,20 @@ def decode_lines(stream: BinaryIO, name: str) -> Iterator[str]:
         try:
             text = line.decode("utf-8-sig" if number == 1 else "utf-8")
         except UnicodeDecodeError as error:
-            raise UserError(f"{name}, line {number}: not UTF-8 ({error.reason} at byte {error.start + 1}).") from None
+            more = stream.read(1 << 16) if stream.seekable() else b""  # a pipe could make us wait
+            raise UserError(
+                f"{name}, line {number}: not UTF-8 ({error.reason} at byte {error.start + 1})."
+                f"{suggest_encoding(line + more, name)}"
+            ) from None
         yield text.rstrip("\r\n")
+
+
+def suggest_encoding(sample: bytes, name: str) -> str:
+    """Return a sentence that names the likely encoding of some bytes, and a command that converts the file `name`."""
+    from charset_normalizer import from_bytes  # slow to import, and rarely needed
+
+    best = from_bytes(sample).best()
+    if best is None:
+        return ""
+    encoding = codecs.lookup(best.encoding).name.upper()
+    return f" It is probably {encoding}: convert it with `iconv -f {encoding} -t UTF-8 {name} > NEW`."

@@ -1,0 +1,76 @@
+"""A check that source and target are not exchanged: by their scripts, or by py3langid if they share one."""
+
+import importlib.util
+import logging
+from collections.abc import Iterable
+from itertools import islice
+
+from mt.data.context import SourceContext
+from mt.data.readers import Pair
+from mt.errors import UserError
+from mt.text.languages import plain_language
+from mt.text.scripts import fraction_in, scripts_of
+
+log = logging.getLogger(__name__)
+N_SAMPLED = 300
+CLEAR = 0.8
+"""fraction of a sample that makes a conclusion clear"""
+MIN_IDENTIFIABLE = 20
+"""characters of a text whose language py3langid can identify"""
+
+Fit = list[list[float]]
+"""for each side of the text, how well it fits the source language and the target language, from 0 to 1"""
+
+
+def check_direction(pairs: Iterable[Pair], source: str, context: SourceContext) -> None:
+    """Check a sample of pairs, and warn if a side is in another script than its language.
+
+    Raises:
+        UserError: each side is clearly in the other's language.
+    """
+    sample = list(islice(pairs, N_SAMPLED))
+    sides = [[pair[side] for pair in sample] for side in (0, 1)]
+    scripts = [scripts_of(lang) for lang in context.langs]
+    if all(scripts) and not scripts[0] & scripts[1]:
+        fit = [[fraction_in(one, texts) for one in scripts] for texts in sides]
+        refuse_exchanged(fit, source, context)
+        for side, name in enumerate(("sources", "targets")):
+            if fit[side][side] < 1 - CLEAR:
+                log.warning(
+                    "%s: the %s of %s do not look like %s: %.0f%% of their letters are in its script.",
+                    context.key, name, source, context.langs[side], 100 * fit[side][side],
+                )  # fmt: skip
+    else:
+        refuse_exchanged(fit_by_identification(sides, context.langs), source, context)
+
+
+def fit_by_identification(sides: list[list[str]], langs: tuple[str, str]) -> Fit | None:
+    """Identify each sentence as one of two languages; None if py3langid is missing or does not know both."""
+    plain = [plain_language(lang) for lang in langs]
+    if plain[0] == plain[1] or importlib.util.find_spec("py3langid") is None:
+        return None
+    from py3langid.langid import MODEL_FILE, LanguageIdentifier
+
+    identifier = LanguageIdentifier.from_model_file(MODEL_FILE)
+    if not set(plain) <= set(identifier.labels):
+        return None
+    identifier.set_languages(plain)
+    fit = []
+    for texts in sides:
+        found = [identifier.classify(text)[0] for text in texts if len(text) >= MIN_IDENTIFIABLE]
+        fit.append([found.count(lang) / max(1, len(found)) for lang in plain])
+    return fit
+
+
+def refuse_exchanged(fit: Fit | None, source: str, context: SourceContext) -> None:
+    """Raise `UserError` if each side clearly fits the other's language."""
+    if fit is None:
+        return
+    fits_other, fits_own = min(fit[0][1], fit[1][0]), max(fit[0][0], fit[1][1])
+    if fits_other >= CLEAR and fits_own <= 1 - CLEAR:
+        src, tgt = context.langs
+        raise UserError(
+            f"{context.key}: source and target of {source} are exchanged: the sources are in {tgt}, the targets in "
+            f"{src}. Name the columns of a file with tabs: 'data.columns=[{tgt},{src}]'. To translate in the other "
+            f"direction: data.src_lang={tgt} data.tgt_lang={src}. If the text is right: data.check_languages=false."
+        )

@@ -1,0 +1,138 @@
+"""Held-out pairs: a part of the training text for validation and testing that shares no sentence with the rest."""
+
+import hashlib
+import logging
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import xxhash
+from numpy.typing import NDArray
+
+from mt.data.readers import Pair, read_two_files
+from mt.data.sources import ParallelText
+from mt.errors import UserError
+from mt.runtime.files import write_text
+
+log = logging.getLogger(__name__)
+Parts = dict[str, list[Pair]]
+"""held-out pairs by the name of their part, such as `valid`"""
+LARGEST_GROUP = 0.05
+"""A group of pairs that share sentences is held out only if it is at most this fraction of its part."""
+
+
+@dataclass(frozen=True)
+class Hashes:
+    """Hashes of sources, of targets, and of whole pairs with a seed; 0 for a pair with an empty side."""
+
+    src: NDArray[np.uint64]
+    tgt: NDArray[np.uint64]
+    order: NDArray[np.uint64]
+
+
+def hold_out(text: ParallelText, sizes: Mapping[str, float], seed: int, key: str) -> Parts:
+    """Choose pairs of a text at random.
+
+    Pairs with the same source or the same target form a group, which is never divided. A group's place in the random
+    order depends only on its pairs and the seed, so nearly the same pairs are chosen when the text grows.
+
+    Args:
+        sizes: how many pairs each part gets; a number below 1 is a fraction of the text.
+        key: configuration key of the text, for messages.
+
+    Raises:
+        UserError: the text is too small.
+    """
+    hashes = hash_pairs(text, seed)
+    usable = np.flatnonzero(hashes.order)
+    wanted = {part: round(size * len(usable)) if size < 1 else int(size) for part, size in sizes.items()}
+    part_of = np.full(len(hashes.order), "", dtype=f"U{max(map(len, sizes))}")
+    groups = iter(groups_in_order(hashes, usable))
+    for part, size in wanted.items():
+        left = size
+        while left:
+            group = next(groups, None)
+            if group is None:
+                raise UserError(
+                    f"{key} has {len(usable):,} pairs. That is too few to hold out "
+                    f"{' and '.join(f'{n:,} for {name}' for name, n in wanted.items())}."
+                )
+            if len(group) <= min(left, max(1, LARGEST_GROUP * size)):
+                part_of[group] = part
+                left -= len(group)
+    held_out: Parts = {part: [] for part in sizes}
+    for index, pair in enumerate(text.read()):
+        if part_of[index]:
+            held_out[part_of[index]].append(pair)
+    log.info(
+        "Held out of %s: %s.", key, ", ".join(f"{len(pairs):,} pairs for {part}" for part, pairs in held_out.items())
+    )
+    return held_out
+
+
+def hash_pairs(text: ParallelText, seed: int) -> Hashes:
+    """Hash every pair of a text."""
+    rows = []
+    for src, tgt in text.read():
+        if src.strip() and tgt.strip():
+            rows.append((hash_text(src), hash_text(tgt), hash_text(f"{src}\t{tgt}", seed) or 1))
+        else:
+            rows.append((0, 0, 0))
+    columns = np.array(rows, np.uint64).reshape(-1, 3).T
+    return Hashes(*columns)
+
+
+def hash_text(text: str, seed: int = 0) -> int:
+    """Return a 64-bit hash."""
+    return xxhash.xxh3_64_intdigest(text.encode(), seed % 2**64)
+
+
+def groups_in_order(hashes: Hashes, usable: NDArray[np.int64]) -> Iterator[NDArray[np.int64]]:
+    """Yield groups of pairs that are connected by equal sentences, in random order, each as indices of its pairs."""
+    from scipy.sparse import coo_array  # slow to import, and not always needed
+    from scipy.sparse.csgraph import connected_components
+
+    sides = [np.unique(side[usable], return_inverse=True)[1] for side in (hashes.src, hashes.tgt)]
+    n_nodes = [int(side.max(initial=-1)) + 1 for side in sides]
+    edges = (np.ones(len(usable), bool), (sides[0], n_nodes[0] + sides[1]))
+    _, components = connected_components(coo_array(edges, shape=(sum(n_nodes),) * 2), directed=False)
+    group = components[sides[0]]  # of each pair
+    by_group = np.lexsort((hashes.order[usable], group))
+    starts = np.flatnonzero(np.diff(group[by_group], prepend=-1))
+    members = np.split(by_group, starts[1:])
+    first = hashes.order[usable][by_group[starts]]  # the smallest of each group
+    for number in np.argsort(first, kind="stable"):
+        yield usable[members[number]]
+
+
+def without(text: ParallelText, parts: Parts) -> ParallelText:
+    """Return a text without the pairs that share a source or a target with a held-out pair."""
+    held_out = [pair for pairs in parts.values() for pair in pairs]
+    sources, targets = {src for src, _ in held_out}, {tgt for _, tgt in held_out}
+
+    def read() -> Iterator[Pair]:
+        return (pair for pair in text.read() if pair[0] not in sources and pair[1] not in targets)
+
+    digest = hashlib.sha256(repr((text.fingerprint, sorted(held_out))).encode()).hexdigest()[:32]
+    return ParallelText(text.name, digest, text.n_pairs and text.n_pairs - len(held_out), read)
+
+
+def in_memory(name: str, pairs: Sequence[Pair]) -> ParallelText:
+    """Return pairs as a text."""
+    return ParallelText(name, hashlib.sha256(repr(pairs).encode()).hexdigest()[:32], len(pairs), lambda: iter(pairs))
+
+
+def save_parts(parts: Parts, folder: Path, langs: tuple[str, str]) -> None:
+    """Write the files `PART.SRC` and `PART.TGT` of every part."""
+    for part, pairs in parts.items():
+        for side, lang in enumerate(langs):
+            write_text(folder / f"{part}.{lang}", "".join(f"{pair[side]}\n" for pair in pairs))
+
+
+def load_parts(names: Sequence[str], folder: Path, langs: tuple[str, str]) -> Parts | None:
+    """Read what `save_parts` wrote; None if a file is missing."""
+    files = {name: [folder / f"{name}.{lang}" for lang in langs] for name in names}
+    if not all(file.is_file() for pair in files.values() for file in pair):
+        return None
+    return {name: list(read_two_files(*pair)) for name, pair in files.items()}

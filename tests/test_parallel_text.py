@@ -1,0 +1,205 @@
+"""From a downloaded file to training data: columns, direction, encodings, and parts that are held out."""
+
+import re
+from pathlib import Path
+
+import pytest
+from conftest import DEMO, overrides, toy_pairs, write_pairs
+
+LIMITS = ["training.max_steps=2", "training.valid_every_steps=2"]
+DEMO_PAIRS = list(
+    zip(
+        *((DEMO / f"train.{lang}").read_text(encoding="utf-8").splitlines()[:400] for lang in ("zh", "en")), strict=True
+    )
+)
+
+
+def write_table(path: Path, rows: list[tuple[str, ...]]) -> Path:
+    path.write_text("".join("\t".join(row) + "\n" for row in rows), encoding="utf-8")
+    return path
+
+
+@pytest.fixture
+def prepare(corpus, tmp_path, mt):
+    """`mt prepare` in a new folder with these overrides."""
+
+    def run(*extra: str, name: str = "run"):
+        return mt("prepare", *overrides(corpus, f"run_dir={tmp_path}/{name}", *LIMITS, *map(str, extra))[1:])
+
+    return run
+
+
+def sizes(outcome) -> tuple[str, str]:
+    return re.search(r"Training data: ([\d,]+) pairs", outcome.err)[1], re.search(
+        r"Validation data: ([\d,]+)", outcome.err
+    )[1]
+
+
+def test_columns_of_a_table(prepare, tmp_path):
+    pairs = toy_pairs(300, 7)
+    right = write_table(tmp_path / "right.tsv", pairs)
+    assert prepare(f"data.train={right}", name="right").code == 0
+    expected = (tmp_path / "right" / "tokenizer.model").read_bytes()
+    exchanged = [(tgt, src, "CC-BY 2.0") for src, tgt in pairs]
+    tables = {
+        "named.txt": (exchanged, ["data.columns=[bb,aa]"]),
+        "header.txt": ([("bb", "aa", "attribution"), *exchanged], []),
+        "named_header.tsv": ([("BB", "AA", "attribution"), *exchanged], ["data.columns=[bb,aa]"]),
+        "further.txt": ([(src, tgt, "CC-BY 2.0") for src, tgt in pairs], []),
+    }
+    for name, (rows, extra) in tables.items():
+        outcome = prepare(f"data.train={write_table(tmp_path / name, rows)}", *extra, name=Path(name).stem)
+        assert outcome.code == 0, outcome.err
+        assert (tmp_path / Path(name).stem / "tokenizer.model").read_bytes() == expected, name
+        assert ("the first is read as aa and the second as bb" in outcome.err) == (name == "further.txt")
+
+
+def test_columns_of_one_corpus_of_several(prepare, tmp_path):
+    table = write_table(tmp_path / "a.tsv", [("1", tgt, src) for src, tgt in toy_pairs(50, 7)])
+    outcome = prepare(f"data.train=[{{path: {table}, columns: [id, bb, aa]}}]")
+    assert outcome.code == 0, outcome.err
+    assert sizes(outcome)[0] == "50"
+    outcome = prepare(f"data.train=[{{path: {table}, columns: [id, bb]}}]", name="other")
+    assert (outcome.code, "data.train[0].columns=['id', 'bb'] must name each column once" in outcome.err) == (2, True)
+
+
+def test_wrong_tables_are_refused(prepare, tmp_path):
+    path = write_table(tmp_path / "a.tsv", [("x", "y", "z"), ("x", "y")])
+    assert f"{path}, line 2: 2 columns, but line 1 has 3" in prepare(f"data.train={path}").err
+    path = write_table(tmp_path / "a.txt", [("no tab",)])
+    assert f"{path} has no tab between source and target" in prepare(f"data.train={path}").err
+    assert "data.columns=['aa'] must name each column once" in prepare("data.columns=[aa]").err
+
+
+@pytest.mark.parametrize(
+    ("langs", "pairs"),
+    [
+        (("zh", "en"), [(tgt, src) for src, tgt in DEMO_PAIRS]),
+        (
+            ("de", "en"),
+            [("The little dog is running across the meadow.", "Der kleine Hund läuft über die Wiese."),
+             ("Nobody wanted to buy the old bicycle.", "Niemand wollte das alte Fahrrad kaufen.")],
+        ),
+    ],
+    ids=["by script", "by py3langid"],
+)  # fmt: skip
+def test_an_exchanged_direction_is_refused(prepare, tmp_path, langs, pairs):
+    if "de" in langs:
+        pytest.importorskip("py3langid")
+    write_pairs(tmp_path / "text", pairs, langs)
+    languages = [f"data.src_lang={langs[0]}", f"data.tgt_lang={langs[1]}"]
+    text = [f"data.train={tmp_path}/text", f"data.valid={tmp_path}/text", "data.test=null"]
+    outcome = prepare(*languages, *text)
+    assert outcome.code == 2
+    assert f"the sources are in {langs[1]}, the targets in {langs[0]}" in outcome.err
+    assert f"'data.columns=[{langs[1]},{langs[0]}]'" in outcome.err
+    assert not (tmp_path / "run").exists()
+    write_pairs(tmp_path / "text", [(tgt, src) for src, tgt in pairs], langs)
+    assert "exchanged" not in prepare(*languages, *text).err
+
+
+def test_a_side_in_another_script_is_reported(prepare, tmp_path):
+    write_pairs(tmp_path / "text", [(tgt, tgt) for _, tgt in DEMO_PAIRS], ("zh", "en"))
+    text = [f"data.train={tmp_path}/text", f"data.valid={tmp_path}/text", "data.test=null"]
+    outcome = prepare("data.src_lang=zh", "data.tgt_lang=en", *text)
+    assert outcome.code == 0, outcome.err
+    assert "the sources of" in outcome.err
+    assert "do not look like zh: 0% of their letters are in its script" in outcome.err
+
+
+def test_the_likely_encoding_is_named(prepare, tmp_path):
+    write_pairs(tmp_path / "text", DEMO_PAIRS, ("zh", "en"))
+    chinese = tmp_path / "text.zh"
+    chinese.write_bytes(chinese.read_text(encoding="utf-8").encode("gb18030"))
+    outcome = prepare("data.src_lang=zh", "data.tgt_lang=en", f"data.train={tmp_path}/text", "data.test=null")
+    assert outcome.code == 2
+    assert f"{chinese}, line 1: not UTF-8" in outcome.err
+    assert f"iconv -f GB18030 -t UTF-8 {chinese} > NEW" in outcome.err
+
+
+def test_training_on_validation_sentences_is_reported(prepare, corpus):
+    outcome = prepare(f"data.train={corpus}/valid")
+    assert "40 of the 40 sources of data.valid are in the training data" in outcome.err
+    outcome = prepare(f"data.train=[{corpus}/train,{corpus}/valid]", "data.clean.overlap=true", name="clean")
+    assert outcome.code == 0, outcome.err
+    assert "in validation or test data" in outcome.err
+    assert "sources of data.valid" not in outcome.err
+
+
+def read_part(folder: Path, part: str) -> list[tuple[str, str]]:
+    return list(zip(*((folder / f"{part}.{lang}").read_text().splitlines() for lang in ("aa", "bb")), strict=True))
+
+
+def test_validation_and_test_data_from_the_training_text(corpus, tmp_path, mt):
+    """Some sentences have several translations: these stay together."""
+    pairs = toy_pairs(600, 3)
+    pairs += [(src, f"{tgt} XA") for src, tgt in pairs[:100]] + [(f"{src} xa", tgt) for src, tgt in pairs[50:150]]
+    write_pairs(tmp_path / "all", pairs)
+    arguments = overrides(
+        corpus,
+        f"data.train={tmp_path}/all",
+        "data.valid=100",
+        "data.test={held: 0.05}",
+        f"run_dir={tmp_path}/run",
+        *LIMITS,
+    )
+    outcome = mt(*arguments)
+    assert outcome.code == 0, outcome.err
+    assert "Held out of data.train: 100 pairs for valid, 40 pairs for test.held." in outcome.err
+    assert sizes(outcome) == ("660", "100")
+    folder = tmp_path / "run" / "held_out"
+    parts = {part: read_part(folder, part) for part in ("valid", "test.held")}
+    parts["train"] = [pair for pair in pairs if pair not in parts["valid"] + parts["test.held"]]
+    assert [len(parts[part]) for part in ("valid", "test.held", "train")] == [100, 40, 660]
+    for side in (0, 1):
+        sentences = [{pair[side] for pair in part} for part in parts.values()]
+        assert not sentences[0] & sentences[1]
+        assert not (sentences[0] | sentences[1]) & sentences[2]
+    assert "held" in mt("evaluate", tmp_path / "run").out
+    assert "sources of" not in outcome.err  # no overlap
+    # a run keeps its parts when the text grows
+    write_pairs(tmp_path / "all", [*toy_pairs(200, 9), *pairs])
+    again = mt(*arguments[:-2], "training.max_steps=3", "training.valid_every_steps=3")
+    assert again.code == 0, again.err
+    assert sizes(again)[1] == "100"
+    assert {part: read_part(folder, part) for part in ("valid", "test.held")} == {
+        part: parts[part] for part in ("valid", "test.held")
+    }
+
+
+@pytest.mark.parametrize(
+    ("value", "message"), [("0", "number of pairs"), ("1.5", "number of pairs"), ("900", "too few")]
+)
+def test_sizes_that_cannot_be_held_out(prepare, value, message):
+    outcome = prepare(f"data.valid={value}")
+    assert (outcome.code, message in outcome.err) == (2, True), outcome.err
+
+
+def test_split(tmp_path, mt):
+    pairs = toy_pairs(500, 5)
+    table = write_table(tmp_path / "all.txt", [(tgt, src, "x") for src, tgt in pairs])
+    languages = ["--src-lang", "aa", "--tgt-lang", "bb", "--columns", "bb,aa,attribution"]
+    outcome = mt("split", table, *languages, "--valid", "50", "--test", "0.1", "-o", tmp_path / "parts")
+    assert outcome.code == 0, outcome.err
+    parts = [read_part(tmp_path / "parts", part) for part in ("train", "valid", "test")]
+    assert [len(part) for part in parts] == [400, 50, 50]
+    assert sorted(pair for part in parts for pair in part) == sorted(pairs)
+    assert f"data.train={tmp_path}/parts/train" in outcome.err
+    # most stay where they are when the text grows
+    grown = write_table(tmp_path / "all.txt", [(tgt, src, "x") for src, tgt in [*toy_pairs(50, 6), *pairs]])
+    assert mt("split", grown, *languages, "--valid", "50", "--test", "50", "-o", tmp_path / "grown").code == 0
+    assert len(set(read_part(tmp_path / "grown", "valid")) & set(parts[1])) > 35
+    # another seed, other parts
+    assert (
+        mt("split", table, *languages, "--seed", "2", "--test", "50", "--valid", "50", "-o", tmp_path / "other").code
+        == 0
+    )
+    assert len(set(read_part(tmp_path / "other", "valid")) & set(parts[1])) < 25
+    for extra, message in (
+        (["-o", tmp_path / "parts"], "already exists"),
+        (["-o", tmp_path / "x", "--valid", "5000"], "too few"),
+        (["-o", tmp_path / "x", "--columns", "bb"], "must name each column once"),
+    ):
+        outcome = mt("split", table, *languages, *extra)
+        assert (outcome.code, message in outcome.err) == (2, True), outcome.err
+        assert not (tmp_path / "x").exists()
