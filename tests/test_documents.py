@@ -84,7 +84,7 @@ def test_spaces_are_those_of_the_target():
 def test_texts_are_translated_sentence_by_sentence(run_folder, mt, tmp_path, plain):
     text = f"{LINES[0]}.\n{LINES[1]}!\n\n{LINES[2]}."
     (tmp_path / "in.jsonl").write_text(json.dumps({"text": text}) + "\n", encoding="utf-8")
-    (row,) = mt("translate", run_folder, "-i", tmp_path / "in.jsonl", "--column", "text", "--split").out.splitlines()
+    (row,) = mt("translate", run_folder, "-i", tmp_path / "in.jsonl", "--column", "text").out.splitlines()
     parts = mt("translate", run_folder, f"{LINES[0]}.", f"{LINES[1]}!", f"{LINES[2]}.").out.splitlines()
     assert json.loads(row)["text"] == f"{parts[0]}\n{parts[1]}\n\n{parts[2]}"
     assert mt("translate", run_folder, "--split", "--n-best", 2, text).code == 2
@@ -218,7 +218,7 @@ def test_alignment_stays_within_the_parts_of_a_line(run_folder):
     translator = Translator.load(run_folder, "cpu")
     lines = [line.rstrip(".") + "." for line in LINES[:3]]
     sizes = [len(ids) for ids in translator.tokenizer.encode_src(lines)]
-    translator.max_len = max(sizes)
+    translator.part_len = max(sizes)
     (whole,) = translator.n_best([" ".join(lines)], SearchConfig(), quiet=True)[0]
     assert len(whole.parts) > 1
     links = align(translator.model, translator.tokenizer, whole.parts, translator.spaced)

@@ -7,6 +7,7 @@ import time
 from pathlib import Path
 
 import pytest
+import yaml
 from conftest import ROOT, toy_pairs
 
 from mt.config.search import SearchConfig
@@ -100,12 +101,29 @@ def test_n_best_and_json(run_folder, mt):
     assert first["translations"][0]["text"] == plain
 
 
-def test_a_long_line_is_cut_with_a_warning(run_folder, mt):
-    sentence = "ba de fi go hu ka. "
-    outcome = mt("translate", run_folder, "--beam-size", 1, "ba", sentence * 60)
-    assert outcome.code == 0
-    assert len(outcome.out.splitlines()) == 2
-    assert "Warning: line 2: longer than data.max_len=256 pieces" in outcome.err
+def test_a_line_of_many_sentences_loses_none(run_folder, mt):
+    sentences = [
+        LINES[i % 5].rstrip(".") + "!" for i in range(60)
+    ]  # short words with a full stop look like abbreviations
+    single = mt("translate", run_folder, *sentences).out.splitlines()
+    outcome = mt("translate", run_folder, " ".join(sentences))
+    assert outcome.out == " ".join(single) + "\n"
+    assert outcome.err == ""
+    whole = mt("translate", run_folder, "--no-split", " ".join(sentences))
+    assert "line 1: longer than" in whole.err
+    assert len(whole.out.splitlines()) == 1
+
+
+def test_parts_of_a_long_sentence_are_no_longer_than_the_training_sentences(run_folder, translator, mt):
+    config = yaml.safe_load((run_folder / "config.yaml").read_text(encoding="utf-8"))
+    part_len = config["data"]["part_len"]
+    assert 5 < part_len < 32
+    outcome = mt("translate", run_folder, "--json", "ba", "ba de fi go hu ka " * 20)
+    assert f"line 2: longer than the {part_len} pieces of the training sentences, translated in parts" in outcome.err
+    long = json.loads(outcome.out.splitlines()[1])["translations"][0]
+    assert len(long["text"].split()) > 60  # nothing is lost
+    (best,) = translator.n_best(["ba de fi go hu ka " * 20], translator.defaults)[0]
+    assert max(len(src) for src, _ in best.parts) <= part_len
 
 
 def test_cuts_are_at_sentence_ends(translator):

@@ -72,6 +72,7 @@ def prepare_data(config: Config, run: RunLayout, world: World) -> Prepared:
         if world.is_main:
             tokenizer = existing_tokenizer(run, config)
     data = prepare(config, tokenizer, world, run.held_out)
+    config.data.part_len = config.data.part_len or data.train.usual_len
     starts = config.training.init_from is not None and not run.has_checkpoint()
     if starts and not config.training.new_vocab and world.is_main:
         warn_if_longer(config, data.texts.train[0].text, data.tokenizer)
@@ -82,7 +83,14 @@ def build_validator(config: Config, data: Prepared, model: Transformer, world: W
     """Build the validation of a model."""
     langs = (config.data.src_lang, config.data.tgt_lang)
     return Validator(
-        Translator(model, data.tokenizer, config.data.max_len, langs, language_tags=config.data.language_tags),
+        Translator(
+            model,
+            data.tokenizer,
+            config.data.max_len,
+            langs,
+            part_len=config.data.part_len,
+            language_tags=config.data.language_tags,
+        ),
         data.valid,
         list(data.texts.valid.read()),
         Scorer(config.data.tgt_lang),

@@ -85,13 +85,16 @@ class DataConfig:
     """Put a tag of the target language before each source: one model then translates into several languages."""
     max_len: int = 256
     """Longest side of a training pair in subword pieces, without EOS; longer pairs are dropped."""
+    part_len: Optional[int] = setting(None, may_change=True)  # noqa: UP045
+    """Translate longer lines in parts of at most so many pieces; null: the length that 99.9% of the training sources
+    do not exceed, which `config.yaml` then records."""
     clean: CleanConfig = section(CleanConfig)
     noise: NoiseConfig = section(NoiseConfig)
     cache_dir: Optional[str] = setting(None, may_change=True)  # noqa: UP045
     """Folder for encoded corpora; null: the cache of Hugging Face datasets."""
 
     def __post_init__(self) -> None:
-        require_positive("data", self, "max_len", "temperature")
+        require_positive("data", self, "max_len", "part_len", "temperature")
         self.test = {} if self.test is None else self.test
         if not isinstance(self.test, dict):
             raise UserError(f"data.test={self.test!r} must name its test sets: 'data.test={{NAME: CORPUS}}'.")

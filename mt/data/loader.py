@@ -94,6 +94,6 @@ class BatchLoader:
 
 
 def sorted_batches(corpus: Mixture, max_tokens: int, rank: int = 0, n_ranks: int = 1) -> Iterator[Batch]:
-    """Yield every pair once, in batches of similar length, and each rank its share of these: for validation."""
+    """Yield this rank's batches for validation, sorted by length; all ranks together yield every pair once."""
     for indices in plan_batches(corpus.src_lens, corpus.tgt_lens, max_tokens)[rank::n_ranks]:
         yield build_batch(corpus.pairs(indices), PAD, BOS, EOS)

@@ -42,6 +42,11 @@ class Mixture:
     def __len__(self) -> int:
         return int(self.starts[-1])
 
+    @property
+    def usual_len(self) -> int:
+        """The pieces that 99.9% of the sources do not exceed, without EOS."""
+        return max(1, int(np.quantile(self.src_lens, 0.999)) - 1)
+
     def pairs(self, indices: Indices) -> Pairs:
         """Return the source and target ids of some pairs."""
         found: Pairs = [([], [])] * len(indices)

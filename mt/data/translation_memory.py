@@ -82,5 +82,5 @@ def find_text(texts: dict[str, str | None], lang: str) -> str | None:
 
 
 def collapse_spaces(text: str) -> str:
-    """Replace all white space, line breaks included, by single spaces."""
+    """Replace each run of white space, line breaks included, with one space, and strip both ends."""
     return " ".join(text.split())

@@ -140,7 +140,7 @@ def pixels(figure: Figure) -> NDArray[np.uint8]:
 
 
 def set_font(labels: Iterable[Text]) -> None:
-    """Use fonts that have every glyph, and show a dollar sign instead of starting a formula."""
+    """Set fonts that have every glyph, and draw a dollar sign as it is instead of parsing a formula."""
     for label in labels:
         label.set_fontfamily(font_families())
         label.set_parse_math(False)

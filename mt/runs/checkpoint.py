@@ -118,7 +118,7 @@ class CheckpointStore:
         return path
 
     def replace_state(self, state: TrainState) -> None:
-        """Correct the state in the newest checkpoint."""
+        """Overwrite the state in the newest checkpoint, if there is one."""
         if self.paths():
             write_text(CheckpointLayout(self.paths()[-1]).state, json.dumps(asdict(state), indent=1))
 

@@ -26,7 +26,7 @@ class MetricsFile:
         return [row for _, row in self._complete_lines()]
 
     def drop_after(self, step: int) -> None:
-        """Delete incomplete rows and those of later steps, which a resumed training writes again."""
+        """Delete incomplete rows and those of later steps, which a resumed run writes again."""
         if self.path.exists():
             kept = [line for line, row in self._complete_lines() if row["step"] <= step]
             write_text(self.path, "".join(f"{line}\n" for line in kept))

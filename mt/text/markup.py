@@ -1,7 +1,7 @@
 """Inline markup, tags such as `<b>` and placeholders such as `{name}`: taken out of a line of text and put back.
 
-Markup is found with a pattern. Lines that are only almost XML are the rule here: expat stops at `a < b`, and
-html.parser does not tell how a closing tag was written.
+Markup is found with a pattern, because most lines are not well-formed XML: expat stops at `a < b`, and html.parser does
+not preserve the spelling of a closing tag.
 """
 
 from __future__ import annotations

@@ -26,7 +26,10 @@ class SplitText:
 
 
 def split_text(text: str, lang: str) -> SplitText:
-    """Split a text with sentencex, which has rules for 300 languages and uses those of a related one for others."""
+    """Split a text with sentencex, which has rules for 300 languages and uses those of a related one for others.
+
+    A text of one sentence stays as it is, with the white space around it.
+    """
     from sentencex import segment
 
     sentences, gaps = [], [""]
@@ -40,4 +43,4 @@ def split_text(text: str, lang: str) -> SplitText:
         gaps[-1] += part[:start]
         sentences.append(sentence)
         gaps.append(part[start + len(sentence) :])
-    return SplitText(sentences, gaps)
+    return SplitText(sentences, gaps) if len(sentences) > 1 else SplitText([text], ["", ""])

@@ -20,7 +20,7 @@ from mt.translation.result import Links, Parts
 
 @dataclass(frozen=True)
 class Attention:
-    """A decoder layer's attention to the source for a translation."""
+    """The attention of one decoder layer to the source, for one translation."""
 
     heads: Tensor
     """weights (H, T, S), EOS included on both sides"""

@@ -28,7 +28,7 @@ class Request:
     markup: bool = False
     """translate without tags and placeholders, and put them back"""
     split: bool = False
-    """translate a text sentence by sentence; only its best translation is returned"""
+    """translate a text of several sentences one by one; only its best translation is returned"""
     align: bool = False
     """add a word alignment to the best translation"""
 
@@ -60,7 +60,7 @@ def translate_marked(
 def translate_sentences(
     texts: list[str], line_ids: Sequence[LineId], request: Request, translate: TranslateLines, lang: str, spaced: bool
 ) -> list[list[Translation]]:
-    """Translate texts of the language `lang` sentence by sentence."""
+    """Translate texts of the language `lang` sentence by sentence; a text of one sentence stays as it is."""
     split = [split_text(text, lang) for text in texts]
     sentences = [sentence for text in split for sentence in text.sentences]
     numbers = [(one.line, i) for one, text in zip(line_ids, split, strict=True) for i in range(len(text.sentences))]
@@ -68,6 +68,9 @@ def translate_sentences(
     found = iter(translate(sentences, prefixes, [LineId(line, sentence) for line, sentence in numbers]))
     results = []
     for text in split:
+        if len(text.sentences) == 1:
+            results.append(next(found))
+            continue
         parts = [next(found)[0] for _ in text.sentences]
         results.append([join_translations(parts, text.join([part.text for part in parts], spaced))])
     return results

@@ -49,6 +49,7 @@ class Translator:
         max_len: int,
         langs: tuple[str, str],
         defaults: SearchConfig | None = None,
+        part_len: int | None = None,
         others: Sequence[Transformer] = (),
         language_tags: bool = False,
     ) -> None:
@@ -58,6 +59,7 @@ class Translator:
             max_len: most source pieces that the model takes at once, without EOS.
             langs: source and target language, which determine whether words are separated by spaces.
             defaults: how to search if nothing else is requested.
+            part_len: longer lines are translated in parts of at most so many pieces; default: `max_len`.
             others: more models with the same vocabularies.
             language_tags: tell the model the target language, with a tag before the source.
         """
@@ -68,6 +70,7 @@ class Translator:
         self.defaults = defaults or SearchConfig()
         self.tokenizer = tokenizer
         self.max_len = max_len
+        self.part_len = min(part_len or max_len, max_len)
         self.set_languages(langs)
         self.language_tags = language_tags
         self.translate_to()
@@ -88,7 +91,7 @@ class Translator:
         layout = RunLayout(Path(run))
         config = config or load_run_config(layout)
         model, tokenizer = load_model(layout, config, device)
-        others, max_len = [], config.data.max_len
+        others, max_len, part_len = [], config.data.max_len, config.data.part_len
         for folder in ensemble:
             other_layout = RunLayout(Path(folder))
             other_config = load_run_config(other_layout)
@@ -100,8 +103,9 @@ class Translator:
                 )
             others.append(other)
             max_len = min(max_len, other_config.data.max_len)
+            part_len = min(part_len or max_len, other_config.data.part_len or max_len)
         langs = (config.data.src_lang, config.data.tgt_lang)
-        return cls(model, tokenizer, max_len, langs, config.search, others, config.data.language_tags)
+        return cls(model, tokenizer, max_len, langs, config.search, part_len, others, config.data.language_tags)
 
     @property
     def device(self) -> torch.device:
@@ -137,7 +141,7 @@ class Translator:
         *,
         prefix: str = "",
         markup: bool = False,
-        split: bool = False,
+        split: bool | None = None,
     ) -> list[str]:
         """Translate each text, in order; an empty text stays empty.
 
@@ -145,9 +149,12 @@ class Translator:
             search: default: the configuration of the run.
             prefix: text that every translation begins with.
             markup: translate without tags and placeholders, and put them back.
-            split: translate sentence by sentence.
+            split: translate a text of several sentences one by one; default: unless `markup` or required phrases
+                need whole texts.
         """
-        request = Request(search or self.defaults, prefix, markup, split)
+        search = search or self.defaults
+        split = splits_by_default(search, markup) if split is None else split
+        request = Request(search, prefix, markup, split)
         return [best[0].text for best in self.translate_texts(list(texts), request)]
 
     def translate_texts(self, texts: list[str], request: Request, first_line: int = 1) -> list[list[Translation]]:
@@ -179,7 +186,7 @@ class Translator:
     ) -> list[list[Translation]]:
         """Return the `search.n_best` best translations of each plain line, best first; an empty line has an empty one.
 
-        A line of more than `max_len` pieces is translated in parts, cut at the end of a sentence if there is one, with
+        A line of more than `part_len` pieces is translated in parts, cut at the end of a sentence if there is one, with
         a warning.
 
         Args:
@@ -188,9 +195,9 @@ class Translator:
             quiet: do not warn.
         """
         line_ids = line_ids or [LineId(number) for number in range(1, len(lines) + 1)]
-        max_len = self.max_len - len(self.tags)
+        part_len = max(1, min(self.part_len, self.max_len - len(self.tags)))
         to_piece = self.tokenizer.src.id_to_piece
-        parts = [cut_long(ids, max_len, to_piece) for ids in self.tokenizer.encode_src(lines)]
+        parts = [cut_long(ids, part_len, to_piece) for ids in self.tokenizer.encode_src(lines)]
         starts = [self.tokenizer.encode_prefix(prefix) for prefix in prefixes or [""] * len(lines)]
         segments, owners = [], []
         for line, line_id in enumerate(line_ids):
@@ -206,7 +213,7 @@ class Translator:
             numbers = [line_id.line for line_id in line_ids]
             long = [number for number, ids in zip(numbers, parts, strict=True) if len(ids) > 1]
             cut = [n for n, line in zip(numbers, found, strict=True) if not all(best[0].complete for best in line)]
-            warn(long, f"longer than data.max_len={self.max_len} pieces, translated in parts.")
+            warn(long, f"longer than the {part_len} pieces of the training sentences, translated in parts.")
             warn(cut, CUT)
         pairs = zip(parts, found, strict=True)
         return [join_parts(*pair, search.n_best, self.tokenizer, self.spaced[1]) for pair in pairs]
@@ -271,6 +278,11 @@ class Translator:
         src_ids, tgt_ids = self.tokenizer.encode_src([source])[0], self.tokenizer.encode_tgt([translation])[0]
         src_ids = [*self.tags, *src_ids][: self.max_len]
         return source_attention(self.model, self.tokenizer, src_ids, tgt_ids[: self.max_len], layer)
+
+
+def splits_by_default(search: SearchConfig, markup: bool) -> bool:
+    """Return whether texts are translated sentence by sentence unless something else is requested."""
+    return not markup and not search.required and search.n_best == 1
 
 
 def warn(lines: list[int], message: str) -> None:

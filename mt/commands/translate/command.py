@@ -24,7 +24,7 @@ from mt.text.terminology import load_terminology
 from mt.translation.alignment import pharaoh
 from mt.translation.pipeline import Request
 from mt.translation.result import Translation
-from mt.translation.translator import Translator
+from mt.translation.translator import Translator, splits_by_default
 
 EXAMPLES = """search options, each as --set search.KEY=VALUE:
   beam_size=8  patience=1              a wider beam; stop at 8 finished hypotheses, not when none can be better
@@ -59,7 +59,8 @@ def build_parser() -> argparse.ArgumentParser:
     add("--column", metavar="NAME", help="translate this column (1, 2, …) of a .tsv --input, or this key of a .jsonl")
     add("--align", action="store_true", help="add a word alignment: `translation ||| 0-0 1-2`, source first")
     add("--markup", action="store_true", help="move <tags> and {placeholders} along with the words they belong to")
-    add("--split", action="store_true", help="split texts into sentences and translate each")
+    split = "translate a text of several sentences one by one, as is the default, or as a whole"
+    add("--split", action=argparse.BooleanOptionalAction, help=split)
     add("--n-best", type=int, metavar="N", help="print the N best: `line number ||| translation ||| score`")
     add("--json", action="store_true", help="print a JSON object for each line, with scores")
     add("--prefix", default="", metavar="TEXT", help="text that every translation begins with")
@@ -87,7 +88,8 @@ def main(arguments: list[str]) -> int:
     if plain and is_wanted(options.sentence, options.input, options.output):
         Prompt(translator, config.search).run()
         return 0
-    request = Request(config.search, options.prefix, options.markup, options.split, options.align)
+    split = splits_by_default(config.search, options.markup) if options.split is None else options.split
+    request = Request(config.search, options.prefix, options.markup, split, options.align)
     printer = Printer(options.json, options.n_best is not None, rows)
     translate_lines(translator, request, printer, options)
     return 0

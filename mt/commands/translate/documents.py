@@ -21,7 +21,7 @@ class Rows(Protocol):
 
 
 class PlainRows:
-    """Lines that are the text."""
+    """Plain lines: the whole line is the text to translate."""
 
     def text(self, line: str, number: int) -> str:
         """Return the line."""
