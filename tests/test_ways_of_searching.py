@@ -10,9 +10,14 @@ import torch
 from conftest import overrides, toy_pairs
 from sacrebleu.metrics.chrf import CHRF
 
+from mt.config.schema import TokenizerConfig
 from mt.search.rules import Forbidden
+from mt.text import words
 from mt.text.terminology import Terminology
+from mt.text.tokenizer_training import train_tokenizer
+from mt.text.words import WordFinder
 from mt.translation.mbr import expected_utilities
+from mt.translation.translator import Translator
 
 LINES = [source for source, _ in toy_pairs(12, 9)]
 
@@ -155,11 +160,36 @@ def test_terminology(run_folder, mt, tmp_path):
     assert inside == mt("translate", run_folder, "-i", tmp_path / "in").out
 
 
-def test_the_longest_term_counts():
-    terms = Terminology({"machine": ("Maschine",), "machine translation": ("MÜ",), "翻译": ("trans",)})
-    assert terms.find("Machine translation by a machine.", spaced=True) == [("MÜ",), ("Maschine",)]
-    assert terms.find("machinery", spaced=True) == []
-    assert terms.find("机器翻译。", spaced=False) == [("trans",)]
+def test_the_longest_term_counts(run_folder):
+    tokenizer = Translator.load(run_folder, "cpu").tokenizer
+    terms = Terminology({"machine": ("Maschine",), "machine translation": ("MÜ",)})
+
+    def find(text: str) -> list[tuple[str, ...]]:
+        return terms.find(text, WordFinder("en", tokenizer).boundaries(text))
+
+    assert find("Machine translation by a machine.") == [("MÜ",), ("Maschine",)]
+    assert find("machinery") == []
+
+
+@pytest.mark.parametrize("segmenter", ["jieba", "pieces"])
+def test_terms_in_a_language_without_spaces_are_whole_words(monkeypatch, caplog, segmenter):
+    """书, a book, is only a part of 图书馆, a library."""
+    caplog.set_level("INFO", logger="mt")
+    if segmenter == "jieba":
+        pytest.importorskip("jieba")
+    else:
+        monkeypatch.setattr(words, "chinese_segmenter", lambda: None)
+    terms = Terminology({"书": ("volume",), "图书馆": ("library",)})
+    lines = ["图书馆", "他在图书馆看了", "有", "书", "他", "喜欢"] * 100
+    finder = WordFinder("zh", train_tokenizer(lambda: lines, lambda: lines, TokenizerConfig()))
+
+    def find(text: str) -> list[tuple[str, ...]]:
+        return terms.find(text, finder.boundaries(text))
+
+    assert find("图书馆") == [("library",)]
+    assert Terminology({"书": ("volume",)}).find("图书馆", finder.boundaries("图书馆")) == []
+    assert find("他喜欢书") == [("volume",)]
+    assert ("pip install jieba" in caplog.text) == (segmenter == "pieces")
 
 
 @pytest.mark.parametrize("line", ["one column", "a\tb\tc", "a\t", "a\tb|", "\tb"])

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Container, Mapping
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from pathlib import Path
 
 from mt.errors import UserError
 from mt.runtime.files import read_lines
-from mt.text.characters import is_word_character
 
 
 def alternatives(text: str) -> tuple[str, ...]:
@@ -33,34 +32,29 @@ class Terminology:
         """Return the terminology with every source term passed through `write`."""
         return Terminology({write(term): targets for term, targets in self.terms.items()})
 
-    def find(self, text: str, spaced: bool) -> list[tuple[str, ...]]:
+    def find(self, text: str, boundaries: Container[int]) -> list[tuple[str, ...]]:
         """Return the target terms for the source terms in `text`, ignoring case.
 
         Of overlapping terms the first is taken, and of several that start at one character the longest.
 
         Args:
-            spaced: the language has spaces between words, so that only whole words count.
+            boundaries: indices of the text at which a term may begin or end.
         """
         text, start = text.lower(), 0
         found: dict[tuple[str, ...], None] = {}
         while start < len(text):
-            if spaced and is_inside_word(text, start):
+            if start not in boundaries:
                 start += 1
                 continue
             for end in (start + length for length in self.lengths):
                 term = text[start:end]
-                if term in self.terms and not (spaced and is_inside_word(text, end)):
+                if term in self.terms and end in boundaries:
                     found[self.terms[term]] = None
                     start = end
                     break
             else:
                 start += 1
         return list(found)
-
-
-def is_inside_word(text: str, index: int) -> bool:
-    """Return whether the characters before and at `index` belong to one word."""
-    return 0 < index < len(text) and is_word_character(text[index - 1]) and is_word_character(text[index])
 
 
 @lru_cache(maxsize=1)

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Protocol
 
 import numpy as np
@@ -15,8 +16,10 @@ from mt.search.required import MustContain, Phrase, Required
 from mt.search.rules import Forbidden, ForcedPrefix, MinLength, NoRepeatedNgram, RepetitionPenalty, Rule
 from mt.search.sampling import Sampling, sample
 from mt.search.task import S, Task
+from mt.text.languages import has_spaces
 from mt.text.terminology import Terminology, alternatives, load_terminology
 from mt.text.tokenizer import Tokenizer
+from mt.text.words import WordFinder
 
 
 @dataclass(frozen=True)
@@ -47,8 +50,8 @@ class Requirements:
     """Required phrases of translations, for one vocabulary."""
 
     tokenizer: Tokenizer
-    spaced: tuple[bool, bool]
-    """True if the source and the target language have spaces between words"""
+    langs: tuple[str, str]
+    """source and target language"""
     _terms: tuple[Terminology, Terminology] | None = None
     """the last file that was read, and its terms as this vocabulary writes them"""
 
@@ -56,10 +59,16 @@ class Requirements:
         """Return what the translation of a segment must contain; the first of a line contains `search.required`."""
         groups = [alternatives(phrase) for phrase in search.required if is_first]
         if search.terminology:
-            groups += self._terminology(search.terminology).find(self.tokenizer.decode_src(ids), self.spaced[0])
+            text = self.tokenizer.decode_src(ids)
+            groups += self._terminology(search.terminology).find(text, self.words.boundaries(text))
         allowed = [[p for p in group if not any(part in p for part in search.forbidden_phrases)] for group in groups]
         groups = [tuple(some) or group for some, group in zip(allowed, groups, strict=True)]
         return self._build(groups) if groups else None
+
+    @cached_property
+    def words(self) -> WordFinder:
+        """Finds words in source text."""
+        return WordFinder(self.langs[0], self.tokenizer)
 
     def _terminology(self, path: str) -> Terminology:
         terms = load_terminology(path)
@@ -70,7 +79,7 @@ class Requirements:
         return self._terms[1]
 
     def _build(self, groups: Sequence[Sequence[str]]) -> Required:
-        tokenizer, spaced = self.tokenizer, self.spaced[1]
+        tokenizer, spaced = self.tokenizer, has_spaces(self.langs[1])
 
         def phrase(text: str) -> Phrase:
             first, later = tokenizer.encode_phrase(text)

@@ -116,7 +116,7 @@ class Translator:
         """Set source and target language."""
         self.langs = langs
         self.spaced = (has_spaces(langs[0]), has_spaces(langs[1]))
-        self.requirements = Requirements(self.tokenizer, self.spaced)
+        self.requirements = Requirements(self.tokenizer, langs)
 
     def translate_to(self, tgt_lang: str | None = None, domain: str | None = None) -> None:
         """From now on, translate into `tgt_lang`, with a multilingual model, and as text of `domain`, if given."""
