@@ -8,7 +8,9 @@ import subprocess
 import sys
 
 import pytest
+import sentencepiece
 import torch
+import yaml
 from conftest import ROOT, overrides, toy_pairs
 
 from mt import SearchConfig, Translator
@@ -84,6 +86,8 @@ def test_ctranslate2_has_the_same_probabilities_and_texts(run, mt, tmp_path):
     )
     for own, result in zip(token_log_probs(translator.model, tokenizer, pairs, 1000), theirs, strict=True):
         assert own == pytest.approx(result.log_probs, abs=1e-4)
+    spm = sentencepiece.SentencePieceProcessor(model_file=str(tmp_path / "model" / "source.spm"))
+    assert spm.encode(LINES) == tokenizer.encode_src(LINES)
     pieces = [[p for p in best[0].pieces if p != "</s>"] for best in translator.n_best(LINES, LIMIT, quiet=True)]
     assert pieces == greedy(tmp_path / "model", "float32", tokenizer)
 
@@ -114,6 +118,35 @@ def test_huggingface_has_the_same_logits_and_texts(run, mt, tmp_path):
         assert pieces[1 : len(best[0].pieces) + 1] == best[0].pieces
 
 
+def test_generation_settings_are_those_of_the_run(run_folder, mt, tmp_path):
+    """With the same length norm, transformers' own settings give nearly all of our translations."""
+    shutil.copytree(run_folder, tmp_path / "run")
+    config = yaml.safe_load((tmp_path / "run" / "config.yaml").read_text(encoding="utf-8"))
+    config["search"] |= {"length_norm": "average", "length_penalty": 0.5, "beam_size": 4, "no_repeat_ngram": 3}
+    (tmp_path / "run" / "config.yaml").write_text(yaml.safe_dump(config), encoding="utf-8")
+    assert mt("export", tmp_path / "run", "--to", "huggingface", tmp_path / "model").code == 0
+    model = transformers.AutoModelForSeq2SeqLM.from_pretrained(tmp_path / "model").eval()
+    tokenizer = transformers.AutoTokenizer.from_pretrained(tmp_path / "model")
+    theirs = tokenizer.batch_decode(
+        model.generate(**tokenizer(LINES, return_tensors="pt", padding=True)), skip_special_tokens=True
+    )
+    own = mt("translate", tmp_path / "run", "--no-split", *LINES).out.splitlines()
+    assert sum(map(str.__eq__, own, theirs)) >= 0.95 * len(LINES)
+    settings = model.generation_config
+    assert (settings.num_beams, settings.length_penalty, settings.no_repeat_ngram_size) == (4, 0.5, 3)
+
+
+def test_ctranslate2_reports_the_probabilities_of_tokens(run_folder, mt):
+    def rows(*options):
+        outcome = mt("translate", run_folder, "--json", *options, *LINES[:5])
+        return [json.loads(line)["translations"][0] for line in outcome.out.splitlines()]
+
+    for own, theirs in zip(rows(), rows("--engine", "ctranslate2"), strict=True):
+        assert theirs["text"] == own["text"]
+        assert theirs["log_probs"] == pytest.approx(own["log_probs"], abs=1e-4)
+        assert theirs["score"] == pytest.approx(own["score"], abs=1e-4)
+
+
 def test_beams_agree(run_folder, mt, tmp_path):
     """With the same length norm, and searched until no better hypothesis is possible, nearly all beams agree.
 
@@ -135,7 +168,7 @@ def test_beams_agree(run_folder, mt, tmp_path):
     model = transformers.AutoModelForSeq2SeqLM.from_pretrained(tmp_path / "huggingface").eval()
     tokenizer = transformers.AutoTokenizer.from_pretrained(tmp_path / "huggingface")
     outputs = model.generate(
-        **tokenizer(lines, return_tensors="pt", padding=True), num_beams=5, early_stopping="never", max_length=40,
+        **tokenizer(lines, return_tensors="pt", padding=True), num_beams=5, length_penalty=1.0, max_length=40,
         return_dict_in_generate=True, output_scores=True,
     )  # fmt: skip
     texts = tokenizer.batch_decode(outputs.sequences, skip_special_tokens=True)

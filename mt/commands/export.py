@@ -64,4 +64,4 @@ def export(translator: Translator, toolkit: str, folder: Path, quantization: str
     else:
         from mt.interop.to_huggingface import save_huggingface
 
-        save_huggingface(model, tokenizer, folder, n_positions, translator.langs)
+        save_huggingface(model, tokenizer, folder, n_positions, translator.langs, translator.defaults)

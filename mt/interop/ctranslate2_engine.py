@@ -22,6 +22,8 @@ PATIENCE = 2.0
 """replaces `search.patience=null`: CTranslate2 cannot tell when no better hypothesis is possible"""
 POSITIONS_PER_PIECE = 4
 """positions of the converted model, for each piece of data.max_len"""
+MAX_TOKENS = 4096
+"""of a batch that is scored"""
 
 
 def check_options(search: SearchConfig) -> None:
@@ -35,8 +37,14 @@ def check_options(search: SearchConfig) -> None:
 class CTranslate2Engine:
     """A run's model, converted once into the run folder."""
 
-    def __init__(self, run: RunLayout, translator: Translator, quantization: str) -> None:
-        """Load the converted model; convert it first if necessary, with a `quantization` of `save_ctranslate2`."""
+    def __init__(self, run: RunLayout, translator: Translator, quantization: str, scores_tokens: bool = False) -> None:
+        """Load the converted model; convert it first if necessary.
+
+        Args:
+            quantization: as for `save_ctranslate2`.
+            scores_tokens: add the log-probability of each token, which takes a pass of our own model.
+        """
+        self.scores_tokens = scores_tokens
         self.tokenizer, self.model = translator.tokenizer, translator.model
         self.n_positions = POSITIONS_PER_PIECE * translator.max_len
         model, device = translator.model, translator.device
@@ -62,7 +70,7 @@ class CTranslate2Engine:
     ) -> list[list[Hypothesis]]:
         """Return the best hypotheses of each segment, sorted by our `Scoring`.
 
-        Log-probabilities of single tokens are not available. CTranslate2 has one length limit for a batch: hypotheses
+        CTranslate2 has one length limit for a batch: hypotheses
         above the limit of their segment are cut.
         """
         tokenizer, scoring = self.tokenizer, build_scoring(search)
@@ -95,14 +103,20 @@ class CTranslate2Engine:
         best = []
         for segment, result, own_limit in zip(segments, results, max_lens, strict=True):
             found = [hypothesis(*pair, own_limit) for pair in zip(result.hypotheses, result.scores, strict=True)]
-            if segment.prefix:  # CTranslate2 does not score forced tokens
-                found = [self.rescore(segment, one, scoring) for one in found]
+            if segment.prefix or self.scores_tokens:  # CTranslate2 scores neither forced nor single tokens
+                found = self.rescore(segment, found, scoring)
             best.append(sorted(found, key=lambda h: (not h.complete, -h.score)))
         return best
 
-    def rescore(self, segment: Segment, hypothesis: Hypothesis, scoring: Scoring) -> Hypothesis:
-        """Return a hypothesis with our own log-probabilities."""
-        (log_probs,) = token_log_probs(self.model, self.tokenizer, [(segment.ids, hypothesis.tokens)], 1)
-        log_probs = log_probs if hypothesis.complete else log_probs[:-1]
-        log_prob = sum(log_probs)
-        return replace(hypothesis, log_prob=log_prob, score=log_prob / scoring.penalty(len(log_probs)))
+    def rescore(self, segment: Segment, hypotheses: list[Hypothesis], scoring: Scoring) -> list[Hypothesis]:
+        """Return the hypotheses of a segment with our own log-probabilities."""
+        pairs = [(segment.ids, hypothesis.tokens) for hypothesis in hypotheses]
+        rescored = []
+        for one, log_probs in zip(
+            hypotheses, token_log_probs(self.model, self.tokenizer, pairs, MAX_TOKENS), strict=True
+        ):
+            log_probs = log_probs if one.complete else log_probs[:-1]
+            log_prob = sum(log_probs)
+            score = log_prob / scoring.penalty(len(log_probs))
+            rescored.append(replace(one, log_prob=log_prob, log_probs=log_probs, score=score))
+        return rescored

@@ -33,7 +33,7 @@ ACTIVATIONS = {
 def save_ctranslate2(
     model: Transformer, tokenizer: Tokenizer, folder: Path, quantization: str, n_positions: int
 ) -> None:
-    """Write a model for CTranslate2 into a new folder.
+    """Write a model for CTranslate2 into a new folder, with the SentencePiece models of both languages beside it.
 
     Args:
         quantization: number format of the weights, such as float32; `mt export --help` lists all.
@@ -54,6 +54,8 @@ def save_ctranslate2(
     spec.optimize(quantization=quantization)
     folder.mkdir(parents=True)
     spec.save(str(folder))
+    for side, proto in zip(("source", "target"), (tokenizer.protos * 2)[:2], strict=True):
+        (folder / f"{side}.spm").write_bytes(proto)
 
 
 def build_spec(model: Transformer, n_positions: int) -> TransformerSpec:

@@ -11,9 +11,11 @@ from typing import Any
 
 import torch
 from torch import Tensor
+from typing_extensions import assert_never
 
-from mt.config.choices import Activation, Norm, Positions
+from mt.config.choices import Activation, LengthNorm, Norm, Positions
 from mt.config.schema import ModelConfig
+from mt.config.search import SearchConfig
 from mt.errors import UserError
 from mt.interop.huggingface_names import names, sines_first
 from mt.model.layers import Embedding, sinusoids
@@ -22,6 +24,8 @@ from mt.text.tokenizer import Tokenizer
 
 LOGIT_OF_NOTHING = -1e9
 """logit of ids that only pad the smaller vocabulary"""
+TYPICAL_LENGTH = 10
+"""length in pieces at which the length norms agree"""
 
 
 def check_fits(config: ModelConfig) -> None:
@@ -36,11 +40,17 @@ def check_fits(config: ModelConfig) -> None:
 
 
 def save_huggingface(
-    model: Transformer, tokenizer: Tokenizer, folder: Path, n_positions: int, langs: tuple[str, str]
+    model: Transformer,
+    tokenizer: Tokenizer,
+    folder: Path,
+    n_positions: int,
+    langs: tuple[str, str],
+    search: SearchConfig,
 ) -> None:
     """Write model, tokenizer and generation settings into a new folder.
 
     Args:
+        search: the search that the generation settings imitate.
         n_positions: longest text in pieces; a model with learned positions takes as many as it has.
     """
     import transformers
@@ -57,10 +67,28 @@ def save_huggingface(
     theirs.generation_config = transformers.GenerationConfig(  # type: ignore[no-untyped-call]
         bos_token_id=tokenizer.bos_id, eos_token_id=tokenizer.eos_id, pad_token_id=tokenizer.pad_id,
         decoder_start_token_id=tokenizer.bos_id, suppress_tokens=[tokenizer.pad_id, tokenizer.unk_id, tokenizer.bos_id],
-        num_beams=5, max_length=n_positions,
+        num_beams=search.beam_size, length_penalty=their_length_penalty(search), early_stopping="never",
+        no_repeat_ngram_size=search.no_repeat_ngram, max_length=n_positions,
     )  # fmt: skip
     theirs.save_pretrained(folder)
     save_tokenizer(tokenizer, folder, n_positions, langs)
+
+
+def their_length_penalty(search: SearchConfig) -> float:
+    """Return the exponent by which transformers compares hypotheses most nearly as the search does.
+
+    Their divisor is length ** exponent. That of GNMT, (5 + length) ** alpha, grows in the same way at length n if the
+    exponent is alpha * n / (5 + n).
+    """
+    match search.length_norm:
+        case LengthNorm.none:
+            return 0.0
+        case LengthNorm.average:
+            return search.length_penalty
+        case LengthNorm.gnmt:
+            return search.length_penalty * TYPICAL_LENGTH / (5 + TYPICAL_LENGTH)
+        case other:
+            assert_never(other)
 
 
 def build_config(model: Transformer, tokenizer: Tokenizer, n_positions: int) -> Any:

@@ -134,7 +134,7 @@ def set_up_engine(translator: Translator, options: argparse.Namespace) -> None:
         from mt.interop.ctranslate2_engine import CTranslate2Engine
 
         run = RunLayout(options.run)
-        translator.engine = CTranslate2Engine(run, translator, options.quantization or "float32")
+        translator.engine = CTranslate2Engine(run, translator, options.quantization or "float32", options.json)
     elif chooses_bf16(Precision(options.precision), translator.device):
         translator.use_bf16()
 
