@@ -3,6 +3,7 @@
 import json
 import os
 import pty
+import shutil
 import subprocess
 import sys
 
@@ -147,12 +148,32 @@ def test_words_are_aligned_with_their_sources(run_folder, mt):
     text, _, links = mt("translate", run_folder, "--align", lines[0]).out.strip().partition(" ||| ")
     first = json.loads(mt("translate", run_folder, "--align", "--json", lines[0]).out)
     assert (text, links) == (first["translations"][0]["text"], pharaoh(first["alignment"]))
+    assert first["source_words"] == first["source"].split()
+    assert first["target_words"] == text.split()
     assert mt("translate", run_folder, "--align", "--n-best", 2, lines[0]).code == 2
+
+
+def test_the_words_of_an_alignment_are_shown_in_a_language_without_spaces(run_folder, mt, tmp_path):
+    shutil.copytree(run_folder, tmp_path / "run")
+    config = tmp_path / "run" / "config.yaml"
+    config.write_text(config.read_text(encoding="utf-8").replace("src_lang: aa", "src_lang: th"), encoding="utf-8")
+    text, links, src, tgt = mt("translate", tmp_path / "run", "--align", LINES[0]).out.strip().split(" ||| ")
+    assert src.replace(" ", "") == LINES[0].replace(" ", "")
+    assert tgt == text
+    assert max(int(link.split("-")[0]) for link in links.split()) < len(src.split())
+    assert [int(link.split("-")[1]) for link in links.split()] == list(range(len(tgt.split())))
+
+
+def test_an_output_in_a_folder_that_does_not_exist_is_refused(run_folder, mt, tmp_path):
+    outcome = mt("translate", run_folder, "ba", "-o", tmp_path / "nodir" / "x")
+    assert (outcome.code, f"there is no folder {tmp_path}/nodir" in outcome.err) == (2, True)
+    assert not (tmp_path / "nodir").exists()
 
 
 def test_pieces_are_summed_to_words():
     assert word_numbers(["▁a", "b", "▁c", "."], spaced=True) == [0, 0, 1, 1]
-    assert word_numbers(["▁", "我", "们"], spaced=False) == [0, 1, 2]
+    assert word_numbers(["▁", "我", "们"], spaced=False) == [0, 0, 1]
+    assert word_numbers(["▁我", "<0xE2>", "<0x98>", "<0x83>", "们"], spaced=False) == [0, 1, 1, 1, 2]
     assert sum_by(torch.tensor([[1.0, 2.0], [3.0, 4.0], [5.0, 6.0]]), [0, 0, 1]).tolist() == [[4.0, 6.0], [5.0, 6.0]]
 
 

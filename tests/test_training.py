@@ -1,11 +1,16 @@
 """Training through the command line: what it writes, that it learns, and that it resumes exactly."""
 
+import fcntl
 import itertools
 import json
 import os
+import pty
+import re
 import signal
+import struct
 import subprocess
 import sys
+import termios
 import time
 from pathlib import Path
 
@@ -329,16 +334,12 @@ def test_an_interrupted_validation_is_repeated(corpus, tmp_path, mt, monkeypatch
     assert [row["step"] for row in rows(tmp_path / "run") if "valid/loss" in row] == [2, 4]
 
 
-def test_a_terminal_gets_a_progress_bar(corpus, tmp_path):
-    import fcntl
-    import pty
-    import struct
-    import termios
-
+def run_on_terminal(*arguments: str) -> tuple[int, str]:
+    """Run a command whose standard error is a terminal; return its exit code and what the terminal showed."""
     terminal, stderr = pty.openpty()
     fcntl.ioctl(stderr, termios.TIOCSWINSZ, struct.pack("HHHH", 40, 120, 0, 0))
-    command = [sys.executable, "-m", "mt", *overrides(corpus, f"run_dir={tmp_path}/run", "training.max_steps=20")]
-    process = subprocess.Popen(command, stderr=stderr, cwd=ROOT)
+    command = [sys.executable, "-m", "mt", *arguments]
+    process = subprocess.Popen(command, stderr=stderr, stdout=subprocess.DEVNULL, cwd=ROOT)
     os.close(stderr)
     seen = b""
     try:
@@ -346,12 +347,45 @@ def test_a_terminal_gets_a_progress_bar(corpus, tmp_path):
             seen += block
     except OSError:  # the process has closed the terminal
         pass
-    assert process.wait() == 0
-    text = seen.decode()
+    return process.wait(), seen.decode()
+
+
+def test_a_terminal_gets_a_progress_bar(corpus, tmp_path):
+    code, text = run_on_terminal(*overrides(corpus, f"run_dir={tmp_path}/run", "training.max_steps=20"))
+    assert code == 0
     assert "step 20/20" in text
     assert "target tokens/s" in text
     assert " left" in text
     assert "100%" in text
+
+
+def test_a_terminal_shows_a_training_that_ends_by_time(corpus, tmp_path):
+    limits = ["training.max_steps=null", "training.max_minutes=0.02"]
+    code, text = run_on_terminal(*overrides(corpus, f"run_dir={tmp_path}/run", *limits))
+    assert code == 0, text
+    assert re.search(r"step \d+", text)
+    assert "training.max_minutes=0.02 is reached" in text
+
+
+def test_a_terminal_and_the_log_show_an_error(corpus, tmp_path):
+    limits = ["training.max_steps=null", "training.max_minutes=5", "optim.lr=1e30", "optim.warmup_steps=0"]
+    code, text = run_on_terminal(*overrides(corpus, f"run_dir={tmp_path}/run", *limits, "optim.grad_clip=0"))
+    assert code == 1, text
+    assert "Training has diverged" in text
+    assert "Traceback" not in text
+    assert "ERROR Training has diverged" in (tmp_path / "run" / "train.log").read_text(encoding="utf-8")
+
+
+def test_a_terminal_shows_the_progress_within_a_long_file(run_folder, tmp_path):
+    lines = [source for source, _ in toy_pairs(600, 3)]
+    (tmp_path / "in").write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
+    files = ["--input", str(tmp_path / "in"), "--output", str(tmp_path / "out")]
+    code, text = run_on_terminal(
+        "translate", str(run_folder), *files, "--beam-size", "1", "--set", "search.max_tokens=600"
+    )
+    assert code == 0, text
+    shown = {int(percent) for percent in re.findall(r"(\d+)%", text)}
+    assert {0, 100} < shown  # something between
 
 
 @pytest.mark.parametrize("every", [2, 1000])

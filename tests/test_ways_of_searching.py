@@ -3,11 +3,13 @@
 import json
 import math
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 import torch
-from conftest import overrides, toy_pairs
+from conftest import ROOT, overrides, toy_pairs
 from sacrebleu.metrics.chrf import CHRF
 
 from mt.config.schema import TokenizerConfig
@@ -143,6 +145,13 @@ def test_required_phrases(run_folder, mt):
     assert "XA TI GO" in mt("translate", run_folder, *tight, "--set", "search.required=[XA TI GO]", LINES[0]).out
     word = plain[0].split()[0]  # requiring what is written anyway changes nothing
     assert mt("translate", run_folder, "--set", f"search.required=[{word}]", LINES[0]).out == f"{plain[0]}\n"
+
+
+def test_score_reads_pipes(run_folder):
+    script = f"{sys.executable} -m mt score {run_folder} <(echo ba de) <(echo BA DE)"
+    outcome = subprocess.run(["bash", "-c", script], capture_output=True, text=True, cwd=ROOT, check=False)
+    assert outcome.returncode == 0, outcome.stderr
+    assert len(outcome.stdout.splitlines()) == 1
 
 
 def test_terminology(run_folder, mt, tmp_path):

@@ -28,7 +28,7 @@ log = logging.getLogger(__name__)
 def score_final_model(config: Config, run: RunLayout, tests: dict[str, list[Pair]], state: TrainState) -> None:
     """Translate and score the test sets with the model in the run folder, and track the results."""
     translator = Translator.load(run.folder, config.training.device, config=config)
-    evaluation = Evaluation(Scorer(config.data.tgt_lang), config.data.tgt_lang)
+    evaluation = Evaluation(Scorer(config.data.tgt_lang), config.data.tgt_lang, n_samples=0)
     results = []
     for test in (to_test_set(name, pairs) for name, pairs in tests.items()):
         translations = translate_test_set(translator, test, config.search, run.translations)

@@ -3,7 +3,7 @@
 import logging
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import islice
 from pathlib import Path
 
@@ -54,7 +54,7 @@ class Evaluation:
     scorer: Scorer
     tgt_lang: str
     n_samples: int = 1000
-    """samples of bootstrap resampling, if there are several runs"""
+    """samples of bootstrap resampling; 0: no intervals and p-values"""
     comet: Comet | None = None
     breakdowns: Sequence[Grouping] = ()
     word_counts: Counter[str] = field(default_factory=Counter)
@@ -77,10 +77,16 @@ class Evaluation:
 
     def scores(self, test: TestSet, systems: list[list[str]]) -> list[list[Score]]:
         """Return the scores of each system."""
-        if len(systems) > 1 and self.n_samples:
-            rows = self.scorer.compare(systems, test.references, self.n_samples)
-        else:
-            rows = [self.scorer.score(system, test.references) for system in systems]
+        rows = [self.scorer.score(system, test.references) for system in systems]
+        if self.n_samples:
+            tested = self.scorer.compare(systems, test.references, self.n_samples)
+            if len(systems) > 1:
+                rows = tested
+            else:  # with the signature of the score alone, without that of the resampling
+                rows = [
+                    [replace(one, half_interval=other.half_interval) for one, other in zip(*pair, strict=True)]
+                    for pair in zip(rows, tested, strict=True)
+                ]
         if self.comet:
             for row, system in zip(rows, systems, strict=True):
                 row.append(self.comet.score(test.src, system, test.references[0]))

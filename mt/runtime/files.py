@@ -4,7 +4,7 @@ import codecs
 import os
 import shutil
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import BinaryIO
 
@@ -82,12 +82,20 @@ def read_lines(path: Path) -> Iterator[str]:
         UserError: the compressed file is damaged, or a line is not UTF-8.
     """
     try:
-        with fsspec.open(str(path), "rb", compression="infer") as stream:
+        with open_binary(path) as stream:
             yield from decode_lines(stream, str(path))
     except (EOFError, OSError) as error:  # a truncated or damaged compressed file
         if isinstance(error, OSError) and error.errno is not None:
             raise
         raise UserError(f"{path} is damaged: {error}.") from error
+
+
+def open_binary(path: Path) -> AbstractContextManager[BinaryIO]:
+    """Open a file, compressed or not, or a pipe."""
+    if not path.is_file():  # a pipe, such as `<(command)`: what fsspec needs of a file, a pipe does not have
+        return open(path, "rb")
+    opened: AbstractContextManager[BinaryIO] = fsspec.open(str(path), "rb", compression="infer")
+    return opened
 
 
 def decode_lines(stream: BinaryIO, name: str) -> Iterator[str]:

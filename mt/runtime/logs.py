@@ -8,6 +8,8 @@ from pathlib import Path
 
 from tqdm import tqdm
 
+from mt.errors import UserError, WorkFailed
+
 
 class ConsoleHandler(logging.Handler):
     """A handler that prints to standard error, above a progress bar if there is one."""
@@ -33,13 +35,17 @@ def silence_messages() -> None:
 
 @contextmanager
 def log_file(path: Path) -> Iterator[None]:
-    """Also write messages to a file, with the time, while the context lasts."""
+    """Also write messages to a file, with the time, while the context lasts, and the error that ends it, if any."""
     logger = logging.getLogger("mt")
     handler = logging.FileHandler(path, encoding="utf-8")
     handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
     logger.addHandler(handler)
     try:
         yield
+    except Exception as error:
+        trace = None if isinstance(error, (UserError, WorkFailed)) else sys.exc_info()
+        handler.handle(logger.makeRecord(logger.name, logging.ERROR, __file__, 0, str(error), (), trace))
+        raise
     finally:
         logger.removeHandler(handler)
         handler.close()

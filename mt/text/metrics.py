@@ -28,12 +28,13 @@ class Score:
     """0 to 100, except for TER and COMET, and for perplexity, which has no signature"""
     signature: str = ""
     half_interval: float | None = None
-    """half of the 95% interval of paired bootstrap resampling"""
+    """half of the 95% interval of bootstrap resampling"""
     p_value: float | None = None
     """p-value of the difference from the first system, by paired bootstrap resampling"""
 
     def __str__(self) -> str:
-        return f"{self.metric} {self.value:.2f}  {self.signature}".rstrip()
+        interval = "" if self.half_interval is None else f" ± {self.half_interval:.2f}"
+        return f"{self.metric} {self.value:.2f}{interval}  {self.signature}".rstrip()
 
 
 def build_bleu(tgt_lang: str, effective_order: bool = False) -> BLEU:

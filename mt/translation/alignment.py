@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
+from sentencepiece import SentencePieceProcessor
 from torch import Tensor
 
 from mt.data.batch import build_batch
@@ -72,7 +73,8 @@ def align(
 ) -> Links:
     """Link each word of a translation with the source word that it attends to most.
 
-    Words are separated by spaces, and may be punctuation alone. In a language without spaces, every piece is a word.
+    Words are separated by spaces, and may be punctuation alone. In a language without spaces, every piece is a word,
+    and so is a run of bytes. `words_of` returns the words.
 
     Args:
         parts: of the line, as they were translated.
@@ -91,12 +93,26 @@ def align(
 
 def word_numbers(pieces: Sequence[str], spaced: bool) -> list[int]:
     """Return the number of the word that each piece belongs to."""
-    numbers, word = [], -1
-    for index, piece in enumerate(pieces):
-        if not spaced or piece.startswith("▁") or index == 0:
+    numbers, word, before = [], -1, None
+    for piece in pieces:
+        continues = before == "▁" or (is_byte(piece) and before is not None and is_byte(before))
+        if before is None or (piece.startswith("▁") if spaced else not continues):
             word += 1
         numbers.append(word)
+        before = piece
     return numbers
+
+
+def is_byte(piece: str) -> bool:
+    """Return whether a piece stands for a byte, such as `<0xE2>`."""
+    return piece.startswith("<0x")
+
+
+def words_of(processor: SentencePieceProcessor, ids: Sequence[int], spaced: bool) -> list[str]:
+    """Return the words that an alignment counts."""
+    numbers = word_numbers([processor.id_to_piece(i) for i in ids], spaced)
+    groups = [[i for i, word in zip(ids, numbers, strict=True) if word == number] for number in dict.fromkeys(numbers)]
+    return [str(processor.decode(group)).strip() for group in groups]
 
 
 def sum_by(rows: Tensor, numbers: Sequence[int]) -> Tensor:

@@ -31,10 +31,12 @@ class Translation:
     parts: Parts = ()
     alignment: Links | None = None
     """word alignment, if it was requested"""
+    words: tuple[list[str], list[str]] | None = None
+    """the source and target words that `alignment` counts"""
 
     def as_row(self) -> dict[str, Any]:
         """Return the fields that are printed as JSON."""
-        hidden = ("parts", "alignment")
+        hidden = ("parts", "alignment", "words")
         return {field.name: getattr(self, field.name) for field in fields(self) if field.name not in hidden}
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -26,7 +26,7 @@ from mt.text.languages import has_spaces
 from mt.text.long_lines import cut_long
 from mt.text.markup import MarkedText
 from mt.text.tokenizer import Tokenizer
-from mt.translation.alignment import Attention, align, source_attention
+from mt.translation.alignment import Attention, align, source_attention, words_of
 from mt.translation.mbr import rerank
 from mt.translation.pipeline import LineId, Request, translate_marked, translate_sentences
 from mt.translation.result import Translation, join_parts
@@ -67,6 +67,8 @@ class Translator:
         self.ensemble = Ensemble([model, *others])
         self.engine: Engine | None = None
         """searches instead of the model if set"""
+        self.on_progress: Callable[[float], None] = lambda fraction: None
+        """called with the fraction of the texts that is translated, after each batch"""
         self.defaults = defaults or SearchConfig()
         self.tokenizer = tokenizer
         self.max_len = max_len
@@ -173,7 +175,7 @@ class Translator:
         else:
             found = translate_lines(texts, [request.prefix] * len(texts), line_ids)
         if request.align:
-            found = [[replace(best, alignment=self.align(best)), *others] for best, *others in found]
+            found = [[self.align(best), *others] for best, *others in found]
         return found
 
     def n_best(
@@ -221,10 +223,13 @@ class Translator:
     def search(self, segments: list[Segment], search: SearchConfig) -> list[list[Hypothesis]]:
         """Return the hypotheses of each segment, in order."""
         results: list[list[Hypothesis]] = [[] for _ in segments]
+        n_done = 0
         for indices in plan_segments(segments, search):
             hypotheses = self.search_batch([segments[i] for i in indices], search)
             for index, best in zip(indices, hypotheses, strict=True):
                 results[index] = best
+            n_done += len(indices)
+            self.on_progress(n_done / len(segments))
         return results
 
     @torch.inference_mode()
@@ -269,9 +274,14 @@ class Translator:
         """Return a translation with the markup of its source."""
         return restore_markup(marked, translation, self.model, self.tokenizer, self.spaced, self.tags)
 
-    def align(self, translation: Translation) -> list[tuple[int, int]]:
-        """Return the word alignment of a translation, source first."""
-        return align(self.model, self.tokenizer, translation.parts, self.spaced, self.tags)
+    def align(self, translation: Translation) -> Translation:
+        """Return a translation with its word alignment, source first."""
+        links = align(self.model, self.tokenizer, translation.parts, self.spaced, self.tags)
+        sides = ([i for src, _ in translation.parts for i in src], [i for _, tgt in translation.parts for i in tgt])
+        src_words = words_of(self.tokenizer.src, sides[0], self.spaced[0])
+        return replace(
+            translation, alignment=links, words=(src_words, words_of(self.tokenizer.tgt, sides[1], self.spaced[1]))
+        )
 
     def attention(self, source: str, translation: str, layer: int) -> Attention:
         """Return a decoder layer's attention to the source for a text and its translation."""

@@ -10,7 +10,7 @@ from typing import Any, TextIO
 
 from mt.commands.options import device_parser, direction_parser, run_parser, search_overrides, search_parser
 from mt.commands.translate.documents import Rows, choose_rows
-from mt.commands.translate.lines import read_groups
+from mt.commands.translate.lines import LineProgress, read_groups
 from mt.commands.translate.output import open_output
 from mt.commands.translate.prompt import Prompt, is_wanted, with_n_best
 from mt.config.choices import Precision
@@ -57,7 +57,7 @@ def build_parser() -> argparse.ArgumentParser:
     add("-i", "--input", type=Path, metavar="FILE", help="translate this file (also .gz, .bz2, .xz)")
     add("-o", "--output", type=Path, metavar="FILE", help="write to this file, not to standard output")
     add("--column", metavar="NAME", help="translate this column (1, 2, …) of a .tsv --input, or this key of a .jsonl")
-    add("--align", action="store_true", help="add a word alignment: `translation ||| 0-0 1-2`, source first")
+    add("--align", action="store_true", help="add a word alignment, source first: `translation ||| 0-0 1-2`")
     add("--markup", action="store_true", help="move <tags> and {placeholders} along with the words they belong to")
     split = "translate a text of several sentences one by one, as is the default, or as a whole"
     add("--split", action=argparse.BooleanOptionalAction, help=split)
@@ -90,7 +90,7 @@ def main(arguments: list[str]) -> int:
         return 0
     split = splits_by_default(config.search, options.markup) if options.split is None else options.split
     request = Request(config.search, options.prefix, options.markup, split, options.align)
-    printer = Printer(options.json, options.n_best is not None, rows)
+    printer = Printer(options.json, options.n_best is not None, rows, translator.spaced)
     translate_lines(translator, request, printer, options)
     return 0
 
@@ -124,6 +124,8 @@ def check_options(options: argparse.Namespace, search: SearchConfig) -> None:
             raise UserError(message)
     if options.input and (options.input.is_dir() or not options.input.exists()):
         raise UserError(f"--input: there is no file {options.input}.")
+    if options.output and not options.output.parent.is_dir():
+        raise UserError(f"--output {options.output}: there is no folder {options.output.parent}.")
     if search.terminology:
         load_terminology(search.terminology)  # fails now instead of at the first line
 
@@ -145,7 +147,9 @@ def translate_lines(translator: Translator, request: Request, printer: Printer, 
     resumable = one_line_each and bool(options.input or options.sentence)  # standard input cannot be read again
     with open_output(options.output, describe_task(options, request.search), resumable) as output:
         first_line = 1 + output.n_done
-        for lines in read_groups(options.sentence, options.input, output.n_done):
+        progress = LineProgress()
+        translator.on_progress = progress.show
+        for lines in read_groups(options.sentence, options.input, output.n_done, progress):
             texts = [printer.rows.text(line, number) for number, line in enumerate(lines, start=first_line)]
             results = translator.translate_texts(texts, request, first_line)
             for number, (line, translations) in enumerate(zip(lines, results, strict=True), start=first_line):
@@ -171,6 +175,8 @@ class Printer:
     numbered: bool
     """print a line for each of the n best"""
     rows: Rows
+    spaced: tuple[bool, bool]
+    """True if the source and the target language have spaces between words"""
 
     def write(self, output: TextIO, line: str, number: int, translations: list[Translation]) -> None:
         """Print the translations of one line."""
@@ -182,10 +188,15 @@ class Printer:
             }
             if alignment is not None:
                 row["alignment"] = alignment
+                row["source_words"], row["target_words"] = translations[0].words or ([], [])
             print(json.dumps(row, ensure_ascii=False), file=output)
         elif self.numbered:
             for translation in translations:
                 print(f"{number} ||| {translation.text} ||| {translation.score:.4f}", file=output)
         else:
-            text = self.rows.fill(line, translations[0].text)
-            print(text if alignment is None else f"{text} ||| {pharaoh(alignment)}", file=output)
+            fields = [self.rows.fill(line, translations[0].text)]
+            if alignment is not None:
+                fields.append(pharaoh(alignment))
+            if alignment is not None and not all(self.spaced):  # spaces do not show the words that are counted
+                fields += [" ".join(side) for side in translations[0].words or ()]
+            print(" ||| ".join(fields), file=output)

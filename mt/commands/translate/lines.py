@@ -4,7 +4,9 @@ import queue
 import sys
 import threading
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
+from typing import NoReturn
 
 from tqdm import tqdm
 
@@ -14,16 +16,44 @@ from mt.runtime.progress import on_terminal
 LINES_AT_ONCE = 2000
 
 
-def read_groups(sentences: Sequence[str], source: Path | None, n_done: int) -> Iterator[list[str]]:
+class LineProgress:
+    """A progress bar for the lines of a file, which also moves while a group of lines is being translated."""
+
+    def __init__(self) -> None:
+        self.bar: tqdm[NoReturn] | None = None
+        self.n_before = self.n_group = 0
+
+    @contextmanager
+    def bar_for(self, n_lines: int) -> Iterator[None]:
+        """Show the bar on a terminal until the block ends."""
+        with tqdm(total=n_lines, unit="line", disable=not on_terminal()) as self.bar:
+            yield
+
+    def begin_group(self, n_before: int, n_group: int) -> None:
+        """Announce a group of lines, after `n_before` others."""
+        self.n_before, self.n_group = n_before, n_group
+        self.show(0)
+
+    def show(self, fraction: float) -> None:
+        """Show that a fraction of the group is done."""
+        if self.bar is not None:
+            self.bar.update(self.n_before + int(fraction * self.n_group) - self.bar.n)
+
+
+def read_groups(
+    sentences: Sequence[str], source: Path | None, n_done: int, progress: LineProgress
+) -> Iterator[list[str]]:
     """Yield groups of lines from `sentences`, a file or standard input, without the first `n_done`."""
     if sentences:
         yield [line for sentence in sentences for line in (sentence.splitlines() or [""])][n_done:]
     elif source:
         lines = list(read_lines(source))
-        with tqdm(total=len(lines), initial=n_done, unit="line", disable=not on_terminal()) as bar:
+        with progress.bar_for(len(lines)):
             for start in range(n_done, len(lines), LINES_AT_ONCE):
-                yield lines[start : start + LINES_AT_ONCE]
-                bar.update(min(LINES_AT_ONCE, len(lines) - start))
+                group = lines[start : start + LINES_AT_ONCE]
+                progress.begin_group(start, len(group))
+                yield group
+                progress.show(1)
     else:
         yield from group_as_they_arrive(decode_lines(sys.stdin.buffer, "standard input"))
 

@@ -41,7 +41,6 @@ def open_output(path: Path | None, task: str, resumable: bool = True) -> Iterato
         with open(path, "w", encoding="utf-8") as stream:
             yield Output(stream)
         return
-    path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_name(f"{path.name}.partial-{hashlib.sha256(task.encode()).hexdigest()[:12]}")
     if not resumable:
         partial.unlink(missing_ok=True)
