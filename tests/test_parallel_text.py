@@ -203,3 +203,18 @@ def test_split(tmp_path, mt):
         outcome = mt("split", table, *languages, *extra)
         assert (outcome.code, message in outcome.err) == (2, True), outcome.err
         assert not (tmp_path / "x").exists()
+
+
+def test_a_prepared_folder_takes_another_configuration(prepare, mt, corpus, tmp_path):
+    assert prepare("data.valid=50").code == 0
+    outcome = prepare("data.valid=60", "data.clean.duplicates=exact", "tokenizer.vocab_size=310")
+    assert outcome.code == 0, outcome.err
+    assert "was only prepared" in outcome.err
+    assert len(read_part(tmp_path / "run" / "held_out", "valid")) == 60
+    assert (
+        "was only prepared"
+        not in prepare("data.valid=60", "data.clean.duplicates=exact", "tokenizer.vocab_size=310").err
+    )
+    assert mt(*overrides(corpus, f"run_dir={tmp_path}/run", *LIMITS)).code == 0
+    outcome = prepare("data.clean.duplicates=exact")
+    assert (outcome.code, "holds a run with a different configuration" in outcome.err) == (2, True)

@@ -253,6 +253,10 @@ def test_a_sweep_gives_each_job_a_folder_and_ends_with_a_table(corpus, tmp_path,
     monkeypatch.chdir(tmp_path)
     outcome = mt(*overrides(corpus, "name=sweep", "--multirun", "training.max_steps=3", "optim.lr=0.001,0.01"))
     assert outcome.code == 0, outcome.err
+    assert "Job 1 of 2: optim.lr=0.001" in outcome.err
+    assert "Job 2 of 2: optim.lr=0.01" in outcome.err
+    assert outcome.err.count("Training the tokenizer on data.train.") <= 1  # the jobs share it
+    assert [p.name for p in (tmp_path / "runs").iterdir()] == ["sweep"]
     assert sorted(p.name for p in (tmp_path / "runs" / "sweep").iterdir()) == ["optim.lr=0.001", "optim.lr=0.01"]
     assert (tmp_path / "runs" / "sweep" / "optim.lr=0.01" / "model.safetensors").is_file()
     table = outcome.err.splitlines()[-3:]

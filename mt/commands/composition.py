@@ -1,15 +1,18 @@
 """Hydra, in one place: composing the configuration, naming the jobs of a sweep, and shortening error messages."""
 
+import logging
 import os
 import re
 import sys
 from collections.abc import Callable
+from math import prod
 from pathlib import Path
 
 import hydra
 from hydra.core.config_store import ConfigStore
 from hydra.core.hydra_config import HydraConfig
 from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.core.override_parser.types import Override
 from hydra.errors import HydraException
 from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
@@ -23,6 +26,7 @@ from mt.runs.layout import RunLayout
 from mt.runtime.distributed import StoppedElsewhere
 from mt.runtime.signals import Interrupted
 
+log = logging.getLogger(__name__)
 DEFAULTS = {
     ("tokenizer", "default"): TokenizerConfig,
     ("model", "small"): ModelConfig,
@@ -121,7 +125,10 @@ def to_config(composed: DictConfig, arguments: list[str]) -> Config:
         if HydraConfig.get().mode == RunMode.MULTIRUN:
             if RunLayout(Path(composed.run_dir)).config.exists():
                 raise UserError(f"{composed.run_dir} is a run: give the sweep a folder of its own with name=….")
-            composed.run_dir = f"{composed.run_dir}/{job_name(arguments)}"
+            job = HydraConfig.get().job.num
+            name = job_name(arguments)
+            composed.run_dir = f"{composed.run_dir}/{name}"
+            log.info("Job %d of %d: %s", job + 1, count_jobs(arguments), name)
         elif HydraConfig.get().sweeper.get("params"):
             raise UserError("This experiment describes a sweep: add --multirun.")
         else:
@@ -135,14 +142,25 @@ def to_config(composed: DictConfig, arguments: list[str]) -> Config:
 
 def job_name(arguments: list[str]) -> str:
     """Return a folder name with the overrides of this job of a sweep, such as `optim.lr=0.001,model=tiny`."""
-    parser = OverridesParser.create()
-    common = {
-        override.get_key_element()
-        for override in parser.parse_overrides([a for a in arguments if "=" in a and not a.startswith("-")])
-        if not override.is_sweep_override()
-    }
+    common = {one.get_key_element() for one in parse_overrides(arguments) if not one.is_sweep_override()}
     own = [shorten_number(task) for task in HydraConfig.get().overrides.task if task.partition("=")[0] not in common]
     return re.sub(r"[^\w.,=+-]", "_", ",".join(own)) or f"job-{HydraConfig.get().job.num}"
+
+
+def count_jobs(arguments: list[str]) -> int:
+    """Return the number of jobs of this sweep."""
+    sweeper = HydraConfig.get().sweeper
+    if "n_trials" in sweeper:  # Optuna
+        return int(sweeper.n_trials)
+    params = [f"{key}={values}" for key, values in (sweeper.get("params") or {}).items()]
+    swept = {one.get_key_element(): one for one in parse_overrides([*params, *arguments])}
+    return prod(sum(1 for _ in one.sweep_string_iterator()) for one in swept.values() if one.is_sweep_override())
+
+
+def parse_overrides(arguments: list[str]) -> list[Override]:
+    """Parse those of some arguments that set a value."""
+    given = [argument for argument in arguments if "=" in argument and not argument.startswith("-")]
+    return OverridesParser.create().parse_overrides(given)
 
 
 def shorten_number(override: str) -> str:

@@ -1,6 +1,7 @@
 """The results of a sweep: a table of its jobs, best first."""
 
 import logging
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ from tabulate import tabulate
 from mt.config.choices import StoppingMetric
 from mt.runs.layout import RunLayout
 from mt.runs.metrics_file import MetricsFile
+from mt.runtime.files import remove
 from mt.training.pruning import validations
 from mt.training.ranking import comparison_score
 
@@ -22,9 +24,13 @@ class SweepSummary(Callback):
     """A callback of Hydra at the end of a sweep."""
 
     def on_multirun_end(self, config: DictConfig, **kwargs: Any) -> None:
-        """Log the table."""
+        """Log the table, and delete Hydra's own folder, which says no more than the jobs' folders."""
         folder = Path(config.run_dir)
         log.info("%s", summarise(folder, config.training.early_stopping.metric))
+        of_hydra = Path(config.hydra.sweep.dir)
+        remove(of_hydra / "multirun.yaml")
+        with suppress(OSError):  # of another sweep, too
+            of_hydra.rmdir()
 
 
 def summarise(folder: Path, metric: StoppingMetric) -> str:

@@ -1,5 +1,6 @@
 """Preparation of the configured sources into encoded corpora. Each process hashes every file once."""
 
+import hashlib
 import logging
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -7,6 +8,7 @@ from functools import partial
 from pathlib import Path
 
 import numpy as np
+import sentencepiece
 
 from mt.config.data import (
     DataConfig,
@@ -31,7 +33,7 @@ from mt.data.sources import ParallelText, open_text
 from mt.data.store import Share
 from mt.errors import UserError
 from mt.runtime.distributed import ALONE, World
-from mt.text.tokenizer import Tokenizer
+from mt.text.tokenizer import Tokenizer, load_tokenizer
 from mt.text.tokenizer_training import AUTOMATIC_VOCAB_SIZE, train_tokenizer
 
 log = logging.getLogger(__name__)
@@ -203,6 +205,14 @@ def build_stages(data: DataConfig, members: Sequence[Member]) -> list[Stage]:
     return [*training_stages(data.stages), Stage(weights)]
 
 
+def tokenizer_cache(config: Config, train: Sequence[TrainingText]) -> Path:
+    """Return the folder of the tokenizer that this text and these settings give."""
+    texts = [text.text.fingerprint for text in train]
+    determined_by = repr((texts, config.tokenizer, config.data.tags, sentencepiece.__version__))
+    cache_dir = source_context(config.data, "train", "train").cache_dir
+    return cache_dir / "tokenizers" / hashlib.sha256(determined_by.encode()).hexdigest()[:32]
+
+
 def make_tokenizer(config: Config, train: Sequence[TrainingText]) -> Tokenizer:
     """Train a tokenizer on the training text."""
 
@@ -211,8 +221,14 @@ def make_tokenizer(config: Config, train: Sequence[TrainingText]) -> Tokenizer:
 
     if not any(src.strip() and tgt.strip() for one in train for src, tgt in one.text.read()):
         raise UserError("data.train: every pair has an empty side.")
+    cached = tokenizer_cache(config, train)
+    files = [cached / name for name in (["joint"] if config.tokenizer.joint else ["src", "tgt"])]
+    if all(file.exists() for file in files):
+        log.info("The tokenizer was trained on this text before.")
+        return load_tokenizer(files)
     log.info("Training the tokenizer on data.train.")
     tokenizer = train_tokenizer(partial(side, 0), partial(side, 1), config.tokenizer, config.data.tags)
+    tokenizer.save(files)
     if config.tokenizer.vocab_size is None and min(tokenizer.vocab_sizes) < AUTOMATIC_VOCAB_SIZE:
         log.info("The text yields fewer than %s pieces, so the vocabulary is smaller.", f"{AUTOMATIC_VOCAB_SIZE:,}")
     return tokenizer

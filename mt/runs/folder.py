@@ -1,5 +1,6 @@
 """Run folders: checks that they fit the configuration, and the initial files of a new one."""
 
+import logging
 from pathlib import Path
 
 from mt.config.facts import keys_where
@@ -9,8 +10,10 @@ from mt.data.held_out import save_parts
 from mt.data.preparation import Prepared
 from mt.errors import UserError
 from mt.runs.layout import RunLayout
-from mt.runtime.files import remove_leftovers, replacing
+from mt.runtime.files import remove, remove_leftovers, replacing
 from mt.text.tokenizer import Tokenizer, load_tokenizer
+
+log = logging.getLogger(__name__)
 
 
 def may_change(key: str) -> bool:
@@ -25,7 +28,10 @@ def check_free(folder: Path) -> None:
 
 
 def check_run_folder(run: RunLayout, config: Config) -> None:
-    """Check that the folder is free, or that its run was started with this configuration."""
+    """Check that the folder is free, or that its run was started with this configuration.
+
+    If it was only prepared, with another configuration, its tokenizer and held-out data are deleted, to be made again.
+    """
     folder = run.folder
     if not folder.exists():
         return
@@ -37,7 +43,11 @@ def check_run_folder(run: RunLayout, config: Config) -> None:
         return
     old, new = flatten(load_config(run.config)), flatten(config)
     differing = [key for key in sorted(old.keys() | new.keys()) if old.get(key) != new.get(key) and not may_change(key)]
-    if differing:
+    if differing and not run.has_checkpoint() and not run.weights.exists():
+        log.info("%s was only prepared: it is prepared again with the new configuration.", folder)
+        for path in (*run.tokenizer(joint=True), *run.tokenizer(joint=False), run.held_out):
+            remove(path)
+    elif differing:
         table = "\n".join(f"  {key}: {old.get(key)} there, {new.get(key)} now" for key in differing)
         raise UserError(
             f"{folder} holds a run with a different configuration:\n{table}\n"

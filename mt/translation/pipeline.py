@@ -41,6 +41,11 @@ TranslateLines = Callable[[list[str], list[str], Sequence[LineId]], list[list[Tr
 """plain lines, the prefix of each translation, and the lines' ids -> the n best translations of each line"""
 
 
+def splits_by_default(search: SearchConfig, markup: bool) -> bool:
+    """Return whether texts are translated sentence by sentence unless something else is requested."""
+    return not markup and not search.required and search.n_best == 1
+
+
 def translate_marked(
     texts: list[str],
     line_ids: Sequence[LineId],

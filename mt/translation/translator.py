@@ -28,7 +28,7 @@ from mt.text.markup import MarkedText
 from mt.text.tokenizer import Tokenizer
 from mt.translation.alignment import Attention, align, source_attention, words_of
 from mt.translation.mbr import rerank
-from mt.translation.pipeline import LineId, Request, translate_marked, translate_sentences
+from mt.translation.pipeline import LineId, Request, splits_by_default, translate_marked, translate_sentences
 from mt.translation.result import Translation, join_parts
 from mt.translation.search_setup import Engine, Requirements, Segment, build_rules, plan_segments, run_search
 from mt.translation.tag_placement import restore_markup
@@ -288,11 +288,6 @@ class Translator:
         src_ids, tgt_ids = self.tokenizer.encode_src([source])[0], self.tokenizer.encode_tgt([translation])[0]
         src_ids = [*self.tags, *src_ids][: self.max_len]
         return source_attention(self.model, self.tokenizer, src_ids, tgt_ids[: self.max_len], layer)
-
-
-def splits_by_default(search: SearchConfig, markup: bool) -> bool:
-    """Return whether texts are translated sentence by sentence unless something else is requested."""
-    return not markup and not search.required and search.n_best == 1
 
 
 def warn(lines: list[int], message: str) -> None:

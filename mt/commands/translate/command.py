@@ -22,9 +22,9 @@ from mt.runtime.devices import chooses_bf16
 from mt.runtime.packages import require_package
 from mt.text.terminology import load_terminology
 from mt.translation.alignment import pharaoh
-from mt.translation.pipeline import Request
+from mt.translation.pipeline import Request, splits_by_default
 from mt.translation.result import Translation
-from mt.translation.translator import Translator, splits_by_default
+from mt.translation.translator import Translator
 
 EXAMPLES = """search options, each as --set search.KEY=VALUE:
   beam_size=8  patience=1              a wider beam; stop at 8 finished hypotheses, not when none can be better
