@@ -72,7 +72,7 @@ def get(run):
 
 def test_curves_tables_and_pictures(get):
     (name,) = json.loads(get("runs"))
-    assert name == "mine/tensorboard"
+    assert name == "mine"
     tags = set(json.loads(get("plugin/scalars/tags"))[name])
     assert tags >= {
         "1_training/loss",
@@ -121,9 +121,22 @@ def test_curves_tables_and_pictures(get):
     picture = get(f"plugin/images/individualImage?{entries[-1]['query']}#")
     assert picture.startswith(b"\x89PNG")
     (projected,) = json.loads(get("plugin/projector/info", run=name))["embeddings"]
-    pieces = get("plugin/projector/metadata", run=name, name=projected["tensorName"]).decode().rstrip("\n").split("\n")
-    assert projected["tensorShape"] == [len(pieces), 32]
-    assert "▁hu" in pieces
+    table = get("plugin/projector/metadata", run=name, name=projected["tensorName"]).decode().rstrip("\n")
+    header, *rows = [line.split("\t") for line in table.split("\n")]
+    assert header == ["piece", "language"]
+    assert projected["tensorShape"] == [len(rows), 32]
+    assert dict(rows)["▁hu"] == "aa"
+    assert dict(rows)["▁HU"] == "bb"
+
+
+def test_a_run_of_an_earlier_version_keeps_its_folder(run, corpus, mt):
+    (run / "tensorboard").mkdir(exist_ok=True)
+    for file in run.glob("events.*"):
+        file.rename(run / "tensorboard" / file.name)
+    outcome = mt(*overrides(corpus, f"run_dir={run}", "training.max_steps=14", "training.valid_every_steps=3"))
+    assert outcome.code == 0, outcome.err
+    assert not list(run.glob("events.*"))
+    assert len(list((run / "tensorboard").glob("events.*"))) >= 2
 
 
 def test_the_table_of_hyperparameters_names_runs_and_ends_with_scores(get, run):

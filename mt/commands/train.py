@@ -58,7 +58,7 @@ def train(config: Config) -> float | None:
         with setup.world.main_first():
             if setup.world.is_main:
                 trainer.keep_average(validate_weights(config, setup.data, trainer.device))
-                score_final_model(config, setup.run, setup.data.texts.tests, trainer.state)
+                score_final_model(config, setup.run, setup.data, trainer.state)
                 trainer.finish()
     return trainer.state.best_score
 

@@ -10,6 +10,9 @@ from mt.data.corpus import Corpus
 from mt.data.sampler import Indices, Lengths
 from mt.text.tokenizer import Pairs
 
+PARTS_COUNTED = 16
+"""of each corpus, when pieces are counted: about a million pairs"""
+
 
 @dataclass(frozen=True)
 class Member:
@@ -57,6 +60,12 @@ class Mixture:
             for slot, (src, tgt) in zip(slots.tolist(), own, strict=True):
                 found[slot] = ([*member.tags, *src], tgt)
         return found
+
+    def piece_counts(self, n_pieces: int) -> list[list[int]]:
+        """Return how often each piece occurs in the sources, and in the targets, of the first parts of each corpus."""
+        parts = [part for member in self.members for part in member.corpus.encoded.parts[:PARTS_COUNTED]]
+        counts = [[np.bincount(part.values[side], minlength=n_pieces) for part in parts] for side in (0, 1)]
+        return [np.sum(side, axis=0).tolist() for side in counts]
 
     def stage_at(self, step: int, epoch: int) -> int:
         """Return the number of the stage of the update after `step`, with `epoch` epochs completed."""

@@ -20,12 +20,20 @@ class RunLayout:
         self.best = folder / "best"  # weights of the best validated models, for averaging
         self.metrics = folder / "metrics.jsonl"  # the curves
         self.log = folder / "train.log"
-        self.tensorboard = folder / "tensorboard"
+        self.tensorboard = folder / "tensorboard"  # the embeddings for the projector
         self.profile = folder / "profile"
         self.held_out = folder / "held_out"  # validation and test data taken from the training text
         self.translations = folder / "translations"  # of test sets
         self.report = folder / "report.html"
         self.data_report = folder / "data.html"
+
+    @property
+    def events(self) -> Path:
+        """The folder of TensorBoard's event files: the run folder, so that TensorBoard calls the run by its name.
+
+        A run that was started by an earlier version keeps them in its folder `tensorboard`.
+        """
+        return self.tensorboard if any(self.tensorboard.glob("events.*")) else self.folder
 
     def tokenizer(self, joint: bool) -> list[Path]:
         """Return the paths of the SentencePiece models: one if `joint`, otherwise one for each language."""

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -20,7 +22,8 @@ GROUPS = {"train": "1_training", "valid": "2_validation", "test": "3_final", "fi
 LAYOUT = {
     "Training beside validation": {
         "loss per target token, unsmoothed": ["Multiline", ["^1_training/nll$", "^2_validation/loss$"]],
-        "BLEU and chrF of validation": ["Multiline", ["^2_validation/(bleu|chrf)$"]],
+        "BLEU of validation": ["Multiline", ["^2_validation/bleu$"]],
+        "chrF of validation": ["Multiline", ["^2_validation/chrf$"]],
     },
     "Optimisation": {
         "learning rate": ["Multiline", ["^1_training/learning_rate$"]],
@@ -42,6 +45,17 @@ def grouped_name(name: str) -> str:
     return f"{GROUPS[group]}/{rest}"
 
 
+@dataclass(frozen=True)
+class EmbeddingTable:
+    """Embeddings to show in TensorBoard's projector."""
+
+    vectors: Tensor
+    """(V, D)"""
+    pieces: Sequence[str]
+    langs: Sequence[str]
+    """language of each piece, by which the projector can colour them"""
+
+
 class Tracker:
     """Writer of curves, sample translations and pictures of one run; a resumed run continues its curves."""
 
@@ -57,7 +71,7 @@ class Tracker:
         """TensorBoard's writer, created when it is first used, so that its import does not delay the first step."""
         from torch.utils.tensorboard import SummaryWriter
 
-        writer = SummaryWriter(str(self.run.tensorboard), purge_step=self.step + 1, flush_secs=10)
+        writer = SummaryWriter(str(self.run.events), purge_step=self.step + 1, flush_secs=10)
         writer.add_custom_scalars(LAYOUT)
         return writer
 
@@ -81,21 +95,22 @@ class Tracker:
         picture = pixels(draw_heads(heads, src_pieces, tgt_pieces, title))  # add_figure would import pyplot
         self.writer.add_image("attention/last decoder layer, to the source", picture, step, dataformats="HWC")
 
-    def embeddings(self, tables: Mapping[str, tuple[Tensor, Sequence[str]]]) -> None:
-        """Write tables of vectors (V, D) and pieces for the projector; of each, the first and most frequent pieces."""
+    def embeddings(self, tables: Mapping[str, EmbeddingTable]) -> None:
+        """Write tables of embeddings for the projector; of each, the first and most frequent pieces."""
         from google.protobuf.text_format import MessageToString
         from tensorboard.plugins.projector.projector_config_pb2 import ProjectorConfig
 
-        folder, config = self.run.tensorboard, ProjectorConfig()
-        for name, (vectors, pieces) in tables.items():
-            shown = vectors[:MAX_EMBEDDINGS].detach().float().cpu().numpy()
-            labels = [printable(piece) for piece in pieces[:MAX_EMBEDDINGS]]
-            files = {"tensor_path": f"{name}.bytes", "metadata_path": f"{name}.tsv"}
+        events, config = self.run.events, ProjectorConfig()
+        folder = os.path.relpath(self.run.tensorboard, events)
+        for name, table in tables.items():
+            shown = table.vectors[:MAX_EMBEDDINGS].detach().float().cpu().numpy()
+            rows = [f"{printable(piece)}\t{lang}\n" for piece, lang in zip(table.pieces, table.langs, strict=True)]
+            files = {"tensor_path": f"{folder}/{name}.bytes", "metadata_path": f"{folder}/{name}.tsv"}
             # torch's add_embedding writes decimal numbers, which takes half a second
-            write_bytes(folder / files["tensor_path"], shown.tobytes())
-            write_text(folder / files["metadata_path"], "".join(f"{label}\n" for label in labels))
+            write_bytes(events / files["tensor_path"], shown.tobytes())
+            write_text(events / files["metadata_path"], "piece\tlanguage\n" + "".join(rows[:MAX_EMBEDDINGS]))
             config.embeddings.add(tensor_name=name, tensor_shape=shown.shape, **files)
-        write_text(folder / "projector_config.pbtxt", MessageToString(config))
+        write_text(events / "projector_config.pbtxt", MessageToString(config))
 
     def profile(self, step: int, table: str) -> None:
         """Write a table of the slowest operations."""
