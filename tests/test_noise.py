@@ -9,7 +9,7 @@ from mt.config.data import NoiseConfig
 from mt.config.schema import TokenizerConfig
 from mt.data.noise import add_noise
 from mt.data.variation import Variation
-from mt.text.tokenizer_training import train_tokenizer
+from mt.text.tokenizer_training import Extras, train_tokenizer
 
 LINE = "The gray dogs, who bark, ran away!"
 
@@ -17,7 +17,7 @@ LINE = "The gray dogs, who bark, ran away!"
 @pytest.fixture(scope="module")
 def tokenizer():
     lines = [f"{word} {LINE}" for word in "abcdefgh"] * 3
-    return train_tokenizer(lambda: lines, lambda: lines, TokenizerConfig(), ["<2de>", "<web>"])
+    return train_tokenizer(lambda: lines, lambda: lines, TokenizerConfig(), Extras(["<2de>", "<web>"]))
 
 
 def many(noise, text=LINE, count=400):

@@ -18,6 +18,22 @@ class Duplicates(Enum):
     near = "near"
 
 
+class UnicodeForm(Enum):
+    """Unicode normalisation forms; nfkc also replaces variants such as full-width letters."""
+
+    none = "none"
+    nfc = "nfc"
+    nfkc = "nfkc"
+
+
+class Chinese(Enum):
+    """Ways of writing Chinese."""
+
+    none = "none"
+    simplified = "simplified"
+    traditional = "traditional"
+
+
 class Norm(Enum):
     """Layer normalisation before or after each sublayer."""
 

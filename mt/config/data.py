@@ -8,7 +8,7 @@ from typing import Any, Optional
 from omegaconf import MISSING
 
 from mt.config.checks import require, require_fraction, require_positive
-from mt.config.choices import Duplicates
+from mt.config.choices import Chinese, Duplicates, UnicodeForm
 from mt.config.facts import section, setting
 from mt.errors import UserError, suggest
 
@@ -58,6 +58,16 @@ class NoiseConfig:
 
 
 @dataclass
+class NormalizeConfig:
+    """Normalisation of all text before it is encoded, in training and in translation. References are not changed."""
+
+    unicode: UnicodeForm = UnicodeForm.none
+    """nfc composes letters with their accents; nfkc also replaces variants such as full-width letters and ligatures."""
+    chinese: Chinese = Chinese.none
+    """Write Chinese in simplified or traditional characters, each converted by itself as OpenCC does."""
+
+
+@dataclass
 class DataConfig:
     """The parallel text; `mt.data.sources` lists the forms of a source."""
 
@@ -88,6 +98,7 @@ class DataConfig:
     part_len: Optional[int] = setting(None, may_change=True)  # noqa: UP045
     """Translate longer lines in parts of at most so many pieces; null: the length that 99.9% of the training sources
     do not exceed, which `config.yaml` then records."""
+    normalize: NormalizeConfig = section(NormalizeConfig)
     clean: CleanConfig = section(CleanConfig)
     noise: NoiseConfig = section(NoiseConfig)
     cache_dir: Optional[str] = setting(None, may_change=True)  # noqa: UP045

@@ -5,6 +5,7 @@ import logging
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
+from itertools import islice
 from pathlib import Path
 
 import numpy as np
@@ -33,10 +34,13 @@ from mt.data.sources import ParallelText, open_text
 from mt.data.store import Share
 from mt.errors import UserError
 from mt.runtime.distributed import ALONE, World
+from mt.text.normalization import build_rules, useful_settings
 from mt.text.tokenizer import Tokenizer, load_tokenizer
-from mt.text.tokenizer_training import AUTOMATIC_VOCAB_SIZE, train_tokenizer
+from mt.text.tokenizer_training import AUTOMATIC_VOCAB_SIZE, Extras, train_tokenizer
 
 log = logging.getLogger(__name__)
+N_SAMPLED = 1000
+"""pairs that are examined for what normalisation would change"""
 
 
 @dataclass(frozen=True)
@@ -205,10 +209,30 @@ def build_stages(data: DataConfig, members: Sequence[Member]) -> list[Stage]:
     return [*training_stages(data.stages), Stage(weights)]
 
 
+def build_extras(config: Config) -> Extras:
+    """Return the tags and the normalisation of the configured tokenizer."""
+    data, langs = config.data, (config.data.src_lang, config.data.tgt_lang)
+    if config.tokenizer.joint:
+        rules = (build_rules(data.normalize, langs),) * 2
+    else:
+        rules = (build_rules(data.normalize, langs[:1]), build_rules(data.normalize, langs[1:]))
+    return Extras(data.tags, rules)
+
+
+def suggest_normalization(data: DataConfig, train: TrainingText) -> None:
+    """Say so if normalisation would change some of a sample of the text."""
+    sample = list(islice(train.text.read(), N_SAMPLED))
+    for lang, lines in zip(train.langs, zip(*sample, strict=True), strict=False):
+        for setting, fraction in useful_settings(lines, lang, data.normalize):
+            log.info(
+                "%.0f%% of the %s sentences would be written in another way with %s.", 100 * fraction, lang, setting
+            )
+
+
 def tokenizer_cache(config: Config, train: Sequence[TrainingText]) -> Path:
     """Return the folder of the tokenizer that this text and these settings give."""
     texts = [text.text.fingerprint for text in train]
-    determined_by = repr((texts, config.tokenizer, config.data.tags, sentencepiece.__version__))
+    determined_by = repr((texts, config.tokenizer, config.data.tags, config.data.normalize, sentencepiece.__version__))
     cache_dir = source_context(config.data, "train", "train").cache_dir
     return cache_dir / "tokenizers" / hashlib.sha256(determined_by.encode()).hexdigest()[:32]
 
@@ -227,7 +251,8 @@ def make_tokenizer(config: Config, train: Sequence[TrainingText]) -> Tokenizer:
         log.info("The tokenizer was trained on this text before.")
         return load_tokenizer(files)
     log.info("Training the tokenizer on data.train.")
-    tokenizer = train_tokenizer(partial(side, 0), partial(side, 1), config.tokenizer, config.data.tags)
+    suggest_normalization(config.data, train[0])
+    tokenizer = train_tokenizer(partial(side, 0), partial(side, 1), config.tokenizer, build_extras(config))
     tokenizer.save(files)
     if config.tokenizer.vocab_size is None and min(tokenizer.vocab_sizes) < AUTOMATIC_VOCAB_SIZE:
         log.info("The text yields fewer than %s pieces, so the vocabulary is smaller.", f"{AUTOMATIC_VOCAB_SIZE:,}")

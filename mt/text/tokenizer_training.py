@@ -2,12 +2,16 @@
 
 import io
 import re
+import tempfile
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
 
 import sentencepiece
 
 from mt.config.schema import TokenizerConfig
 from mt.errors import UserError
+from mt.text.normalization import Rules, write_rules
 from mt.text.tokenizer import BOS, EOS, PAD, UNK, Tokenizer
 
 AUTOMATIC_VOCAB_SIZE = 8000
@@ -15,33 +19,41 @@ LONGEST_LINE_BYTES = 100_000
 Lines = Callable[[], Iterable[str]]
 
 
-def train_tokenizer(
-    src_lines: Lines,
-    tgt_lines: Lines,
-    config: TokenizerConfig,
-    tags: Sequence[str] = (),
-    automatic_size: int = AUTOMATIC_VOCAB_SIZE,
-) -> Tokenizer:
-    """Learn the subword pieces of the training text, and `tags`, into which no text is segmented.
+@dataclass(frozen=True)
+class Extras:
+    """What a vocabulary contains besides the pieces of the text, and how large it may be."""
 
-    Args:
-        automatic_size: most pieces of a vocabulary without a configured size.
+    tags: Sequence[str] = ()
+    """pieces into which no text is segmented"""
+    rules: tuple[Rules, Rules] = ({}, {})
+    """normalisation of source and target text; those of the source are for both if the vocabulary is joint"""
+    automatic_size: int = AUTOMATIC_VOCAB_SIZE
+    """most pieces of a vocabulary without a configured size"""
+
+
+NO_EXTRAS = Extras()
+
+
+def train_tokenizer(
+    src_lines: Lines, tgt_lines: Lines, config: TokenizerConfig, extras: Extras = NO_EXTRAS
+) -> Tokenizer:
+    """Learn the subword pieces of the training text.
 
     Raises:
         UserError: the vocabulary size is beyond what the text allows; the message names the bound.
     """
     if not config.joint:
-        sides = (src_lines(), tgt_lines())
-        return Tokenizer(*(train_subwords(lines, config, tags, automatic_size) for lines in sides))
+        sides = zip((src_lines(), tgt_lines()), extras.rules, strict=True)
+        return Tokenizer(*(train_subwords(lines, config, extras, rules) for lines, rules in sides))
 
     def both() -> Iterator[str]:
         yield from src_lines()
         yield from tgt_lines()
 
-    return Tokenizer(train_subwords(both(), config, tags, automatic_size))
+    return Tokenizer(train_subwords(both(), config, extras, extras.rules[0]))
 
 
-def train_subwords(lines: Iterable[str], config: TokenizerConfig, tags: Sequence[str], automatic_size: int) -> bytes:
+def train_subwords(lines: Iterable[str], config: TokenizerConfig, extras: Extras, rules: Rules) -> bytes:
     """Train SentencePiece on `lines` and return the serialised model."""
     model = io.BytesIO()
     failures: list[UserError] = []
@@ -54,25 +66,29 @@ def train_subwords(lines: Iterable[str], config: TokenizerConfig, tags: Sequence
             raise
 
     try:
-        sentencepiece.SentencePieceTrainer.train(
-            sentence_iterator=read(),
-            model_writer=model,
-            model_type=config.model_type.value,
-            vocab_size=config.vocab_size or automatic_size,
-            hard_vocab_limit=config.vocab_size is not None,
-            character_coverage=config.character_coverage,
-            input_sentence_size=config.max_train_sentences,
-            shuffle_input_sentence=True,
-            max_sentence_length=LONGEST_LINE_BYTES,  # by default, lines over 4,192 bytes are dropped silently
-            normalization_rule_name="identity",
-            byte_fallback=True,
-            pad_id=PAD,
-            unk_id=UNK,
-            bos_id=BOS,
-            eos_id=EOS,
-            control_symbols=list(tags),
-            minloglevel=2,
-        )
+        with tempfile.TemporaryDirectory() as folder:
+            settings = {} if rules else {"normalization_rule_name": "identity"}
+            if rules:
+                settings["normalization_rule_tsv"] = str(write_rules(rules, Path(folder)))
+            sentencepiece.SentencePieceTrainer.train(
+                sentence_iterator=read(),
+                model_writer=model,
+                model_type=config.model_type.value,
+                vocab_size=config.vocab_size or extras.automatic_size,
+                hard_vocab_limit=config.vocab_size is not None,
+                character_coverage=config.character_coverage,
+                input_sentence_size=config.max_train_sentences,
+                shuffle_input_sentence=True,
+                max_sentence_length=LONGEST_LINE_BYTES,  # by default, lines over 4,192 bytes are dropped silently
+                **settings,  # type: ignore[arg-type]
+                byte_fallback=True,
+                pad_id=PAD,
+                unk_id=UNK,
+                bos_id=BOS,
+                eos_id=EOS,
+                control_symbols=list(extras.tags),
+                minloglevel=2,
+            )
     except RuntimeError as error:
         raise (failures or [UserError(explain_failure(str(error), config))])[0] from error
     return model.getvalue()

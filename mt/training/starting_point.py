@@ -23,7 +23,7 @@ from mt.runs.checkpoint import read_tensors
 from mt.runs.layout import RunLayout
 from mt.runs.saved_model import build_model
 from mt.text.tokenizer import Tokenizer, load_tokenizer
-from mt.text.tokenizer_training import train_tokenizer
+from mt.text.tokenizer_training import Extras, train_tokenizer
 
 log = logging.getLogger(__name__)
 N_COMPARED = 8000
@@ -86,7 +86,7 @@ def learn_vocabulary(config: TokenizerConfig, pairs: Sequence[Pair], size: int) 
     sides = (lambda: (src for src, _ in pairs), lambda: (tgt for _, tgt in pairs))
     settings = replace(config, vocab_size=None)
     try:
-        return train_tokenizer(*sides, settings, automatic_size=size)
+        return train_tokenizer(*sides, settings, Extras(automatic_size=size))
     except UserError:
         return train_tokenizer(*sides, settings)
 
@@ -94,8 +94,10 @@ def learn_vocabulary(config: TokenizerConfig, pairs: Sequence[Pair], size: int) 
 def adopt_settings(config: Config, origin: Config) -> Config:
     """Return `config` with the model shape and the tokenizer settings of another run where it has the defaults."""
     names = ["joint"] if config.training.new_vocab else [one.name for one in fields(TokenizerConfig)]
+    data = config.data if config.training.new_vocab else replace(config.data, normalize=origin.data.normalize)
     return replace(
         config,
+        data=data,
         model=adopt(config.model, origin.model, keys_where("shapes_model", ModelConfig)),
         tokenizer=adopt(config.tokenizer, origin.tokenizer, names),
     )
