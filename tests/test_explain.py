@@ -9,6 +9,7 @@ from conftest import toy_pairs
 from torch.nn import functional as F
 
 from mt.evaluation.differences import differences
+from mt.translation.alignment import label_pieces
 from mt.translation.explanation import PARTS, Head, explain
 from mt.translation.translator import Translator
 
@@ -116,13 +117,33 @@ def test_a_report_is_one_page(mt, run_folder, corpus, tmp_path):
     page = (tmp_path / "r.html").read_text(encoding="utf-8")
     scores = json.loads(mt("evaluate", run_folder, *command, "--json").out)["runs"][0]["scores"]
     for score in scores:
-        assert f"<td>{score['value']:.2f}</td>" in page
-    assert page.count('class="sentence"') == 4
+        interval = f" ± {score['half_interval']:.2f}" if score["half_interval"] is not None else ""
+        assert f"<td>{score['value']:.2f}{interval}</td>" in page
+    assert page.count('class="sentence"') == 8  # the worst, the best, middling and random ones
+    bleu = next(score for score in scores if score["metric"] == "BLEU")
+    assert f"BLEU {bleu['value']:.1f} ± {bleu['half_interval']:.1f} on news: good." in page
+    for fact in (
+        "<dt>Training data</dt><dd>800 pairs",
+        "<dt>Duration</dt>",
+        "<dt>Date</dt>",
+        "<dt>Best validation</dt>",
+    ):
+        assert fact in page
+    assert "<mark>model.d_model: 64</mark>" in page
+    assert "<mark>optim.name" not in page
+    assert all(json.dumps(src) in page for src, _ in pairs)  # every sentence can be searched
+    assert page.count('lang="aa" dir="auto"') > 8
     assert "<del>&lt;i&gt;</del>" in page
     assert page.count("<svg") == 4  # the curves, and three pictures of attention
     assert "times in the training data" in page
     assert "vocab_size: 320" in page
     assert re.findall(r'(?:src|href)="(?!#)', page.split("<svg")[0]) == []  # it loads nothing else
+
+
+def test_bytes_are_labelled_with_their_character():
+    assert label_pieces(["▁a", "<0xE2>", "<0x98>", "<0x83>", "<0xC3>", "<0xA9>", "<0xE2>"]) == [
+        "▁a", "☃", "☃", "☃", "é", "é", "<0xE2>",
+    ]  # fmt: skip
 
 
 def test_differences_are_marked():

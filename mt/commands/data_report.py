@@ -5,7 +5,7 @@ from markupsafe import Markup
 from mt.config.schema import Config
 from mt.data.preparation import Prepared
 from mt.data.statistics import RATIO_BINS, CorpusStatistics, corpus_statistics
-from mt.display.pages.page import as_svg, render
+from mt.display.pages.page import as_svg, lang_attribute, render
 from mt.display.plotting import draw_histogram
 
 
@@ -14,7 +14,9 @@ def data_report(config: Config, data: Prepared) -> str:
     corpora = []
     for train, member in zip(data.texts.train, data.train.members, strict=True):
         statistics = corpus_statistics(train.text, member.corpus, data.tokenizer, train.langs)
-        corpora.append({"statistics": statistics, "pictures": draw(statistics), "rows": piece_rows(statistics)})
+        langs = [lang_attribute(lang) for lang in train.langs]
+        rows = piece_rows(statistics)
+        corpora.append({"statistics": statistics, "pictures": draw(statistics), "rows": rows, "langs": langs})
     warnings = [
         f"{overlap.n_known:,} of the {overlap.n_sentences:,} sources of {overlap.key} are in the training data."
         for overlap in data.overlaps

@@ -57,7 +57,7 @@ def main(arguments: list[str]) -> int:
     if options.picture:
         draw(explanation, head, options.picture)
     if options.html:
-        write_text(options.html, page(options.sentence, translation, explanation, head))
+        write_text(options.html, page(options.sentence, translation, explanation, head, translator.langs))
     if options.picture or options.html:
         print(translation)
     else:
@@ -173,9 +173,9 @@ def draw(explanation: Explanation, head: Head, path: Path) -> None:
         raise UserError(f"--picture {path}: {error}") from None
 
 
-def page(sentence: str, translation: str, explanation: Explanation, head: Head) -> str:
+def page(sentence: str, translation: str, explanation: Explanation, head: Head, langs: tuple[str, str]) -> str:
     """Return the interactive page as HTML."""
-    from mt.display.pages.page import render
+    from mt.display.pages.page import lang_attribute, render
 
     steps = explanation.steps
     data = {
@@ -183,6 +183,7 @@ def page(sentence: str, translation: str, explanation: Explanation, head: Head) 
         "layer": head.layer,
         "head": head.number,
         "titles": TITLES,
+        "langs": [lang_attribute(lang) for lang in langs],
         "src": explanation.src_pieces,
         "tgt_out": explanation.tgt_pieces,
         "tgt_in": ["<s>", *explanation.tgt_pieces[:-1]],
@@ -195,6 +196,7 @@ def page(sentence: str, translation: str, explanation: Explanation, head: Head) 
     }
     return render(
         "explanation.html",
+        langs=[lang_attribute(lang) for lang in langs],
         sentence=sentence,
         translation=translation,
         data=data,

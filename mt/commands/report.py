@@ -2,8 +2,9 @@
 
 import argparse
 import logging
+import random
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 from pathlib import Path
 
 from markupsafe import Markup
@@ -19,17 +20,18 @@ from mt.commands.options import (
     search_parser,
     tests_parser,
 )
+from mt.commands.verdict import best_validation, describe_quality, describe_run, marked_configuration
 from mt.config.schema import Config
-from mt.display.pages.page import as_svg, render
+from mt.display.pages.page import as_svg, lang_attribute, render
 from mt.display.plotting import Panel, draw_attention, draw_curves
 from mt.errors import UserError
 from mt.evaluation.breakdown import Grouping
 from mt.evaluation.differences import Span, differences
-from mt.evaluation.evaluation import Evaluation, Output, perplexity_of, training_words, translate_test_set
+from mt.evaluation.evaluation import Evaluation, Output, perplexity_of, rank, training_words, translate_test_set
 from mt.evaluation.results import Sentence, TestSetResult
 from mt.evaluation.test_sets import TestSet
 from mt.runs.layout import RunLayout
-from mt.runs.metrics_file import MetricsFile
+from mt.runs.metrics_file import MetricsFile, Row
 from mt.runs.saved_model import load_run_config
 from mt.runtime.files import write_text
 from mt.text.metrics import METRICS, Scorer
@@ -58,13 +60,24 @@ class MarkedSentence:
 
 
 @dataclass(frozen=True)
+class Picture:
+    """A sentence, its translation, and the attention to the source."""
+
+    source: str
+    translation: str
+    svg: Markup
+
+
+@dataclass(frozen=True)
 class TestSetReport:
     """The report on one test set."""
 
     result: TestSetResult
-    worst: list[MarkedSentence]
-    best: list[MarkedSentence]
-    pictures: list[Markup]
+    groups: dict[str, list[MarkedSentence]]
+    """sentences to read, by the heading above them"""
+    sentences: list[Sentence]
+    """all sentences"""
+    pictures: list[Picture]
 
 
 def build_parser() -> argparse.ArgumentParser:
@@ -72,11 +85,11 @@ def build_parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="mt report",
         description="Write one self-contained HTML page: training curves, scores on test sets and their breakdowns, "
-        "the best and worst translations with differences marked, pictures of attention, the configuration.",
+        "all translations, some of them with differences marked, pictures of attention, the configuration.",
         parents=[run_parser(), tests_parser(), search_parser(), direction_parser(), device_parser()],
     )
     parser.add_argument("-o", "--output", type=Path, metavar="FILE", help="default: RUN/report.html")
-    parser.add_argument("--sentences", type=count, default=10, metavar="N", help="show the N best and worst, not 10")
+    parser.add_argument("--sentences", type=count, default=10, metavar="N", help="show the N best, worst, …, not 10")
     return parser
 
 
@@ -88,22 +101,26 @@ def main(arguments: list[str]) -> int:
     tests = choose_tests(config, options, options.run)
     translator = Translator.load(options.run, options.device, config=config)
     translator.translate_to(options.to, options.tag)
-    evaluation = build_evaluation(config, run, translator.langs[1], options.sentences)
+    evaluation = build_evaluation(config, run, translator.langs[1])
     name = run.folder.resolve().name
     reports = []
     for test in tests:
         translations = translate_test_set(translator, test, config.search, run.translations)
         output = Output(name, translations, perplexity_of(translator, test))
-        reports.append(report_test_set(evaluation.evaluate(test, [output]), test, translator))
-    curves = draw_training(run)
+        reports.append(report_test_set(evaluation.evaluate(test, [output]), test, translator, options.sentences))
+    best, rows = best_validation(run, config.training.early_stopping.metric)
+    curves = draw_training(run, best)
     page = render(
         "report.html",
         name=name,
-        summary=summarise(config, translator),
+        verdict=describe_quality([report.result for report in reports], best, rows),
+        facts=describe_run(run, summarise(config, translator), best),
+        langs=[lang_attribute(lang) for lang in translator.langs],
+        rows=[[astuple(sentence) for sentence in report.sentences] for report in reports],
         separator=" " if translator.spaced[1] else "",
         tests=reports,
         curves=curves and as_svg(curves),
-        configuration=run.config.read_text(encoding="utf-8"),
+        configuration=marked_configuration(config),
     )
     path = options.output or run.report
     write_text(path, page)
@@ -111,7 +128,7 @@ def main(arguments: list[str]) -> int:
     return 0
 
 
-def build_evaluation(config: Config, run: RunLayout, tgt_lang: str, n_sentences: int) -> Evaluation:
+def build_evaluation(config: Config, run: RunLayout, tgt_lang: str) -> Evaluation:
     """Build an evaluation with all metrics but COMET, and with word frequencies if the training data is there."""
     counts: Counter[str] = Counter()
     breakdowns = [Grouping.length]
@@ -121,23 +138,30 @@ def build_evaluation(config: Config, run: RunLayout, tgt_lang: str, n_sentences:
     except (UserError, OSError) as error:
         log.warning("The report has no breakdown by word frequency: %s", error)
     scorer = Scorer(tgt_lang, METRICS)
-    return Evaluation(
-        scorer, tgt_lang, breakdowns=breakdowns, word_counts=counts, n_worst=n_sentences, n_best=n_sentences
-    )
+    return Evaluation(scorer, tgt_lang, breakdowns=breakdowns, word_counts=counts)
 
 
-def report_test_set(result: TestSetResult, test: TestSet, translator: Translator) -> TestSetReport:
-    """Collect what the page shows of a test set."""
+def report_test_set(result: TestSetResult, test: TestSet, translator: Translator, n_shown: int) -> TestSetReport:
+    """Collect what the page shows of a test set, with so many of the best, worst and other sentences."""
     (run,) = result.runs
+    ranked = rank(test, run.translations)
 
     def mark(sentence: Sentence) -> MarkedSentence:
         return MarkedSentence(sentence, *differences(sentence.reference, sentence.translation, translator.spaced[1]))
 
+    middle = max(0, len(ranked) - n_shown) // 2
+    groups = {
+        "Worst translations by chrF": ranked[:n_shown],
+        "Best translations by chrF": ranked[::-1][:n_shown],
+        "Middling translations by chrF": ranked[middle : middle + n_shown],
+        "Random translations": random.Random(1).sample(ranked, min(n_shown, len(ranked))),
+    }
     pictures = [
-        as_svg(draw_sentence(translator, test.src[i], run.translations[i]))
+        Picture(test.src[i], run.translations[i], as_svg(draw_sentence(translator, test.src[i], run.translations[i])))
         for i in choose_sentences(test, run.translations, translator)
     ]
-    return TestSetReport(result, list(map(mark, run.worst)), list(map(mark, run.best)), pictures)
+    marked = {title: list(map(mark, sentences)) for title, sentences in groups.items()}
+    return TestSetReport(result, marked, ranked, pictures)
 
 
 def choose_sentences(test: TestSet, translations: list[str], translator: Translator) -> list[int]:
@@ -155,8 +179,8 @@ def draw_sentence(translator: Translator, source: str, translation: str) -> Figu
     return draw_attention(attention.weights, attention.src_pieces, attention.tgt_pieces)
 
 
-def draw_training(run: RunLayout) -> Figure | None:
-    """Draw the training curves, if the run has any."""
+def draw_training(run: RunLayout, best: Row | None) -> Figure | None:
+    """Draw the training curves, if the run has any, and mark the step of the best model."""
     rows = MetricsFile(run.metrics).rows()
     panels = []
     for title, names in CURVES.items():
@@ -164,7 +188,7 @@ def draw_training(run: RunLayout) -> Figure | None:
         curves = {label: points for label, points in curves.items() if points}
         if curves:
             panels.append(Panel(title, curves))
-    return draw_curves(panels) if panels else None
+    return draw_curves(panels, best["step"] if best else None) if panels else None
 
 
 def summarise(config: Config, translator: Translator) -> str:

@@ -94,8 +94,8 @@ def draw_heads(weights: Tensor, columns: Sequence[str], rows: Sequence[str], tit
     return figure
 
 
-def draw_curves(panels: Sequence[Panel]) -> Figure:
-    """Draw curves over steps, with two panels in a row."""
+def draw_curves(panels: Sequence[Panel], marked_step: float | None = None) -> Figure:
+    """Draw curves over steps, with two panels in a row, and a dashed line at a step."""
     across = 2
     down = ceil(len(panels) / across)
     figure = Figure(figsize=(5.2 * across, 3 * down), layout="constrained", dpi=90)
@@ -107,6 +107,8 @@ def draw_curves(panels: Sequence[Panel]) -> Figure:
         for name, points in panel.curves.items():
             steps, values = zip(*points, strict=True)
             axes.plot(steps, values, label=name, marker="o" if len(points) < 30 else "", markersize=3)
+        if marked_step is not None:
+            axes.axvline(marked_step, color="#8a94a3", linestyle="--", linewidth=1)
         axes.set_title(panel.title, size=10)
         axes.set_xlabel("step", size=9)
         axes.set_yscale("log" if panel.log else "linear")

@@ -52,8 +52,8 @@ def source_attention(
         model.decode(batch.tgt_in, model.encode(batch.src, batch.src_mask), batch.src_mask)
     return Attention(
         records[0][0].float(),  # (1, H, T, S) -> (H, T, S)
-        [tokenizer.src.id_to_piece(i) for i in (*src_ids, tokenizer.eos_id)],
-        [tokenizer.tgt.id_to_piece(i) for i in (*tgt_ids, tokenizer.eos_id)],
+        label_pieces([tokenizer.src.id_to_piece(i) for i in (*src_ids, tokenizer.eos_id)]),
+        label_pieces([tokenizer.tgt.id_to_piece(i) for i in (*tgt_ids, tokenizer.eos_id)]),
     )
 
 
@@ -101,6 +101,19 @@ def word_numbers(pieces: Sequence[str], spaced: bool) -> list[int]:
         numbers.append(word)
         before = piece
     return numbers
+
+
+def label_pieces(pieces: Sequence[str]) -> list[str]:
+    """Return pieces as labels; the bytes of a character are written as that character, if they are valid."""
+    labels = list(pieces)
+    for start, piece in enumerate(pieces):
+        for length in (2, 3, 4):
+            run = pieces[start : start + length]
+            if is_byte(piece) and len(run) == length and all(map(is_byte, run)):
+                character = bytes(int(byte[1:-1], 16) for byte in run).decode(errors="ignore")
+                if len(character) == 1 and len(character.encode()) == length:
+                    labels[start : start + length] = [character] * length
+    return labels
 
 
 def is_byte(piece: str) -> bool:

@@ -32,3 +32,8 @@ def as_svg(figure: Figure) -> Markup:
     figure.savefig(buffer, format="svg", metadata={"Date": None})
     text = buffer.getvalue()
     return Markup(text[text.index("<svg") :])
+
+
+def lang_attribute(lang: str) -> str:
+    """Return a language as HTML writes it, so that a browser chooses glyphs: `zh-Hant` for `zh_Hant`."""
+    return lang.replace("_", "-")

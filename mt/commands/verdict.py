@@ -1,0 +1,100 @@
+"""What the page about a run says first: how good the model is, how it was made, and what differs from the defaults."""
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from mt.config.choices import StoppingMetric
+from mt.config.file import flatten
+from mt.config.schema import Config
+from mt.evaluation.results import TestSetResult
+from mt.runs.checkpoint import CheckpointStore
+from mt.runs.layout import RunLayout
+from mt.runs.metrics_file import Row
+from mt.runtime.progress import describe_seconds
+from mt.training.pruning import validations
+from mt.training.ranking import comparison_score
+
+BANDS = (
+    (10, "hardly usable"),
+    (20, "only the topic can be guessed"),
+    (30, "the gist is clear, with many errors"),
+    (40, "understandable to good"),
+    (50, "good"),
+    (60, "very good"),
+)
+"""What a BLEU below each bound usually means (Google Cloud, "Evaluate models", AutoML Translation)."""
+BEST_BAND = "excellent, or the test set resembles the training data"
+MUCH = 0.1
+"""rise of the validation loss that shows overfitting"""
+LOGGED = ("Training data:", "Validation data:", "Model:", "Training on ")
+"""beginnings of the lines of train.log that describe a training"""
+
+
+def describe_quality(tests: Sequence[TestSetResult], best: Row | None, rows: Sequence[Row]) -> str:
+    """Return a sentence about the scores, and one about when training found the model.
+
+    Args:
+        best: the validation of the best model.
+        rows: all validations.
+    """
+    parts = []
+    for test in tests:
+        (run,) = test.runs
+        bleu = next((score for score in run.scores if score.metric == "BLEU"), None)
+        if bleu is not None:
+            band = next((band for bound, band in BANDS if bleu.value < bound), BEST_BAND)
+            interval = f" ± {bleu.half_interval:.1f}" if bleu.half_interval is not None else ""
+            parts.append(f"BLEU {bleu.value:.1f}{interval} on {test.name}: {band}.")
+    if best is not None:
+        parts.append(describe_end(best, rows))
+    return " ".join(parts)
+
+
+def describe_end(best: Row, rows: Sequence[Row]) -> str:
+    """Say whether longer training might have helped."""
+    last = rows[-1]
+    if best["step"] == last["step"]:
+        return f"The last model, of step {best['step']:,}, is the best: longer training may improve it."
+    rise = last["valid/loss"] - min(row["valid/loss"] for row in rows)
+    by_heart = ", and the validation loss has risen since, so the model has begun to learn its text by heart"
+    return f"The best model is that of step {best['step']:,} of {last['step']:,}{by_heart if rise > MUCH else ''}."
+
+
+def describe_run(run: RunLayout, model: str, best: Row | None) -> list[tuple[str, str]]:
+    """Return facts about the training with their names."""
+    facts = [("Model", model)]
+    if run.weights.exists():
+        written = datetime.fromtimestamp(run.weights.stat().st_mtime)
+        facts.append(("Date", f"{written:%Y-%m-%d %H:%M}"))
+    if state := CheckpointStore(run.checkpoints).latest_state():
+        facts.append(("Duration", f"{describe_seconds(60 * state.minutes)} for {state.step:,} steps"))
+    if best is not None:
+        scores = f"BLEU {best['valid/bleu']:.2f}, chrF {best['valid/chrf']:.2f}, loss {best['valid/loss']:.3f}"
+        facts.append(("Best validation", f"step {best['step']:,}: {scores} (greedy search)"))
+    for line in logged_facts(run):
+        name, _, value = line.partition(": ")
+        facts.append(
+            (name, value) if value and len(name) < 20 else ("Setup", line.removeprefix("Training ").removesuffix("."))
+        )
+    return facts
+
+
+def logged_facts(run: RunLayout) -> list[str]:
+    """Return what train.log says about the last start of the training."""
+    if not run.log.exists():
+        return []
+    lines = [line.split(" ", 3)[-1] for line in run.log.read_text(encoding="utf-8").splitlines()]
+    newest = {start: line for line in lines for start in LOGGED if line.startswith(start)}
+    return [newest[start] for start in LOGGED[:2] + LOGGED[3:] if start in newest]
+
+
+def best_validation(run: RunLayout, metric: StoppingMetric) -> tuple[Row | None, list[Row]]:
+    """Return the validation of the best model, and all validations."""
+    rows = validations(run)
+    return max(rows, key=lambda row: comparison_score(metric, row), default=None), rows
+
+
+def marked_configuration(config: Config) -> list[tuple[str, bool]]:
+    """Return every key with its value, and whether the value differs from the default."""
+    defaults = flatten(Config())
+    return [(f"{key}: {value}", value != defaults.get(key)) for key, value in flatten(config).items()]
