@@ -58,7 +58,7 @@ def build_parser() -> argparse.ArgumentParser:
     add("--by", nargs="+", default=[], choices=[group.value for group in Grouping], help=by)
     add("--worst", type=count, default=0, metavar="N", help="show the N translations of lowest chrF")
     add("--json", action="store_true", help="print one JSON object for each test set")
-    samples = "bootstrap samples; 0: no test; default: %(default)s"
+    samples = "bootstrap samples; 0: no intervals and no test; default: %(default)s"
     add("--samples", type=count, default=1000, metavar="N", help=samples)
     return parser
 
