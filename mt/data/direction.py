@@ -3,7 +3,9 @@
 import importlib.util
 import logging
 from collections.abc import Iterable
+from functools import cache
 from itertools import islice
+from typing import Any
 
 from mt.data.context import SourceContext
 from mt.data.readers import Pair
@@ -31,7 +33,9 @@ def check_direction(pairs: Iterable[Pair], source: str, context: SourceContext) 
     sample = list(islice(pairs, N_SAMPLED))
     sides = [[pair[side] for pair in sample] for side in (0, 1)]
     scripts = [scripts_of(lang) for lang in context.langs]
-    if all(scripts) and not scripts[0] & scripts[1]:
+    if not all(scripts):  # a language without a standard code: nothing is known about it
+        return
+    if not scripts[0] & scripts[1]:
         fit = [[fraction_in(one, texts) for one in scripts] for texts in sides]
         refuse_exchanged(fit, source, context)
         for side, name in enumerate(("sources", "targets")):
@@ -49,10 +53,8 @@ def fit_by_identification(sides: list[list[str]], langs: tuple[str, str]) -> Fit
     plain = [plain_language(lang) for lang in langs]
     if plain[0] == plain[1] or importlib.util.find_spec("py3langid") is None:
         return None
-    from py3langid.langid import MODEL_FILE, LanguageIdentifier
-
-    identifier = LanguageIdentifier.from_model_file(MODEL_FILE)
-    if not set(plain) <= set(identifier.labels):
+    identifier, known = load_identifier()
+    if not known.issuperset(plain):
         return None
     identifier.set_languages(plain)
     fit = []
@@ -60,6 +62,15 @@ def fit_by_identification(sides: list[list[str]], langs: tuple[str, str]) -> Fit
         found = [identifier.classify(text)[0] for text in texts if len(text) >= MIN_IDENTIFIABLE]
         fit.append([found.count(lang) / max(1, len(found)) for lang in plain])
     return fit
+
+
+@cache
+def load_identifier() -> tuple[Any, frozenset[str]]:
+    """Load py3langid's model, which takes half a second, and return it with the languages that it knows."""
+    from py3langid.langid import MODEL_FILE, LanguageIdentifier
+
+    identifier = LanguageIdentifier.from_model_file(MODEL_FILE)
+    return identifier, frozenset(identifier.labels)
 
 
 def refuse_exchanged(fit: Fit | None, source: str, context: SourceContext) -> None:
