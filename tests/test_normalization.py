@@ -54,6 +54,8 @@ def test_normalisation_applies_in_training_and_in_translation(corpus, tmp_path, 
     assert first == second
     own = load_tokenizer(RunLayout(tmp_path / "run").tokenizer(joint=True))
     assert own.encode_src(["書"]) == own.encode_src(["书"])
+    refused = mt(*overrides(corpus, f"run_dir={tmp_path}/x"), "data.normalize.chinese=simplified")
+    assert (refused.code, "is for Chinese (zh), not for aa and bb" in refused.err) == (2, True)
     # without the setting it is suggested
     outcome = mt(*arguments[:-2], f"run_dir={tmp_path}/other", "training.max_steps=1")
     assert "of the zh sentences would be written in another way with data.normalize.chinese=" in outcome.err

@@ -101,10 +101,17 @@ def test_an_exchanged_direction_is_refused(prepare, tmp_path, langs, pairs):
 def test_a_side_in_another_script_is_reported(prepare, tmp_path):
     write_pairs(tmp_path / "text", [(tgt, tgt) for _, tgt in DEMO_PAIRS], ("zh", "en"))
     text = [f"data.train={tmp_path}/text", f"data.valid={tmp_path}/text", "data.test=null"]
-    outcome = prepare("data.src_lang=zh", "data.tgt_lang=en", *text)
-    assert outcome.code == 0, outcome.err
+    languages = ["data.src_lang=zh", "data.tgt_lang=en"]
+    outcome = prepare(*languages, *text)
+    assert outcome.code == 2
     assert "the sources of" in outcome.err
-    assert "do not look like zh: 0% of their letters are in its script" in outcome.err
+    assert "do not look like zh: 0% of their letters are in its script. Is it the right column?" in outcome.err
+    assert prepare(*languages, *text, "data.check_languages=false", name="accepted").code == 0
+    mixed = [DEMO_PAIRS[i] if i % 3 == 0 else (DEMO_PAIRS[i][1], DEMO_PAIRS[i][1]) for i in range(400)]
+    write_pairs(tmp_path / "text", mixed, ("zh", "en"))
+    outcome = prepare(*languages, *text, name="mixed")
+    assert outcome.code == 0, outcome.err
+    assert "Warning: data.train: the sources of" in outcome.err
 
 
 def test_the_likely_encoding_is_named(prepare, tmp_path):
@@ -115,6 +122,16 @@ def test_the_likely_encoding_is_named(prepare, tmp_path):
     assert outcome.code == 2
     assert f"{chinese}, line 1: not UTF-8" in outcome.err
     assert f"iconv -f GB18030 -t UTF-8 {chinese} > NEW" in outcome.err
+    chinese.write_bytes("\n".join(src for src, _ in DEMO_PAIRS).encode() + b"\n\xff")
+    both = [f"data.train={tmp_path}/text", f"data.valid={tmp_path}/text", "data.test=null"]
+    outcome = prepare("data.src_lang=zh", "data.tgt_lang=en", *both)
+    assert "iconv -c -f UTF-8" in outcome.err
+
+
+def test_a_column_that_joins_all_pairs_is_named(prepare, tmp_path):
+    table = write_table(tmp_path / "a.tsv", [(src, "CC-BY 2.0") for src, _ in toy_pairs(100, 1)])
+    outcome = prepare(f"data.train={table}", "data.valid=20")
+    assert (outcome.code, "is the right column read?" in outcome.err) == (2, True), outcome.err
 
 
 def test_training_on_validation_sentences_is_reported(prepare, corpus):
@@ -145,7 +162,7 @@ def test_validation_and_test_data_from_the_training_text(corpus, tmp_path, mt):
     )
     outcome = mt(*arguments)
     assert outcome.code == 0, outcome.err
-    assert "Held out of data.train: 100 pairs for valid, 40 pairs for test.held." in outcome.err
+    assert "Held out of data.train: 100 pairs for valid and 40 pairs for test.held." in outcome.err
     assert sizes(outcome) == ("660", "100")
     folder = tmp_path / "run" / "held_out"
     parts = {part: read_part(folder, part) for part in ("valid", "test.held")}
@@ -157,6 +174,12 @@ def test_validation_and_test_data_from_the_training_text(corpus, tmp_path, mt):
         assert not (sentences[0] | sentences[1]) & sentences[2]
     assert "held" in mt("evaluate", tmp_path / "run").out
     assert "sources of" not in outcome.err  # no overlap
+    for change in ("data.test={held: 0.05, more: 10}", "data.test={held: 50}", "data.test=null", "data.valid=90"):
+        changed = mt(*arguments, change)  # sentences of the training would be tested, or of the tests trained on
+        assert (changed.code, "different configuration" in changed.err) == (2, True), change
+    tuning = [f"training.init_from={tmp_path}/run", f"run_dir={tmp_path}/tuned", "seed=2"]
+    assert mt(*arguments[:-3], *LIMITS, *tuning).code == 0  # what its start was not trained on
+    assert read_part(tmp_path / "tuned" / "held_out", "valid") == parts["valid"]
     # a run keeps its parts when the text grows
     write_pairs(tmp_path / "all", [*toy_pairs(200, 9), *pairs])
     again = mt(*arguments[:-2], "training.max_steps=3", "training.valid_every_steps=3")
@@ -168,7 +191,7 @@ def test_validation_and_test_data_from_the_training_text(corpus, tmp_path, mt):
 
 
 @pytest.mark.parametrize(
-    ("value", "message"), [("0", "number of pairs"), ("1.5", "number of pairs"), ("900", "too few")]
+    ("value", "message"), [("0", "number of pairs"), ("1.5", "number of pairs"), ("900", "too few"), ("799", "too few")]
 )
 def test_sizes_that_cannot_be_held_out(prepare, value, message):
     outcome = prepare(f"data.valid={value}")

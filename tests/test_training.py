@@ -261,7 +261,7 @@ def test_a_sweep_gives_each_job_a_folder_and_ends_with_a_table(corpus, tmp_path,
     assert (tmp_path / "runs" / "sweep" / "optim.lr=0.01" / "model.safetensors").is_file()
     table = outcome.err.splitlines()[-3:]
     assert "valid bleu" in table[0]
-    assert {row.split()[3].rstrip(":") for row in table[1:]} == {"optim.lr=0.001", "optim.lr=0.01"}
+    assert {row.split()[4].rstrip(":") for row in table[1:]} == {"optim.lr=0.001", "optim.lr=0.01"}
     assert "test_bleu" in table[1]
 
 
@@ -276,7 +276,7 @@ def test_a_hopeless_job_of_a_sweep_ends_early(corpus, tmp_path, mt, monkeypatch)
     rows = [row.split() for row in outcome.err.splitlines()[-4:]]
     scores = [float(row[0]) for row in rows]
     assert scores == sorted(scores)  # a loss: the smallest is the best
-    assert rows[-1][2:4] == ["20", "optim.lr=1e-09:"]
+    assert rows[-1][3:5] == ["20", "optim.lr=1e-09:"]
     again = mt(*overrides(corpus, *limits, *sweep))
     assert again.err.count("other jobs of the sweep do better") == 1
     assert "step 30:" not in again.err

@@ -16,8 +16,11 @@ log = logging.getLogger(__name__)
 
 def size(text: str) -> float:
     """Parse a number of pairs, or a fraction."""
-    value = float(text)
-    check_sources("size", value)
+    try:
+        value = float(text)
+        check_sources("it", value)
+    except (ValueError, UserError):
+        raise argparse.ArgumentTypeError(f"{text} is neither a number of pairs nor a fraction") from None
     return value
 
 
@@ -50,7 +53,7 @@ def main(arguments: list[str]) -> int:
     check_columns("--columns", options.columns, langs)
     data = DataConfig(*langs, train=options.corpus, columns=options.columns)
     text = open_training_text(data, TrainingSource(options.corpus)).text
-    parts = hold_out(text, {"valid": options.valid, "test": options.test}, options.seed, "CORPUS")
+    parts = hold_out(text, {"valid": options.valid, "test": options.test}, options.seed, text.name)
     rest = list(without(text, parts).read())
     if not rest:
         raise UserError(f"{text.name} has nothing left to train on: lower --valid and --test.")

@@ -46,10 +46,15 @@ def summarise(folder: Path, metric: StoppingMetric) -> str:
     table = []
     for best, last, job in jobs:
         tests = ", ".join(f"{name.removeprefix('test/')} {value:.2f}" for name, value in test_scores(job).items())
-        figures = [f"{best[f'valid/{metric.value}']:.3f}", f"{best['step']:,}", f"{last:,}"]
+        figures = [
+            f"{best[f'valid/{metric.value}']:.3f}",
+            f"{best['valid/loss']:.3f}",
+            f"{best['step']:,}",
+            f"{last:,}",
+        ]
         table.append([*figures, f"{job.name}: {tests}" if tests else job.name])
-    headers = [f"valid {metric.value}", "at step", "of", f"job (in {folder}) and test scores"]
-    return tabulate(table, headers, tablefmt="plain", disable_numparse=True, colalign=["right"] * 3 + ["left"])
+    headers = [f"valid {metric.value}", "valid loss", "at step", "of", f"job (in {folder}) and test scores"]
+    return tabulate(table, headers, tablefmt="plain", disable_numparse=True, colalign=["right"] * 4 + ["left"])
 
 
 def test_scores(job: Path) -> dict[str, float]:

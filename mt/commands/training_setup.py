@@ -1,5 +1,6 @@
 """The parts of a training run, built from its configuration."""
 
+import logging
 from collections.abc import Callable
 from pathlib import Path
 
@@ -27,6 +28,8 @@ from mt.training.starting_point import adopt_settings, check_shape, warn_if_long
 from mt.training.trainer import Learner, Trainer
 from mt.training.validator import Validation, Validator
 from mt.translation.translator import Translator
+
+log = logging.getLogger(__name__)
 
 
 def build_trainer(config: Config, run: RunLayout, data: Prepared, model: Transformer, world: World) -> Trainer:
@@ -71,7 +74,15 @@ def prepare_data(config: Config, run: RunLayout, world: World) -> Prepared:
             check_shape(config, RunLayout(Path(config.training.init_from)))
         if world.is_main:
             tokenizer = existing_tokenizer(run, config)
-    data = prepare(config, tokenizer, world, run.held_out)
+    recorded = run.held_out
+    if config.training.init_from is not None and not recorded.exists():  # what that run has not been trained on
+        recorded = RunLayout(Path(config.training.init_from)).held_out
+        if config.data.held_out and not recorded.exists() and world.is_main:
+            log.warning(
+                "If %s was trained on this text, it knows the sentences that are held out now.",
+                config.training.init_from,
+            )
+    data = prepare(config, tokenizer, world, recorded)
     config.data.part_len = config.data.part_len or data.train.usual_len
     starts = config.training.init_from is not None and not run.has_checkpoint()
     if starts and not config.training.new_vocab and world.is_main:

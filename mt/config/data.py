@@ -96,8 +96,8 @@ class DataConfig:
     max_len: int = 256
     """Longest side of a training pair in subword pieces, without EOS; longer pairs are dropped."""
     part_len: Optional[int] = setting(None, may_change=True)  # noqa: UP045
-    """Translate longer lines in parts of at most so many pieces; null: the length that 99.9% of the training sources
-    do not exceed, which `config.yaml` then records."""
+    """Translate longer lines in parts of at most so many pieces; null: the length of the longest training source,
+    or twice that of 99.9% of them if that is less; `config.yaml` records it."""
     normalize: NormalizeConfig = section(NormalizeConfig)
     clean: CleanConfig = section(CleanConfig)
     noise: NoiseConfig = section(NoiseConfig)

@@ -17,6 +17,8 @@ log = logging.getLogger(__name__)
 N_SAMPLED = 300
 CLEAR = 0.8
 """fraction of a sample that makes a conclusion clear"""
+WRONG = 0.05
+"""fraction of letters in the right script below which a training text is refused"""
 MIN_IDENTIFIABLE = 20
 """characters of a text whose language py3langid can identify"""
 
@@ -25,10 +27,10 @@ Fit = list[list[float]]
 
 
 def check_direction(pairs: Iterable[Pair], source: str, context: SourceContext) -> None:
-    """Check a sample of pairs, and warn if a side is in another script than its language.
+    """Check a sample of pairs, and warn if much of a side is in another script than its language.
 
     Raises:
-        UserError: each side is clearly in the other's language.
+        UserError: each side is clearly in the other's language, or a side of a training text is in no language.
     """
     sample = list(islice(pairs, N_SAMPLED))
     sides = [[pair[side] for pair in sample] for side in (0, 1)]
@@ -39,11 +41,15 @@ def check_direction(pairs: Iterable[Pair], source: str, context: SourceContext) 
         fit = [[fraction_in(one, texts) for one in scripts] for texts in sides]
         refuse_exchanged(fit, source, context)
         for side, name in enumerate(("sources", "targets")):
-            if fit[side][side] < 1 - CLEAR:
-                log.warning(
-                    "%s: the %s of %s do not look like %s: %.0f%% of their letters are in its script.",
-                    context.key, name, source, context.langs[side], 100 * fit[side][side],
-                )  # fmt: skip
+            found = fit[side][side]
+            message = (
+                f"{context.key}: the {name} of {source} do not look like {context.langs[side]}: {100 * found:.0f}% of "
+                "their letters are in its script."
+            )
+            if found < WRONG and context.split == "train":
+                raise UserError(f"{message} Is it the right column? If the text is right: data.check_languages=false.")
+            if found < 1 - CLEAR:
+                log.warning("%s", message)
     else:
         refuse_exchanged(fit_by_identification(sides, context.langs), source, context)
 

@@ -18,6 +18,8 @@ from mt.runtime.files import write_text
 log = logging.getLogger(__name__)
 Parts = dict[str, list[Pair]]
 """held-out pairs by the name of their part, such as `valid`"""
+MOST_HELD_OUT = 0.9
+"""of a text"""
 LARGEST_GROUP = 0.05
 """A group of pairs that share sentences is held out only if it is at most this fraction of its part."""
 
@@ -48,16 +50,20 @@ def hold_out(text: ParallelText, sizes: Mapping[str, float], seed: int, key: str
     usable = np.flatnonzero(hashes.order)
     wanted = {part: round(size * len(usable)) if size < 1 else int(size) for part, size in sizes.items()}
     part_of = np.full(len(hashes.order), "", dtype=f"U{max(map(len, sizes))}")
+    if sum(wanted.values()) > MOST_HELD_OUT * len(usable):
+        raise UserError(f"{key} has {len(usable):,} pairs: {describe_sizes(wanted)} would leave too few to train on.")
     groups = iter(groups_in_order(hashes, usable))
+    largest = 0
     for part, size in wanted.items():
         left = size
         while left:
             group = next(groups, None)
             if group is None:
                 raise UserError(
-                    f"{key} has {len(usable):,} pairs. That is too few to hold out "
-                    f"{' and '.join(f'{n:,} for {name}' for name, n in wanted.items())}."
+                    f"{key}: {describe_sizes(wanted)} cannot be held out, because pairs with a sentence in common stay "
+                    f"together. One such group has {largest:,} of {len(usable):,} pairs: is the right column read?"
                 )
+            largest = max(largest, len(group))
             if len(group) <= min(left, max(1, LARGEST_GROUP * size)):
                 part_of[group] = part
                 left -= len(group)
@@ -65,10 +71,13 @@ def hold_out(text: ParallelText, sizes: Mapping[str, float], seed: int, key: str
     for index, pair in enumerate(text.read()):
         if part_of[index]:
             held_out[part_of[index]].append(pair)
-    log.info(
-        "Held out of %s: %s.", key, ", ".join(f"{len(pairs):,} pairs for {part}" for part, pairs in held_out.items())
-    )
+    log.info("Held out of %s: %s.", key, describe_sizes(wanted))
     return held_out
+
+
+def describe_sizes(sizes: Mapping[str, int]) -> str:
+    """Return the sizes of parts in words."""
+    return " and ".join(f"{size:,} pairs for {name}" for name, size in sizes.items())
 
 
 def hash_pairs(text: ParallelText, seed: int) -> Hashes:
@@ -130,9 +139,10 @@ def save_parts(parts: Parts, folder: Path, langs: tuple[str, str]) -> None:
             write_text(folder / f"{part}.{lang}", "".join(f"{pair[side]}\n" for pair in pairs))
 
 
-def load_parts(names: Sequence[str], folder: Path, langs: tuple[str, str]) -> Parts | None:
-    """Read what `save_parts` wrote; None if a file is missing."""
-    files = {name: [folder / f"{name}.{lang}" for lang in langs] for name in names}
+def load_parts(sizes: Mapping[str, float], folder: Path, langs: tuple[str, str]) -> Parts | None:
+    """Read what `save_parts` wrote; None if a part is missing or has another size."""
+    files = {name: [folder / f"{name}.{lang}" for lang in langs] for name in sizes}
     if not all(file.is_file() for pair in files.values() for file in pair):
         return None
-    return {name: list(read_two_files(*pair)) for name, pair in files.items()}
+    parts = {name: list(read_two_files(*pair)) for name, pair in files.items()}
+    return parts if all(size < 1 or len(parts[name]) == size for name, size in sizes.items()) else None

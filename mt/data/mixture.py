@@ -47,8 +47,8 @@ class Mixture:
 
     @property
     def usual_len(self) -> int:
-        """The pieces that 99.9% of the sources do not exceed, without EOS."""
-        return max(1, int(np.quantile(self.src_lens, 0.999)) - 1)
+        """The pieces of the longest source without EOS, or twice those of 99.9% of the sources if that is less."""
+        return max(1, min(int(self.src_lens.max()), 2 * int(np.quantile(self.src_lens, 0.999))) - 1)
 
     def pairs(self, indices: Indices) -> Pairs:
         """Return the source and target ids of some pairs."""

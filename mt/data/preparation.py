@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 import sentencepiece
 
+from mt.config.choices import Chinese
 from mt.config.data import (
     DataConfig,
     Stage,
@@ -34,6 +35,7 @@ from mt.data.sources import ParallelText, open_text
 from mt.data.store import Share
 from mt.errors import UserError
 from mt.runtime.distributed import ALONE, World
+from mt.text.languages import plain_language
 from mt.text.normalization import build_rules, useful_settings
 from mt.text.tokenizer import Tokenizer, load_tokenizer
 from mt.text.tokenizer_training import AUTOMATIC_VOCAB_SIZE, Extras, train_tokenizer
@@ -93,7 +95,7 @@ def prepare(
 
     Args:
         tokenizer: from an earlier run, if any; only that of rank 0 is used.
-        recorded: folder with the pairs that an earlier start of the run has held out, if any.
+        recorded: folder with the pairs that an earlier start, or the run to start from, has held out, if any.
     """
     with world.main_first():
         texts = open_texts(config.data, config.seed, recorded)
@@ -126,7 +128,9 @@ def open_training_texts(data: DataConfig, seed: int, recorded: Path | None) -> t
     train = [open_training_text(data, source) for source in training_sources(data.train)]
     if not data.held_out:
         return train, {}
-    known = load_parts(list(data.held_out), recorded, (data.src_lang, data.tgt_lang)) if recorded else None
+    known = load_parts(data.held_out, recorded, (data.src_lang, data.tgt_lang)) if recorded else None
+    if known is None and recorded is not None and recorded.exists():
+        log.warning("%s holds other pairs: sentences of the new parts may have been trained on.", recorded)
     held_out = known or hold_out(train[0].text, data.held_out, seed, "data.train")
     return [replace(one, text=without(one.text, held_out)) for one in train], held_out
 
@@ -212,6 +216,11 @@ def build_stages(data: DataConfig, members: Sequence[Member]) -> list[Stage]:
 def build_extras(config: Config) -> Extras:
     """Return the tags and the normalisation of the configured tokenizer."""
     data, langs = config.data, (config.data.src_lang, config.data.tgt_lang)
+    chinese = data.normalize.chinese
+    if chinese is not Chinese.none and "zh" not in map(plain_language, langs):
+        raise UserError(
+            f"data.normalize.chinese={chinese.value} is for Chinese (zh), not for {langs[0]} and {langs[1]}."
+        )
     if config.tokenizer.joint:
         rules = (build_rules(data.normalize, langs),) * 2
     else:

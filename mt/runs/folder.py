@@ -41,8 +41,11 @@ def check_run_folder(run: RunLayout, config: Config) -> None:
         if any(folder.iterdir()):
             raise UserError(f"run_dir={folder} is neither empty nor a run folder: give another name=… or run_dir=….")
         return
-    old, new = flatten(load_config(run.config)), flatten(config)
-    differing = [key for key in sorted(old.keys() | new.keys()) if old.get(key) != new.get(key) and not may_change(key)]
+    saved = load_config(run.config)
+    old, new = flatten(saved), flatten(config)
+    held_out = {f"data.{part}" for part in saved.data.held_out.keys() | config.data.held_out.keys()}
+    fixed = {key for key in old.keys() | new.keys() if not may_change(key)} | held_out  # held out of the training text
+    differing = [key for key in sorted(fixed) if old.get(key) != new.get(key)]
     if differing and not run.has_checkpoint() and not run.weights.exists():
         log.info("%s was only prepared: it is prepared again with the new configuration.", folder)
         for path in (*run.tokenizer(joint=True), *run.tokenizer(joint=False), run.held_out):

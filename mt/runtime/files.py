@@ -12,6 +12,11 @@ import fsspec
 
 from mt.errors import UserError
 
+ICONV_NAMES = {
+    "euc_jis_2004": "EUC-JP", "euc_jisx0213": "EUC-JP", "euc_jp": "EUC-JP", "shift_jis": "CP932",
+    "shift_jis_2004": "CP932", "shift_jisx0213": "CP932", "euc_kr": "EUC-KR", "big5hkscs": "BIG5-HKSCS",
+}  # fmt: skip
+"""names of encodings that iconv calls otherwise than Python"""
 COMPRESSIONS = (".gz", ".bz2", ".xz")
 
 
@@ -100,15 +105,21 @@ def open_binary(path: Path) -> AbstractContextManager[BinaryIO]:
 
 def decode_lines(stream: BinaryIO, name: str) -> Iterator[str]:
     """Yield the lines of a binary stream as text."""
+    is_utf8 = False  # until a line shows it
     for number, line in enumerate(stream, start=1):
         try:
             text = line.decode("utf-8-sig" if number == 1 else "utf-8")
         except UnicodeDecodeError as error:
-            more = stream.read(1 << 16) if stream.seekable() else b""  # a pipe could make us wait
+            file = "FILE" if name == "standard input" else name
+            if is_utf8:
+                advice = f" Earlier lines are. To drop such bytes: `iconv -c -f UTF-8 -t UTF-8 {file} > NEW`."
+            else:
+                more = stream.read(1 << 16) if stream.seekable() else b""  # a pipe could make us wait
+                advice = suggest_encoding(line + more, file)
             raise UserError(
-                f"{name}, line {number}: not UTF-8 ({error.reason} at byte {error.start + 1})."
-                f"{suggest_encoding(line + more, name)}"
+                f"{name}, line {number}: not UTF-8 ({error.reason} at byte {error.start + 1}).{advice}"
             ) from None
+        is_utf8 = is_utf8 or not text.isascii()
         yield text.rstrip("\r\n")
 
 
@@ -117,7 +128,10 @@ def suggest_encoding(sample: bytes, name: str) -> str:
     from charset_normalizer import from_bytes  # slow to import, and rarely needed
 
     best = from_bytes(sample).best()
-    if best is None:
+    if sample.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        encoding = "UTF-16"
+    elif best is None:
         return ""
-    encoding = codecs.lookup(best.encoding).name.upper()
+    else:
+        encoding = ICONV_NAMES.get(best.encoding, codecs.lookup(best.encoding).name.upper())
     return f" It is probably {encoding}: convert it with `iconv -f {encoding} -t UTF-8 {name} > NEW`."

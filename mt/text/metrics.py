@@ -1,7 +1,9 @@
 """BLEU, chrF and TER by sacreBLEU on detokenised text, with the signatures that make figures comparable."""
 
+import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 from sacrebleu.metrics.base import Metric
@@ -13,6 +15,10 @@ from sacrebleu.significance import PairedTest
 from mt.config.choices import Utility
 from mt.errors import UserError
 from mt.text.languages import plain_language
+
+log = logging.getLogger(__name__)
+MIN_LINES = 100
+"""of a text that is judged"""
 
 TOKENIZERS = {"zh": "zh", "ja": "ja-mecab", "ko": "ko-mecab"}
 METRICS = ("BLEU", "chrF", "chrF++", "TER")
@@ -41,7 +47,7 @@ def build_bleu(tgt_lang: str, effective_order: bool = False) -> BLEU:
     """Build sacreBLEU's BLEU with the tokenizer for a language."""
     language = plain_language(tgt_lang)
     try:
-        return BLEU(tokenize=TOKENIZERS.get(language, "13a"), effective_order=effective_order)
+        return BLEU(tokenize=TOKENIZERS.get(language, "13a"), effective_order=effective_order, force=True)
     except (ImportError, RuntimeError) as error:
         raise UserError(
             f"data.tgt_lang={tgt_lang}: BLEU needs a tokenizer for it: pip install 'sacrebleu[{language}]'."
@@ -71,6 +77,12 @@ def build_similarity(utility: Utility, tgt_lang: str) -> Callable[[str, str], fl
     return similarity
 
 
+@cache
+def warn_of_tokenized_text() -> None:
+    """Warn once that references are not as people write them."""
+    log.warning("Most references end in ' .', as if they were tokenized. Scores are for text as people write it.")
+
+
 class Scorer:
     """Scorer of translations into one language, with the tokenizer of sacreBLEU for it (13a if it has no other)."""
 
@@ -85,6 +97,9 @@ class Scorer:
 
     def score(self, hypotheses: Sequence[str], references: Sequence[Sequence[str]]) -> list[Score]:
         """Score a text as the `sacrebleu` command does; each of `references` is a translation of the whole text."""
+        lines = references[0]
+        if len(lines) >= MIN_LINES and sum(line.endswith(" .") for line in lines) > len(lines) / 2:
+            warn_of_tokenized_text()
         scores = []
         for name, metric in self.metrics.items():
             value = metric.corpus_score(hypotheses, references).score

@@ -99,6 +99,9 @@ class Trainer:
                 raise
         log.info("Training ends at step %d: %s.", self.state.step, self.stop_reason())
         log.info("The best model is that of step %d.", self.state.best_step)
+        warmup_steps = self.learner.update.config.warmup_steps
+        if 0 < self.state.step < warmup_steps:
+            log.warning("Training ended during warm-up: lower optim.warmup_steps=%d, or train longer.", warmup_steps)
 
     def loop(self, session: Session) -> None:
         """Step, log, validate and save in turn."""

@@ -215,7 +215,7 @@ class Translator:
             numbers = [line_id.line for line_id in line_ids]
             long = [number for number, ids in zip(numbers, parts, strict=True) if len(ids) > 1]
             cut = [n for n, line in zip(numbers, found, strict=True) if not all(best[0].complete for best in line)]
-            warn(long, f"longer than the {part_len} pieces of the training sentences, translated in parts.")
+            warn(long, f"longer than the training sentences, translated in parts of at most {part_len} pieces.")
             warn(cut, CUT)
         pairs = zip(parts, found, strict=True)
         return [join_parts(*pair, search.n_best, self.tokenizer, self.spaced[1]) for pair in pairs]
