@@ -109,7 +109,7 @@ def test_a_side_in_another_script_is_reported(prepare, tmp_path):
     assert prepare(*languages, *text, "data.check_languages=false", name="accepted").code == 0
     mixed = [DEMO_PAIRS[i] if i % 3 == 0 else (DEMO_PAIRS[i][1], DEMO_PAIRS[i][1]) for i in range(400)]
     write_pairs(tmp_path / "text", mixed, ("zh", "en"))
-    outcome = prepare(*languages, *text, name="mixed")
+    outcome = prepare(*languages, *text, "tokenizer.vocab_size=null", name="mixed")
     assert outcome.code == 0, outcome.err
     assert "Warning: data.train: the sources of" in outcome.err
 
