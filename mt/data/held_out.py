@@ -2,6 +2,7 @@
 
 import hashlib
 import logging
+from array import array
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -49,12 +50,12 @@ def hold_out(text: ParallelText, sizes: Mapping[str, float], seed: int, key: str
     hashes = hash_pairs(text, seed)
     usable = np.flatnonzero(hashes.order)
     wanted = {part: round(size * len(usable)) if size < 1 else int(size) for part, size in sizes.items()}
-    part_of = np.full(len(hashes.order), "", dtype=f"U{max(map(len, sizes))}")
+    part_of = np.zeros(len(hashes.order), np.int32)  # the number of each pair's part, from 1; 0: the rest
     if sum(wanted.values()) > MOST_HELD_OUT * len(usable):
         raise UserError(f"{key} has {len(usable):,} pairs: {describe_sizes(wanted)} would leave too few to train on.")
     groups = iter(groups_in_order(hashes, usable))
     largest = 0
-    for part, size in wanted.items():
+    for number, size in enumerate(wanted.values(), start=1):
         left = size
         while left:
             group = next(groups, None)
@@ -65,12 +66,13 @@ def hold_out(text: ParallelText, sizes: Mapping[str, float], seed: int, key: str
                 )
             largest = max(largest, len(group))
             if len(group) <= min(left, max(1, LARGEST_GROUP * size)):
-                part_of[group] = part
+                part_of[group] = number
                 left -= len(group)
     held_out: Parts = {part: [] for part in sizes}
-    for index, pair in enumerate(text.read()):
-        if part_of[index]:
-            held_out[part_of[index]].append(pair)
+    pairs = list(held_out.values())
+    for number, pair in zip(part_of, text.read(), strict=True):
+        if number:
+            pairs[number - 1].append(pair)
     log.info("Held out of %s: %s.", key, describe_sizes(wanted))
     return held_out
 
@@ -82,14 +84,13 @@ def describe_sizes(sizes: Mapping[str, int]) -> str:
 
 def hash_pairs(text: ParallelText, seed: int) -> Hashes:
     """Hash every pair of a text."""
-    rows = []
+    hashes = array("Q")  # 24 bytes for each pair, also of a corpus of millions
     for src, tgt in text.read():
         if src.strip() and tgt.strip():
-            rows.append((hash_text(src), hash_text(tgt), hash_text(f"{src}\t{tgt}", seed) or 1))
+            hashes.extend((hash_text(src), hash_text(tgt), hash_text(f"{src}\t{tgt}", seed) or 1))
         else:
-            rows.append((0, 0, 0))
-    columns = np.array(rows, np.uint64).reshape(-1, 3).T
-    return Hashes(*columns)
+            hashes.extend((0, 0, 0))
+    return Hashes(*np.frombuffer(hashes, np.uint64).reshape(-1, 3).T)
 
 
 def hash_text(text: str, seed: int = 0) -> int:
@@ -109,10 +110,10 @@ def groups_in_order(hashes: Hashes, usable: NDArray[np.int64]) -> Iterator[NDArr
     group = components[sides[0]]  # of each pair
     by_group = np.lexsort((hashes.order[usable], group))
     starts = np.flatnonzero(np.diff(group[by_group], prepend=-1))
-    members = np.split(by_group, starts[1:])
+    ends = np.append(starts[1:], len(by_group))
     first = hashes.order[usable][by_group[starts]]  # the smallest of each group
     for number in np.argsort(first, kind="stable"):
-        yield usable[members[number]]
+        yield usable[by_group[starts[number] : ends[number]]]
 
 
 def without(text: ParallelText, parts: Parts) -> ParallelText:
