@@ -70,9 +70,9 @@ def hold_out(text: ParallelText, sizes: Mapping[str, float], seed: int, key: str
                 left -= len(group)
     held_out: Parts = {part: [] for part in sizes}
     pairs = list(held_out.values())
-    for number, pair in zip(part_of, text.read(), strict=True):
-        if number:
-            pairs[number - 1].append(pair)
+    for code, pair in zip(part_of.tolist(), text.read(), strict=True):
+        if code:
+            pairs[code - 1].append(pair)
     log.info("Held out of %s: %s.", key, describe_sizes(wanted))
     return held_out
 
