@@ -130,7 +130,10 @@ def test_generation_settings_are_those_of_the_run(run_folder, mt, tmp_path):
     theirs = tokenizer.batch_decode(
         model.generate(**tokenizer(LINES, return_tensors="pt", padding=True)), skip_special_tokens=True
     )
-    own = mt("translate", tmp_path / "run", "--no-split", *LINES).out.splitlines()
+    config["search"] |= {"beam_size": 1}
+    (tmp_path / "run" / "config.yaml").write_text(yaml.safe_dump(config), encoding="utf-8")
+    assert mt("export", tmp_path / "run", "--to", "huggingface", tmp_path / "greedy").code == 0
+    own = mt("translate", tmp_path / "run", "--beam-size", 4, "--no-split", *LINES).out.splitlines()
     assert sum(map(str.__eq__, own, theirs)) >= 0.95 * len(LINES)
     settings = model.generation_config
     assert (settings.num_beams, settings.length_penalty, settings.no_repeat_ngram_size) == (4, 0.5, 3)

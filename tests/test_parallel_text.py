@@ -1,5 +1,6 @@
 """From a downloaded file to training data: columns, direction, encodings, and parts that are held out."""
 
+import json
 import re
 from pathlib import Path
 
@@ -126,6 +127,30 @@ def test_the_likely_encoding_is_named(prepare, tmp_path):
     both = [f"data.train={tmp_path}/text", f"data.valid={tmp_path}/text", "data.test=null"]
     outcome = prepare("data.src_lang=zh", "data.tgt_lang=en", *both)
     assert "iconv -c -f UTF-8" in outcome.err
+
+
+def test_text_in_both_directions_is_held_out_of_both(prepare, tmp_path):
+    write_pairs(tmp_path / "all", toy_pairs(200, 3))
+    write_pairs(tmp_path / "all", [(tgt, src) for src, tgt in toy_pairs(200, 3)], ("bb", "aa"))
+    both = f"data.train=[{{path: {tmp_path}/all, src_lang: bb, tgt_lang: aa}}, {{path: {tmp_path}/all}}]"
+    for lang, text in (("aa", 0), ("bb", 1)):
+        (tmp_path / f"all.{lang}").write_text(
+            "".join(f"{pair[text]}\n" for pair in toy_pairs(200, 3)), encoding="utf-8"
+        )
+    outcome = prepare(both, "data.valid=20", "data.language_tags=true")
+    assert outcome.code == 0, outcome.err
+    assert sum(int(n) for n in re.findall(r"all: ([\d,]+) pairs", outcome.err)) == 2 * 180 or "180 pairs" in outcome.err
+
+
+def test_lines_that_a_text_file_cannot_hold_are_not_held_out(prepare, tmp_path):
+    rows = [{"aa": f"{src}\nmore" if i % 2 else src, "bb": tgt} for i, (src, tgt) in enumerate(toy_pairs(200, 3))]
+    (tmp_path / "all.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
+    for _ in range(2):
+        outcome = prepare(f"data.train={tmp_path}/all.jsonl", "data.valid=50")
+        assert outcome.code == 0, outcome.err
+        assert sizes(outcome)[1] == "50"
+        assert int(sizes(outcome)[0]) > 140  # less what has the target of a held-out pair
+    assert "Held out" not in outcome.err  # as recorded
 
 
 def test_a_column_that_joins_all_pairs_is_named(prepare, tmp_path):

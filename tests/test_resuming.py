@@ -6,7 +6,7 @@ import shutil
 
 import pytest
 import yaml
-from conftest import overrides
+from conftest import overrides, toy_pairs, write_pairs
 from safetensors.torch import load_file
 
 LIMITS = ["training.valid_every_steps=2", "training.log_every_steps=1"]
@@ -122,6 +122,23 @@ def test_fine_tuning_takes_the_shape_of_the_model_it_starts_from(run_folder, cor
     outcome = mt(*tune, "training.max_steps=2")
     assert outcome.code == 0, outcome.err
     assert "Resuming from step 1." in outcome.err
+
+
+def test_fine_tuning_on_other_text_holds_out_its_own(run_folder, corpus, tmp_path, mt):
+    """Only a run on the same text takes over what the run that it starts from has held out."""
+    common = ["training.max_steps=2", "model.d_model=64", "model.d_ff=128", "data.valid=30", "data.test=null"]
+    write_pairs(tmp_path / "other", toy_pairs(100, 50))
+
+    def tune(name, *extra):
+        outcome = mt(*overrides(corpus, f"run_dir={tmp_path}/{name}", *common, *extra))
+        assert outcome.code == 0, outcome.err
+        return (tmp_path / name / "held_out" / "valid.aa").read_text(), outcome.err
+
+    first, _ = tune("first", f"training.init_from={run_folder}")
+    same, _ = tune("same", f"training.init_from={tmp_path}/first", "seed=2")
+    other, _ = tune("other_text", f"training.init_from={tmp_path}/first", f"data.train={tmp_path}/other")
+    assert same == first
+    assert set(other.splitlines()) <= {src for src, _ in toy_pairs(100, 50)}
 
 
 def test_a_vocabulary_that_does_not_fit_the_new_text_is_reported(run_folder, tmp_path, mt):

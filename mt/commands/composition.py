@@ -128,7 +128,7 @@ def to_config(composed: DictConfig, arguments: list[str]) -> Config:
             job = HydraConfig.get().job.num
             name = job_name(arguments)
             composed.run_dir = f"{composed.run_dir}/{name}"
-            log.info("Job %d of %d: %s", job + 1, count_jobs(arguments), name)
+            log.info("Job %d%s: %s", job + 1, count_jobs(arguments), name)
         elif HydraConfig.get().sweeper.get("params"):
             raise UserError("This experiment describes a sweep: add --multirun.")
         else:
@@ -147,14 +147,18 @@ def job_name(arguments: list[str]) -> str:
     return re.sub(r"[^\w.,=+-]", "_", ",".join(own)) or f"job-{HydraConfig.get().job.num}"
 
 
-def count_jobs(arguments: list[str]) -> int:
-    """Return the number of jobs of this sweep."""
+def count_jobs(arguments: list[str]) -> str:
+    """Return ` of N` for the number of jobs of this sweep; nothing if it cannot be told, as with `glob(*)`."""
     sweeper = HydraConfig.get().sweeper
     if "n_trials" in sweeper:  # Optuna
-        return int(sweeper.n_trials)
+        return f" of {sweeper.n_trials}"
     params = [f"{key}={values}" for key, values in (sweeper.get("params") or {}).items()]
     swept = {one.get_key_element(): one for one in parse_overrides([*params, *arguments])}
-    return prod(sum(1 for _ in one.sweep_string_iterator()) for one in swept.values() if one.is_sweep_override())
+    try:
+        n_values = [sum(1 for _ in one.sweep_string_iterator()) for one in swept.values() if one.is_sweep_override()]
+    except HydraException:
+        return ""
+    return f" of {prod(n_values)}"
 
 
 def parse_overrides(arguments: list[str]) -> list[Override]:

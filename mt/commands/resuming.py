@@ -35,7 +35,8 @@ def finished_state(config: Config) -> TrainState | None:
     if reason is None:
         check_schedule(saved, config, state)
         return None
-    if not state.is_finished or saved.data.test != config.data.test or saved.search != config.search:
+    asked = [(one.data.test, one.search, one.training.average_best) for one in (saved, config)]
+    if not state.is_finished or asked[0] != asked[1]:
         return None
     log.info(
         "%s is finished at step %d: %s. There is nothing to do. Translate: mt translate %s. Score: mt evaluate %s.",

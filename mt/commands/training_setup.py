@@ -58,9 +58,10 @@ def adopt_start(config: Config, world: World) -> Config:
     with world.main_first():
         if world.is_main and config.training.init_from is not None:
             run, start = RunLayout(Path(config.run_dir)), RunLayout(Path(config.training.init_from))
-            if not start.folder.is_dir() and not run.config.exists():
+            resumes = run.has_checkpoint() and run.config.exists()
+            if not start.folder.is_dir() and not resumes:
                 raise UserError(f"training.init_from={start.folder}: there is no such run folder.")
-            adopted = adopt_settings(config, load_config((run if run.config.exists() else start).config))
+            adopted = adopt_settings(config, load_config((run if resumes else start).config))
     return world.gather(adopted)[0] or config
 
 
@@ -75,13 +76,12 @@ def prepare_data(config: Config, run: RunLayout, world: World) -> Prepared:
         if world.is_main:
             tokenizer = existing_tokenizer(run, config)
     recorded = run.held_out
-    if config.training.init_from is not None and not recorded.exists():  # what that run has not been trained on
-        recorded = RunLayout(Path(config.training.init_from)).held_out
-        if config.data.held_out and not recorded.exists() and world.is_main:
-            log.warning(
-                "If %s was trained on this text, it knows the sentences that are held out now.",
-                config.training.init_from,
-            )
+    if world.is_main and config.training.init_from is not None and not recorded.exists():
+        start = RunLayout(Path(config.training.init_from))
+        if start.folder.is_dir() and load_config(start.config).data.train == config.data.train:
+            recorded = start.held_out  # what that run has not been trained on
+            if config.data.held_out and not recorded.exists():
+                log.warning("%s was trained on the sentences that are held out now.", start.folder)
     data = prepare(config, tokenizer, world, recorded)
     config.data.part_len = config.data.part_len or data.train.usual_len
     starts = config.training.init_from is not None and not run.has_checkpoint()

@@ -19,6 +19,8 @@ CLEAR = 0.8
 """fraction of a sample that makes a conclusion clear"""
 WRONG = 0.05
 """fraction of letters in the right script below which a training text is refused"""
+MIN_LETTERS = 100
+"""of a sample that shows what script it is in"""
 MIN_IDENTIFIABLE = 20
 """characters of a text whose language py3langid can identify"""
 
@@ -46,7 +48,11 @@ def check_direction(pairs: Iterable[Pair], source: str, context: SourceContext) 
                 f"{context.key}: the {name} of {source} do not look like {context.langs[side]}: {100 * found:.0f}% of "
                 "their letters are in its script."
             )
-            if found < WRONG and context.split == "train":
+            if (
+                found < WRONG
+                and context.split == "train"
+                and sum(map(str.isalpha, "".join(sides[side]))) >= MIN_LETTERS
+            ):
                 raise UserError(f"{message} Is it the right column? If the text is right: data.check_languages=false.")
             if found < 1 - CLEAR:
                 log.warning("%s", message)

@@ -2,6 +2,7 @@
 
 import hashlib
 import logging
+import re
 from array import array
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -21,13 +22,15 @@ Parts = dict[str, list[Pair]]
 """held-out pairs by the name of their part, such as `valid`"""
 MOST_HELD_OUT = 0.9
 """of a text"""
+BREAKS = re.compile("[\r\n\ufeff]")
+"""what a line of a text file cannot hold, or not at its beginning"""
 LARGEST_GROUP = 0.05
 """A group of pairs that share sentences is held out only if it is at most this fraction of its part."""
 
 
 @dataclass(frozen=True)
 class Hashes:
-    """Hashes of sources, of targets, and of whole pairs with a seed; 0 for a pair with an empty side."""
+    """Hashes of sources, of targets, and of whole pairs with a seed; 0 for a pair that text files could not hold."""
 
     src: NDArray[np.uint64]
     tgt: NDArray[np.uint64]
@@ -49,7 +52,7 @@ def hold_out(text: ParallelText, sizes: Mapping[str, float], seed: int, key: str
     """
     hashes = hash_pairs(text, seed)
     usable = np.flatnonzero(hashes.order)
-    wanted = {part: round(size * len(usable)) if size < 1 else int(size) for part, size in sizes.items()}
+    wanted = {part: max(1, round(size * len(usable))) if size < 1 else int(size) for part, size in sizes.items()}
     part_of = np.zeros(len(hashes.order), np.int32)  # the number of each pair's part, from 1; 0: the rest
     if sum(wanted.values()) > MOST_HELD_OUT * len(usable):
         raise UserError(f"{key} has {len(usable):,} pairs: {describe_sizes(wanted)} would leave too few to train on.")
@@ -86,7 +89,7 @@ def hash_pairs(text: ParallelText, seed: int) -> Hashes:
     """Hash every pair of a text."""
     hashes = array("Q")  # 24 bytes for each pair, also of a corpus of millions
     for src, tgt in text.read():
-        if src.strip() and tgt.strip():
+        if src.strip() and tgt.strip() and not any(BREAKS.search(side) for side in (src, tgt)):
             hashes.extend((hash_text(src), hash_text(tgt), hash_text(f"{src}\t{tgt}", seed) or 1))
         else:
             hashes.extend((0, 0, 0))
@@ -116,16 +119,24 @@ def groups_in_order(hashes: Hashes, usable: NDArray[np.int64]) -> Iterator[NDArr
         yield usable[by_group[starts[number] : ends[number]]]
 
 
-def without(text: ParallelText, parts: Parts) -> ParallelText:
-    """Return a text without the pairs that share a source or a target with a held-out pair."""
+def without(text: ParallelText, parts: Parts, in_any_direction: bool = False) -> ParallelText:
+    """Return a text without the pairs that share a source or a target with a held-out pair.
+
+    Args:
+        in_any_direction: a source may also be a held-out target, and a target a held-out source.
+    """
     held_out = [pair for pairs in parts.values() for pair in pairs]
     sources, targets = {src for src, _ in held_out}, {tgt for _, tgt in held_out}
+
+    if in_any_direction:
+        sources = targets = sources | targets
 
     def read() -> Iterator[Pair]:
         return (pair for pair in text.read() if pair[0] not in sources and pair[1] not in targets)
 
-    digest = hashlib.sha256(repr((text.fingerprint, sorted(held_out))).encode()).hexdigest()[:32]
-    return ParallelText(text.name, digest, text.n_pairs and text.n_pairs - len(held_out), read)
+    digest = hashlib.sha256(repr((text.fingerprint, sorted(held_out), in_any_direction)).encode()).hexdigest()[:32]
+    n_pairs = None if in_any_direction or text.n_pairs is None else text.n_pairs - len(held_out)
+    return ParallelText(text.name, digest, n_pairs, read)
 
 
 def in_memory(name: str, pairs: Sequence[Pair]) -> ParallelText:
@@ -137,7 +148,7 @@ def save_parts(parts: Parts, folder: Path, langs: tuple[str, str]) -> None:
     """Write the files `PART.SRC` and `PART.TGT` of every part."""
     for part, pairs in parts.items():
         for side, lang in enumerate(langs):
-            write_text(folder / f"{part}.{lang}", "".join(f"{pair[side]}\n" for pair in pairs))
+            write_text(folder / f"{part}.{lang}", "".join(f"{BREAKS.sub(' ', pair[side])}\n" for pair in pairs))
 
 
 def load_parts(sizes: Mapping[str, float], folder: Path, langs: tuple[str, str]) -> Parts | None:

@@ -97,8 +97,9 @@ def prepare(
         tokenizer: from an earlier run, if any; only that of rank 0 is used.
         recorded: folder with the pairs that an earlier start, or the run to start from, has held out, if any.
     """
+    held_out = choose_held_out(config.data, config.seed, recorded, world)
     with world.main_first():
-        texts = open_texts(config.data, config.seed, recorded)
+        texts = open_texts(config.data, held_out)
         if world.is_main and tokenizer is None:
             tokenizer = make_tokenizer(config, texts.train)
     protos = world.gather(tokenizer.protos if tokenizer else ())[0]
@@ -112,27 +113,52 @@ def prepare(
         return encode_all(config.data, texts, tokenizer)
 
 
-def open_texts(data: DataConfig, seed: int, recorded: Path | None = None) -> Texts:
-    """Open the training, validation and test text, and hold out of the training text what they take from it."""
-    train, held_out = open_training_texts(data, seed, recorded)
+def choose_held_out(data: DataConfig, seed: int, recorded: Path | None = None, world: World = ALONE) -> Parts:
+    """Return the pairs to hold out of the training text, the same in every process: those recorded, or a new choice.
+
+    They come from the first corpus in the main direction.
+    """
+    parts: Parts = {}
+    with world.main_first():
+        if world.is_main and data.held_out:
+            langs = (data.src_lang, data.tgt_lang)
+            known = load_parts(data.held_out, recorded, langs) if recorded else None
+            if known is None and recorded is not None and recorded.exists():
+                log.warning("%s holds other pairs: sentences of the new parts may have been trained on.", recorded)
+            parts = known or hold_out(open_main_text(data), data.held_out, seed, "data.train")
+    return world.gather(parts)[0]
+
+
+def open_main_text(data: DataConfig) -> ParallelText:
+    """Open the first corpus in the main direction."""
+    for source in training_sources(data.train):
+        context = training_context(data, source)
+        if context.langs == (data.src_lang, data.tgt_lang):
+            return open_checked(data, source.path, context)
+    raise UserError(f"data.train has no corpus from {data.src_lang} to {data.tgt_lang} to hold pairs out of.")
+
+
+def open_texts(data: DataConfig, held_out: Parts) -> Texts:
+    """Open the training, validation and test text; what is held out of the training text is validation or test data."""
+    train = open_training_texts(data, held_out)
     if is_size(data.valid):
         valid = in_memory("data.valid", held_out["valid"])
     else:
         valid = open_checked(data, source_list("data.valid", data.valid), source_context(data, "valid", "validation"))
-    tests = {name: held_out.get(f"test.{name}") or load_test_set(data, name) for name in data.test}
+    tests = {
+        name: held_out[f"test.{name}"] if f"test.{name}" in held_out else load_test_set(data, name)
+        for name in data.test
+    }
     return Texts(train, valid, tests, held_out)
 
 
-def open_training_texts(data: DataConfig, seed: int, recorded: Path | None) -> tuple[list[TrainingText], Parts]:
-    """Open the text of each entry of `data.train`, without the pairs that are held out; return these, too."""
+def open_training_texts(data: DataConfig, held_out: Parts) -> list[TrainingText]:
+    """Open the text of each entry of `data.train`, without the pairs that are held out."""
     train = [open_training_text(data, source) for source in training_sources(data.train)]
-    if not data.held_out:
-        return train, {}
-    known = load_parts(data.held_out, recorded, (data.src_lang, data.tgt_lang)) if recorded else None
-    if known is None and recorded is not None and recorded.exists():
-        log.warning("%s holds other pairs: sentences of the new parts may have been trained on.", recorded)
-    held_out = known or hold_out(train[0].text, data.held_out, seed, "data.train")
-    return [replace(one, text=without(one.text, held_out)) for one in train], held_out
+    if not held_out:
+        return train
+    main = (data.src_lang, data.tgt_lang)
+    return [replace(one, text=without(one.text, held_out, in_any_direction=one.langs != main)) for one in train]
 
 
 def open_checked(data: DataConfig, sources: list[str], context: SourceContext) -> ParallelText:

@@ -4,6 +4,7 @@ import json
 import logging
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cache
 from itertools import zip_longest
 from pathlib import Path
 
@@ -86,15 +87,20 @@ def find_columns(path: Path, context: SourceContext) -> Columns:
     return Columns(0, 1, len(first), has_header)
 
 
-def describe_columns(path: Path, context: SourceContext) -> None:
+def describe_columns(columns: Columns, path: Path, context: SourceContext) -> None:
     """Log which columns are read if nothing names them and there are others."""
-    columns = find_columns(path, context)
     if columns.n_expected is not None and columns.n_expected > 2:
-        log.info(
-            "%s: of the %d columns of %s, the first is read as %s and the second as %s. If that is wrong, name them, "
-            "such as 'data.columns=[%s,%s]'.",
-            context.key, columns.n_expected, path, *context.langs, *context.langs[::-1],
-        )  # fmt: skip
+        src, tgt = context.langs
+        say_once(
+            f"{context.key}: of the {columns.n_expected} columns of {path}, the first is read as {src} and the second "
+            f"as {tgt}. If that is wrong, name them, such as 'data.columns=[{tgt},{src}]'."
+        )
+
+
+@cache
+def say_once(message: str) -> None:
+    """Log a message about a file, which may be opened more than once."""
+    log.info("%s", message)
 
 
 def read_table(path: Path, context: SourceContext) -> Iterator[Pair]:

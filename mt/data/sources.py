@@ -20,7 +20,7 @@ from itertools import chain
 from pathlib import Path
 
 from mt.data.context import HUB, SourceContext
-from mt.data.readers import Pair, describe_columns, is_table, read_pairs
+from mt.data.readers import Pair, describe_columns, find_columns, is_table, read_pairs
 from mt.data.translation_memory import SUFFIXES as MEMORIES
 from mt.errors import UserError
 from mt.runtime.files import COMPRESSIONS, plain_suffix, read_lines
@@ -65,9 +65,12 @@ def open_source(source: str, context: SourceContext) -> ParallelText:
         if len(table) == 0:
             raise UserError(f"{context.key}: {source} is empty: it contains no pair of sentences.")
         return ParallelText(source, table._fingerprint, len(table), lambda: read_table(table))
+    extra: list[str] = []
     if is_table(files):
-        describe_columns(files[0], context)
-    digest, n_lines = inspect(files, *context.langs, *(context.columns or ()))
+        columns = find_columns(files[0], context)
+        describe_columns(columns, files[0], context)
+        extra = [repr(columns)] if columns.src or columns.tgt != 1 or columns.has_header else []
+    digest, n_lines = inspect(files, *context.langs, *extra)
     return ParallelText(source, digest, n_lines, lambda: read_pairs(files, context))
 
 

@@ -12,7 +12,7 @@ from typing_extensions import assert_never
 
 from mt.config.schema import Config
 from mt.config.search import SearchConfig
-from mt.data.preparation import open_training_texts
+from mt.data.preparation import choose_held_out, open_training_texts
 from mt.evaluation.breakdown import Breakdown, Grouping, by_domain, by_frequency, by_length, count_words
 from mt.evaluation.comet import Comet
 from mt.evaluation.results import RunResult, Sentence, TestSetResult
@@ -128,8 +128,7 @@ def training_words(config: Config, run: RunLayout, tgt_lang: str) -> Counter[str
     """Count the words on the target side of the training data, up to a million pairs of each corpus."""
     log.info("Counting the words of data.train.")
     counts: Counter[str] = Counter()
-    texts, _ = open_training_texts(config.data, config.seed, run.held_out)
-    for one in texts:
+    for one in open_training_texts(config.data, choose_held_out(config.data, config.seed, run.held_out)):
         if one.langs[1] == tgt_lang:
             counts += count_words((tgt for _, tgt in islice(one.text.read(), MAX_PAIRS_COUNTED)), tgt_lang)
     return counts

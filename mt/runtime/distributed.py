@@ -166,6 +166,8 @@ def without_sync(module: nn.Module, active: bool) -> AbstractContextManager[None
 def gathered(module: nn.Module) -> Iterator[None]:
     """Give each process the whole parameters of a module, of which it otherwise holds a shard, within this context."""
     sharded = sharded_modules(module)
+    if sharded:
+        sharded[0]._get_fsdp_state()._lazy_init()  # before a part of it runs by itself
     for part in sharded:
         part.set_reshard_after_forward(False, recurse=False)
         part.unshard()

@@ -9,6 +9,8 @@ from langcodes.tag_parser import LanguageTagError
 
 PARTS = {"Hans": ("Hani",), "Hant": ("Hani",), "Jpan": ("Hani", "Hira", "Kana"), "Kore": ("Hang", "Hani")}
 """the scripts of Unicode that make up a way of writing"""
+ALSO = {"sr": "Latn", "uz": "Cyrl", "kk": "Latn", "az": "Cyrl", "mn": "Mong", "pa": "Arab", "ku": "Arab"}
+"""a second script in which a language is written"""
 LETTER = regex.compile(r"\p{L}")
 
 
@@ -21,7 +23,8 @@ def scripts_of(lang: str) -> frozenset[str]:
     if language.script is None and str(language.language) not in LIKELY_SUBTAGS:
         return frozenset()
     script = str(language.maximize().script)
-    return frozenset(PARTS.get(script, (script,)))
+    also = ALSO.get(str(language.language)) if language.script is None else None
+    return frozenset({*PARTS.get(script, (script,)), *([also] if also else [])})
 
 
 def fraction_in(scripts: Iterable[str], texts: Iterable[str]) -> float:

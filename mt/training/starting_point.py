@@ -69,7 +69,10 @@ def load_start(model: Transformer, config: Config, start: RunLayout, tokenizer: 
 def warn_if_longer(config: Config, text: ParallelText, tokenizer: Tokenizer) -> None:
     """Warn if the vocabulary of `tokenizer` makes a text much longer than one of that size learned from it would."""
     sample = list(islice(text.read(), N_COMPARED))
-    own = learn_vocabulary(config.tokenizer, sample[::2], max(tokenizer.vocab_sizes))
+    try:
+        own = learn_vocabulary(config.tokenizer, sample[::2], max(tokenizer.vocab_sizes))
+    except UserError:  # too little text
+        return
     sides = (("sources", Tokenizer.encode_src), ("targets", Tokenizer.encode_tgt))
     for (side, encode), lines in zip(sides, zip(*sample[1::2], strict=True), strict=False):
         old, new = (sum(map(len, encode(one, list(lines)))) for one in (tokenizer, own))

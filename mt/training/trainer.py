@@ -237,6 +237,7 @@ class Trainer:
         if state is not None:
             self.state = state
             self.loader.position = state.data_position
+            self.state.epochs = self.loader.epochs
             log.info("Resuming from step %d.", state.step)
 
     def stop_reason(self) -> str | None:
