@@ -1,4 +1,4 @@
-"""`mt export`: a trained model in the format of another toolkit."""
+"""`mt export`: write a trained model in the format of another toolkit."""
 
 import argparse
 from pathlib import Path

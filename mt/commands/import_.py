@@ -1,4 +1,4 @@
-"""`mt import`: a model of another toolkit as a run."""
+"""`mt import`: turn a model from another toolkit into a run."""
 
 import argparse
 from pathlib import Path

@@ -86,7 +86,7 @@ class CorpusEncoder:
     """hashes of the sources of validation and test data"""
 
     def encode(self, text: ParallelText, langs: tuple[str, str], key: str) -> Corpus:
-        """Encode a text, or find what an earlier run encoded with the same tokenizer.
+        """Encode a text, or load what an earlier run encoded, and select the pairs that pass every filter.
 
         Raises:
             UserError: every pair is dropped; the message names the configuration `key` of the corpus.

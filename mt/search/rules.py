@@ -90,7 +90,7 @@ class Forbidden:
         """Find the tokens that can complete each phrase.
 
         Args:
-            phrases: a phrase with a space before it is excluded at the start of words, one without also inside them.
+            phrases: one that starts with a space is excluded only at the start of a word, any other inside words, too.
             pieces: the text of each token, with a space at the start of a word.
         """
         self.pieces = pieces

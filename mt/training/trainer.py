@@ -176,7 +176,7 @@ class Trainer:
         return self.state.step % self.config.valid_every_steps == 0 and self.state.validated_step < self.state.step
 
     def validate(self, session: Session) -> None:
-        """Score the model, keep it if it is the best so far, and save."""
+        """Score the model, keep it if it is the best so far, and write a checkpoint."""
         average = self.learner.average
         with average.applied() if average else nullcontext():
             with gathered(self.learner.shared):

@@ -186,14 +186,14 @@ class Translator:
         line_ids: Sequence[LineId] | None = None,
         quiet: bool = False,
     ) -> list[list[Translation]]:
-        """Return the `search.n_best` best translations of each plain line, best first; an empty line has an empty one.
+        """Return the `search.n_best` best translations of each plain line, best first; of an empty line, one empty one.
 
         A line of more than `part_len` pieces is translated in parts, cut at the end of a sentence if there is one, with
         a warning.
 
         Args:
             prefixes: text that the translation of each line begins with.
-            line_ids: of the lines; default: from line 1.
+            line_ids: identify the lines in warnings and seeds; default: numbered from 1.
             quiet: do not warn.
         """
         line_ids = line_ids or [LineId(number) for number in range(1, len(lines) + 1)]
