@@ -96,7 +96,7 @@ def test_fine_tuning_keeps_the_start_if_nothing_is_better(run_folder, corpus, tm
 
 
 def test_models_are_compared_by_their_loss_until_bleu_means_something(train, tmp_path):
-    outcome = train("training.max_steps=6", "optim.lr=0.01", "optim.warmup_steps=1")
+    outcome = train("training.max_steps=6", "optim.lr=0.002", "optim.warmup_steps=1")
     assert outcome.code == 0, outcome.err
     validations = [row for row in rows(tmp_path / "run") if "valid/loss" in row]
     assert all(row["valid/bleu"] < 1 for row in validations)

@@ -343,7 +343,8 @@ def run_on_terminal(*arguments: str) -> tuple[int, str]:
     terminal, stderr = pty.openpty()
     fcntl.ioctl(stderr, termios.TIOCSWINSZ, struct.pack("HHHH", 40, 120, 0, 0))
     command = [sys.executable, "-m", "mt", *arguments]
-    process = subprocess.Popen(command, stderr=stderr, stdout=subprocess.DEVNULL, cwd=ROOT)
+    environment = {**os.environ, "TQDM_MININTERVAL": "0"}  # show every update, however fast the machine is
+    process = subprocess.Popen(command, stderr=stderr, stdout=subprocess.DEVNULL, cwd=ROOT, env=environment)
     os.close(stderr)
     seen = b""
     try:

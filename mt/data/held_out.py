@@ -21,7 +21,7 @@ log = logging.getLogger(__name__)
 Parts = dict[str, list[Pair]]
 """held-out pairs by the name of their part, such as `valid`"""
 MOST_HELD_OUT = 0.9
-"""of a text"""
+"""largest fraction of a text that may be held out"""
 BREAKS = re.compile("[\r\n\ufeff]")
 """what a line of a text file cannot hold, or not at its beginning"""
 LARGEST_GROUP = 0.05
@@ -41,7 +41,7 @@ def hold_out(text: ParallelText, sizes: Mapping[str, float], seed: int, key: str
     """Choose pairs of a text at random.
 
     Pairs with the same source or the same target form a group, which is never divided. A group's place in the random
-    order depends only on its pairs and the seed, so nearly the same pairs are chosen when the text grows.
+    order depends only on its pairs and the seed, so most of the same pairs are chosen when the text grows.
 
     Args:
         sizes: how many pairs each part gets; a number below 1 is a fraction of the text.

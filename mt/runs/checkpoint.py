@@ -34,7 +34,7 @@ class TrainState:
     minutes: float = 0.0
     """minutes of training so far, over all starts"""
     best_score: float | None = None
-    """by which the models are compared, of the best one; larger is better"""
+    """comparison score of the best model; larger is better"""
     best_step: int = 0
     n_validations_since_best: int = 0
     validated_step: int = 0

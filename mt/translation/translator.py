@@ -49,9 +49,9 @@ class Translator:
         max_len: int,
         langs: tuple[str, str],
         defaults: SearchConfig | None = None,
-        part_len: int | None = None,
         others: Sequence[Transformer] = (),
         language_tags: bool = False,
+        part_len: int | None = None,
     ) -> None:
         """Combine loaded objects; `load` reads them from a run folder.
 
@@ -59,9 +59,9 @@ class Translator:
             max_len: most source pieces that the model takes at once, without EOS.
             langs: source and target language, which determine whether words are separated by spaces.
             defaults: how to search if nothing else is requested.
-            part_len: longer lines are translated in parts of at most so many pieces; default: `max_len`.
             others: more models with the same vocabularies.
             language_tags: tell the model the target language, with a tag before the source.
+            part_len: longer lines are translated in parts of at most so many pieces; default: `max_len`.
         """
         self.model = model
         self.ensemble = Ensemble([model, *others])
@@ -107,7 +107,7 @@ class Translator:
             max_len = min(max_len, other_config.data.max_len)
             part_len = min(part_len or max_len, other_config.data.part_len or max_len)
         langs = (config.data.src_lang, config.data.tgt_lang)
-        return cls(model, tokenizer, max_len, langs, config.search, part_len, others, config.data.language_tags)
+        return cls(model, tokenizer, max_len, langs, config.search, others, config.data.language_tags, part_len)
 
     @property
     def device(self) -> torch.device:
@@ -175,7 +175,7 @@ class Translator:
         else:
             found = translate_lines(texts, [request.prefix] * len(texts), line_ids)
         if request.align:
-            found = [[self.align(best), *others] for best, *others in found]
+            found = [[self.with_alignment(best), *others] for best, *others in found]
         return found
 
     def n_best(
@@ -274,14 +274,19 @@ class Translator:
         """Return a translation with the markup of its source."""
         return restore_markup(marked, translation, self.model, self.tokenizer, self.spaced, self.tags)
 
-    def align(self, translation: Translation) -> Translation:
-        """Return a translation with its word alignment, source first."""
-        links = align(self.model, self.tokenizer, translation.parts, self.spaced, self.tags)
-        sides = ([i for src, _ in translation.parts for i in src], [i for _, tgt in translation.parts for i in tgt])
-        src_words = words_of(self.tokenizer.src, sides[0], self.spaced[0])
-        return replace(
-            translation, alignment=links, words=(src_words, words_of(self.tokenizer.tgt, sides[1], self.spaced[1]))
+    def align(self, translation: Translation) -> list[tuple[int, int]]:
+        """Return the word alignment of a translation, source first."""
+        return align(self.model, self.tokenizer, translation.parts, self.spaced, self.tags)
+
+    def with_alignment(self, translation: Translation) -> Translation:
+        """Return a translation with its word alignment and the words that it counts."""
+        src_ids = [i for src, _ in translation.parts for i in src]
+        tgt_ids = [i for _, tgt in translation.parts for i in tgt]
+        words = (
+            words_of(self.tokenizer.src, src_ids, self.spaced[0]),
+            words_of(self.tokenizer.tgt, tgt_ids, self.spaced[1]),
         )
+        return replace(translation, alignment=self.align(translation), words=words)
 
     def attention(self, source: str, translation: str, layer: int) -> Attention:
         """Return a decoder layer's attention to the source for a text and its translation."""
