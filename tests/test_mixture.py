@@ -125,6 +125,7 @@ LEARN = [  # until it is learnt completely, on any processor
 ]  # fmt: skip
 
 
+@pytest.mark.slow
 def test_a_tag_chooses_the_kind_of_text(corpora, tmp_path, mt):
     train = f"data.train=[{{path: {corpora}/a, tag: plain}}, {{path: {corpora}/b, weight: 1.5, tag: loud}}]"
     outcome = mt(*of_several(corpora, f"run_dir={tmp_path}/run", train, *LEARN))

@@ -101,6 +101,7 @@ def test_readmes_are_short_and_their_files_exist():
             assert (ROOT / link).is_file(), link
 
 
+@pytest.mark.slow
 def test_train_and_help(mt, workplace, monkeypatch):
     monkeypatch.chdir(workplace)
     assert mt("train", "--help").code == 0

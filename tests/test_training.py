@@ -106,9 +106,8 @@ def wait_for(process: "subprocess.Popen[str]", condition, seconds: float = 60) -
         time.sleep(0.02)
 
 
-@pytest.mark.parametrize(
-    ("number", "code"), [(signal.SIGTERM, 143), pytest.param(signal.SIGINT, 130, marks=pytest.mark.slow)]
-)
+@pytest.mark.slow
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)])
 def test_signals_save_and_the_same_command_resumes(corpus, tmp_path, mt, number, code):
     limits = ["training.max_steps=80", "training.valid_every_steps=40"]
     process = start(corpus, tmp_path / "run", *limits)
