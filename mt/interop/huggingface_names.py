@@ -62,5 +62,5 @@ def names_of_output_map(own: str, theirs: str) -> Iterator[Name]:
 
 
 def sines_first(d_model: int) -> Tensor:
-    """Return our index of each feature of Marian: the even ones, which are sines, then the odd ones, cosines."""
+    """Return the index of our feature for each feature of Marian: the even indices (sines), then the odd (cosines)."""
     return torch.cat((torch.arange(0, d_model, 2), torch.arange(1, d_model, 2)))

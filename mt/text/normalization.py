@@ -55,7 +55,7 @@ def unicode_rules(form: UnicodeForm) -> Rules:
 
 
 def spellings(character: str) -> Iterator[str]:
-    """Yield a character, and its decompositions, whole or in part, with its marks in any order."""
+    """Yield the ways to write a character: composed, decomposed or partly decomposed, with its marks in any order."""
     yield character
     decomposed = unicodedata.normalize("NFD", character)
     base, marks = decomposed[0], decomposed[1:]

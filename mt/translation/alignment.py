@@ -74,7 +74,7 @@ def align(
     """Link each word of a translation with the source word that it attends to most.
 
     Words are separated by spaces, and may be punctuation alone. In a language without spaces, every piece is a word,
-    and so is a run of bytes. `words_of` returns the words.
+    and so is a run of bytes. `aligned_words` returns the words.
 
     Args:
         parts: of the line, as they were translated.
@@ -121,8 +121,14 @@ def is_byte(piece: str) -> bool:
     return piece.startswith("<0x")
 
 
+def aligned_words(tokenizer: Tokenizer, parts: Parts, spaced: tuple[bool, bool]) -> tuple[list[str], list[str]]:
+    """Return the source and target words that the links of `align` count."""
+    src_ids, tgt_ids = [i for src, _ in parts for i in src], [i for _, tgt in parts for i in tgt]
+    return words_of(tokenizer.src, src_ids, spaced[0]), words_of(tokenizer.tgt, tgt_ids, spaced[1])
+
+
 def words_of(processor: SentencePieceProcessor, ids: Sequence[int], spaced: bool) -> list[str]:
-    """Return the words that an alignment counts."""
+    """Return the words of one side."""
     numbers = word_numbers([processor.id_to_piece(i) for i in ids], spaced)
     groups = [[i for i, word in zip(ids, numbers, strict=True) if word == number] for number in dict.fromkeys(numbers)]
     return [str(processor.decode(group)).strip() for group in groups]

@@ -70,7 +70,7 @@ class Explanation:
 
     @property
     def source_attention(self) -> Attention:
-        """The middle decoder layer's attention to the source where it predicts each target piece."""
+        """The middle decoder layer's attention to the source, at the position that predicts each target piece."""
         return Attention(self.weights["source"][len(self.weights["source"]) // 2], self.src_pieces, self.tgt_pieces)
 
 

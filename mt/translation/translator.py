@@ -26,7 +26,7 @@ from mt.text.languages import has_spaces
 from mt.text.long_lines import cut_long
 from mt.text.markup import MarkedText
 from mt.text.tokenizer import Tokenizer
-from mt.translation.alignment import Attention, align, source_attention, words_of
+from mt.translation.alignment import Attention, align, aligned_words, source_attention
 from mt.translation.mbr import rerank
 from mt.translation.pipeline import LineId, Request, splits_by_default, translate_marked, translate_sentences
 from mt.translation.result import Translation, join_parts
@@ -280,12 +280,7 @@ class Translator:
 
     def with_alignment(self, translation: Translation) -> Translation:
         """Return a translation with its word alignment and the words that it counts."""
-        src_ids = [i for src, _ in translation.parts for i in src]
-        tgt_ids = [i for _, tgt in translation.parts for i in tgt]
-        words = (
-            words_of(self.tokenizer.src, src_ids, self.spaced[0]),
-            words_of(self.tokenizer.tgt, tgt_ids, self.spaced[1]),
-        )
+        words = aligned_words(self.tokenizer, translation.parts, self.spaced)
         return replace(translation, alignment=self.align(translation), words=words)
 
     def attention(self, source: str, translation: str, layer: int) -> Attention:
