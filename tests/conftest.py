@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import os
 import random
+import shutil
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 import torch
+from safetensors.torch import load_file, save_file
 
 from mt import cli
 
@@ -111,4 +113,16 @@ def run_folder(corpus: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
         "optim.warmup_steps=50", "optim.schedule=cosine", "model.d_model=64", "model.d_ff=128", "model.dropout=0",
     )  # fmt: skip
     assert cli.run(arguments) == 0
+    return run
+
+
+@pytest.fixture(scope="session")
+def worse_run(run_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The same model with noise on its weights."""
+    run = tmp_path_factory.mktemp("runs") / "worse"
+    shutil.copytree(run_folder, run, ignore=shutil.ignore_patterns("checkpoints", "tensorboard"))
+    weights = load_file(run / "model.safetensors")
+    noise = torch.Generator().manual_seed(1)
+    noisy = {name: w + 0.08 * torch.randn(w.shape, generator=noise) for name, w in weights.items()}
+    save_file(noisy, run / "model.safetensors", metadata={"format": "pt"})
     return run

@@ -1,6 +1,7 @@
 """Pairs dropped from the training data, the reasons, and how they are reported."""
 
 import re
+from random import Random
 
 import pytest
 from conftest import overrides, toy_pairs, write_pairs
@@ -127,8 +128,37 @@ def test_the_report_shows_dropped_pairs_and_statistics(mt, corpus, tmp_path):
     assert "sources of data.test.seen are in the training data" in text
     assert page.count("<svg") == 2
     tokenizer = load_tokenizer([tmp_path / "run" / "tokenizer.model"])
-    for side, (lang, encode) in enumerate((("aa", tokenizer.encode_src), ("bb", tokenizer.encode_tgt))):
-        ids = [i for row in encode([pair[side] for pair in pairs]) for i in row]
-        assert f"{len(ids):,}" in text
-        n_words = sum(len(pair[side].split()) for pair in pairs)
-        assert f"{len(ids) / n_words:.2f}" in text, lang
+    kept = list(dict.fromkeys(pair for pair in pairs if pair[1] and pair[0] != pair[1]))
+    n_pieces = []
+    for side, encode in enumerate((tokenizer.encode_src, tokenizer.encode_tgt)):
+        n_pieces.append(sum(map(len, encode([pair[side] for pair in kept]))))
+        n_words = sum(len(pair[side].split()) for pair in kept)
+        assert f" {n_words:,} " in text
+        assert f" {n_pieces[side] / n_words:.2f} " in text
+    assert f"pieces of the text {n_pieces[0]:,} {n_pieces[1]:,} " in text  # the same count above and in the table
+    assert f"Training data: {len(kept):,} pairs, {n_pieces[0]:,} source and {n_pieces[1]:,} target pieces" in text
+
+
+def test_the_report_gives_advice(mt, corpus, tmp_path):
+    pairs = [(f"ba{chr(0x4E00 + i)}", "BA DE FI GO HU KA LE MI") for i in range(100)] + toy_pairs(300, 22)
+    write_pairs(tmp_path / "train", [*pairs, *[("ba", "")] * 50])
+    command = overrides(corpus, f"run_dir={tmp_path}/run", f"data.train={tmp_path}/train", "tokenizer.vocab_size=null")
+    assert mt("prepare", *command[1:], "--report").code == 0
+    page = (tmp_path / "run" / "data.html").read_text(encoding="utf-8")
+    assert "11% of the pairs, those with an empty side, are dropped" in page
+    assert "data.clean.max_ratio=3 drops them" in page
+    assert "aa: " in page
+    assert "tokenizer.character_coverage=1" in page
+
+    def report(pairs, *extra):
+        write_pairs(tmp_path / "train", pairs)
+        command = overrides(corpus, f"run_dir={tmp_path}/other", f"data.train={tmp_path}/train", *extra)
+        assert mt("prepare", *command[1:], "--report").code == 0
+        return (tmp_path / "other" / "data.html").read_text(encoding="utf-8")
+
+    assert "Nothing unusual was found." in report(toy_pairs(800, 23), "tokenizer.vocab_size=310")
+    letters = Random(1)
+    words = ["".join(letters.choices("abcdefghij", k=9)) for _ in range(300)]
+    page = report([(word, word.upper()) for word in words], "tokenizer.model_type=bpe", "tokenizer.vocab_size=900")
+    rare, size = re.search(r"aa: (\d+) of the \d+ pieces in use .*? tokenizer.vocab_size=(\d+)\.", page).groups()
+    assert int(size) == (900 - int(rare)) // 10 * 10

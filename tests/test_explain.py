@@ -2,13 +2,23 @@
 
 import json
 import re
+import signal
+import socket
+import subprocess
+import sys
+from contextlib import contextmanager
+from urllib.error import HTTPError
+from urllib.parse import urlencode
+from urllib.request import urlopen
 
 import pytest
 import torch
-from conftest import toy_pairs
+from conftest import toy_pairs, write_pairs
+from sacrebleu.metrics.chrf import CHRF
 from torch.nn import functional as F
 
 from mt.evaluation.differences import differences
+from mt.evaluation.ngrams import compare_ngrams
 from mt.translation.alignment import label_pieces
 from mt.translation.explanation import PARTS, Head, explain
 from mt.translation.translator import Translator
@@ -58,7 +68,7 @@ def test_a_page_never_replaces_a_folder(mt, run_folder, tmp_path, monkeypatch):
 def test_a_sentence_is_explained_on_the_terminal(mt, run_folder, monkeypatch, tmp_path):
     monkeypatch.setenv("COLUMNS", "200")
     sentence = "ba de fi go."
-    outcome = mt("explain", run_folder, sentence, "--head", 2)
+    outcome = mt("explain", run_folder, "--head", 2, sentence)
     translation = mt("translate", run_folder, sentence).out.strip()
     assert outcome.out.splitlines()[:2] == [sentence, translation]
     assert "Q = W_Q x" in outcome.out
@@ -152,3 +162,107 @@ def test_differences_are_marked():
     assert [(span.text, span.differs) for span in translation] == [("a", True), ("cat sat", False), ("down", True)]
     reference, _ = differences("我买书", "我卖书", spaced=False)
     assert [(span.text, span.differs) for span in reference] == [("我", False), ("买", True), ("书", False)]
+
+
+@contextmanager
+def served(run, *options):
+    """Start `mt explain --serve` and yield a function that gets a page: its status and text."""
+    command = [sys.executable, "-m", "mt", "explain", str(run), "--serve", "--port", "0", *options]
+    process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
+    try:
+        assert process.stderr is not None
+        url = re.search(r"http://127\.0\.0\.1:\d+", process.stderr.readline())[0]
+
+        def get(path="/", **query):
+            try:
+                with urlopen(f"{url}{path}?{urlencode(query)}") as response:
+                    return response.status, response.read().decode()
+            except HTTPError as error:
+                return error.code, error.read().decode()
+
+        yield get
+        process.send_signal(signal.SIGINT)
+        assert process.wait(30) == 0
+    finally:
+        process.kill()
+        process.wait()
+
+
+def test_sentences_are_explained_in_a_browser(mt, run_folder):
+    with served(run_folder) as get:
+        status, page = get()
+        assert (status, "<form" in page, "const data" in page) == (200, True, False)
+        status, page = get(sentence="ba <b> de", part="source", head=2)
+        assert status == 200
+        assert 'value="ba &lt;b&gt; de"' in page
+        assert mt("translate", run_folder, "ba <b> de").out.strip().replace("<", "&lt;").replace(">", "&gt;") in page
+        data = json.loads(re.search(r"const data = (.*);", page)[1])
+        assert (data["part"], data["layer"], data["head"]) == ("source", 0, 1)
+        for query, message in [
+            ({"sentence": "ba", "head": 9}, "has heads 1 to 2"),
+            ({"sentence": "ba", "layer": "x"}, "layer=x is not a number"),
+            ({"sentence": "ba", "part": "<p>"}, "part=&lt;p&gt;"),
+            ({"sentence": "ba " * 2000}, "pieces; the model takes"),
+        ]:
+            status, page = get(**query)
+            assert (status, message in page, "<form" in page) == (400, True, True)
+        assert get("/etc/passwd")[0] == 404
+    with served(run_folder, "de fi", "--head", "2") as get:
+        assert json.loads(re.search(r"const data = (.*);", get()[1])[1])["head"] == 1
+
+
+def test_a_server_that_cannot_start_says_why(mt, run_folder):
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        for arguments, message in [
+            (["--serve", "--port", port], f"--port {port}: Address already in use"),
+            (["--serve", "--port", 99999], "--port 99999"),
+            (["--serve", "--head", 9], "the model has heads 1 to 2"),
+            ([], "give a sentence, or --serve"),
+        ]:
+            outcome = mt("explain", run_folder, *arguments)
+            assert outcome.code == 2
+            assert message in outcome.err
+
+
+def sentence_chrf(hypothesis, reference):
+    return CHRF().sentence_score(hypothesis, [reference]).score
+
+
+def test_two_runs_are_compared_on_one_page(mt, run_folder, worse_run, tmp_path):
+    write_pairs(tmp_path / "t", toy_pairs(120, 11))
+    command = ("--test", f"news={tmp_path}/t", "-o", tmp_path / "r.html", "--sentences", 3)
+    assert mt("report", run_folder, *command, worse_run).code == 0
+    page = (tmp_path / "r.html").read_text(encoding="utf-8")
+    text = re.sub(r"\s+", " ", re.sub("<[^>]*>", " ", page.split("<script>")[0]))
+    rows = mt("evaluate", run_folder, worse_run, "--test", f"news={tmp_path}/t", "--json").out
+    scores = [run["scores"] for run in json.loads(rows)["runs"]]
+    for score in scores[1]:
+        if score["p_value"] is not None:
+            assert f"{score['value']:.2f} ± {score['half_interval']:.2f} (p = {score['p_value']:.3f})" in text
+    difference = scores[0][0]["value"] - scores[1][0]["value"]
+    assert f"On news, toy is {difference:.1f} BLEU better than worse, not chance" in text
+    better, worse = map(int, re.search(r"translates (\d+) sentences better and (\d+) worse", text).groups())
+    systems = [(run / "translations" / "news.bb").read_text().splitlines() for run in (run_folder, worse_run)]
+    references = [tgt for _, tgt in toy_pairs(120, 11)]
+    pairs = list(zip(*(map(sentence_chrf, system, references) for system in systems), strict=True))
+    assert better == sum(first > second for first, second in pairs) > 0
+    assert worse == sum(first < second for first, second in pairs)
+    outcome = mt("report", run_folder, tmp_path / "none", *command)
+    assert outcome.code == 2
+    assert str(tmp_path / "none") in outcome.err
+
+
+def test_ngrams_of_two_systems_are_counted_against_the_references():
+    references = ["the cat sat on the mat", "a dog ran"]
+    first, second = ["the cat sat on a mat", "a dog"], ["the the the the", "the dog ran"]
+    firsts, seconds = compare_ngrams(first, second, references, "en", 100)
+    counts = {one.text: (one.n_first, one.n_second) for one in firsts + seconds}
+    # "the" is twice in the first reference, so that four of them match twice; "dog" matches in both, so it is left out
+    assert counts["the"] == (1, 2)
+    assert counts["cat sat on"] == (1, 0)
+    assert counts["dog ran"] == (0, 1)
+    assert "dog" not in counts
+    assert {one.text for one in seconds} == {"the", "ran", "dog ran"}
+    assert next(one.ratio for one in firsts if one.text == "cat") == pytest.approx(2 / 3)  # (1 + 1) / (1 + 0 + 2)
+    assert len(compare_ngrams(first, second, references, "en", 1)[0]) == 1

@@ -3,10 +3,12 @@
 from markupsafe import Markup
 
 from mt.config.schema import Config
+from mt.data.advice import advise
 from mt.data.preparation import Prepared
 from mt.data.statistics import RATIO_BINS, CorpusStatistics, corpus_statistics
 from mt.display.pages.page import as_svg, lang_attribute, render
 from mt.display.plotting import draw_histogram
+from mt.text.languages import has_spaces
 
 
 def data_report(config: Config, data: Prepared) -> str:
@@ -16,7 +18,9 @@ def data_report(config: Config, data: Prepared) -> str:
         statistics = corpus_statistics(train.text, member.corpus, data.tokenizer, train.langs)
         langs = [lang_attribute(lang) for lang in train.langs]
         rows = piece_rows(statistics)
-        corpora.append({"statistics": statistics, "pictures": draw(statistics), "rows": rows, "langs": langs})
+        advice = advise(statistics, config)
+        pictures = draw(statistics)
+        corpora.append({"statistics": statistics, "advice": advice, "pictures": pictures, "rows": rows, "langs": langs})
     warnings = [
         f"{overlap.n_known:,} of the {overlap.n_sentences:,} sources of {overlap.key} are in the training data."
         for overlap in data.overlaps
@@ -42,15 +46,19 @@ def draw(statistics: CorpusStatistics) -> list[Markup]:
 
 
 def piece_rows(statistics: CorpusStatistics) -> list[tuple[str, list[str]]]:
-    """Return piece statistics with a column for each language."""
+    """Return piece statistics with a column for each language; those of words only where spaces separate words."""
     sides = statistics.sides.values()
+    spaced = [has_spaces(lang) for lang in statistics.sides]
     return [
-        ("tokens", [f"{side.n_tokens:,}" for side in sides]),
-        ("words (separated by spaces)", [f"{side.n_words:,}" for side in sides]),
-        ("pieces per word", [f"{side.tokens_per_word:.2f}" for side in sides]),
-        ("characters per piece", [f"{side.characters_per_token:.2f}" for side in sides]),
+        ("pieces of the text", [f"{side.n_pieces:,}" for side in sides]),
+        ("words", [f"{side.n_words:,}" if words else "–" for side, words in zip(sides, spaced, strict=True)]),
+        (
+            "pieces per word",
+            [f"{side.pieces_per_word:.2f}" if words else "–" for side, words in zip(sides, spaced, strict=True)],
+        ),
+        ("characters per piece", [f"{side.characters_per_piece:.2f}" for side in sides]),
+        ("pieces that are single bytes of a character", [f"{side.byte_fraction:.2%}" for side in sides]),
         ("vocabulary", [f"{side.vocab_size:,}" for side in sides]),
-        ("pieces used", [f"{side.n_used:,}" for side in sides]),
-        ("pieces used fewer than ten times", [f"{side.n_rare:,}" for side in sides]),
-        ("tokens that are single bytes (byte fallback)", [f"{side.byte_fraction:.2%}" for side in sides]),
+        ("of these, in use", [f"{side.n_used:,}" for side in sides]),
+        ("of these, longer than a character and used fewer than ten times", [f"{side.n_rare:,}" for side in sides]),
     ]

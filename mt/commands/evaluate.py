@@ -5,9 +5,9 @@ import json
 import logging
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
+from mt.commands.evaluated_runs import EvaluatedRun, load_runs
 from mt.commands.options import (
     choose_tests,
     count,
@@ -17,28 +17,14 @@ from mt.commands.options import (
     search_parser,
     tests_parser,
 )
-from mt.config.schema import Config
 from mt.errors import UserError, suggest
 from mt.evaluation.breakdown import Grouping
 from mt.evaluation.comet import Comet
-from mt.evaluation.evaluation import Evaluation, Output, perplexity_of, training_words, translate_test_set
-from mt.evaluation.test_sets import TestSet
-from mt.runs.layout import RunLayout
-from mt.runs.saved_model import load_run_config
+from mt.evaluation.evaluation import Evaluation, training_words
 from mt.text.metrics import METRICS, Scorer
-from mt.translation.translator import Translator
 
 log = logging.getLogger(__name__)
 CHOICES = (*METRICS, "perplexity", "COMET")
-
-
-@dataclass(frozen=True)
-class EvaluatedRun:
-    """A run on the command line."""
-
-    layout: RunLayout
-    name: str
-    config: Config
 
 
 def build_parser() -> argparse.ArgumentParser:
@@ -70,7 +56,10 @@ def main(arguments: list[str]) -> int:
     runs = load_runs(options.runs, search_overrides(options))
     tests = choose_tests(runs[0].config, options, options.runs[0], "domain" in options.by)
     evaluation = build_evaluation(runs[0], metrics, options)
-    outputs = [translate_tests(run, tests, "perplexity" in metrics, options) for run in runs]
+    outputs = []
+    for run in runs:
+        log.info("Run %s:", run.name)
+        outputs.append(run.translate(run.load_translator(options), tests, "perplexity" in metrics))
     width = max(len(test.name) for test in tests)
     for number, test in enumerate(tests):
         result = evaluation.evaluate(test, [output[number] for output in outputs])
@@ -80,35 +69,6 @@ def main(arguments: list[str]) -> int:
             separate = len(outputs) > 1 or options.by or options.worst
             print(result.as_text(width), end="\n\n" if separate and test is not tests[-1] else "\n")
     return 0
-
-
-def load_runs(folders: Sequence[Path], overrides: list[str]) -> list[EvaluatedRun]:
-    """Load the configurations of runs, and name each by its folder, or by its path if names are equal."""
-    names = [folder.resolve().name for folder in folders]
-    runs = []
-    for folder, name in zip(folders, names, strict=True):
-        config = load_run_config(RunLayout(folder), overrides)
-        runs.append(EvaluatedRun(RunLayout(folder), name if names.count(name) == 1 else str(folder), config))
-    first, *others = (f"{run.config.data.src_lang} to {run.config.data.tgt_lang}" for run in runs)
-    for folder, direction in zip(folders[1:], others, strict=True):
-        if direction != first:
-            raise UserError(f"{folder} translates {direction}, the first run {first}: they cannot be compared.")
-    return runs
-
-
-def translate_tests(
-    run: EvaluatedRun, tests: Sequence[TestSet], with_perplexity: bool, options: argparse.Namespace
-) -> list[Output]:
-    """Translate every test set with a run."""
-    log.info("Run %s:", run.name)
-    translator = Translator.load(run.layout.folder, options.device, config=run.config)
-    translator.translate_to(options.to, options.tag)
-    outputs = []
-    for test in tests:
-        translations = translate_test_set(translator, test, run.config.search, run.layout.translations)
-        perplexity = perplexity_of(translator, test) if with_perplexity else None
-        outputs.append(Output(run.name, translations, perplexity))
-    return outputs
 
 
 def chosen_metrics(names: Sequence[str]) -> list[str]:

@@ -10,6 +10,8 @@ from pathlib import Path
 from markupsafe import Markup
 from matplotlib.figure import Figure
 
+from mt.commands.comparison import Comparison, compare, describe_comparison
+from mt.commands.evaluated_runs import load_runs
 from mt.commands.options import (
     choose_tests,
     count,
@@ -27,12 +29,11 @@ from mt.display.plotting import Panel, draw_attention, draw_curves
 from mt.errors import UserError
 from mt.evaluation.breakdown import Grouping
 from mt.evaluation.differences import Span, differences
-from mt.evaluation.evaluation import Evaluation, Output, perplexity_of, rank, training_words, translate_test_set
+from mt.evaluation.evaluation import Evaluation, rank, training_words
 from mt.evaluation.results import Sentence, TestSetResult
 from mt.evaluation.test_sets import TestSet
 from mt.runs.layout import RunLayout
 from mt.runs.metrics_file import MetricsFile, Row
-from mt.runs.saved_model import load_run_config
 from mt.runtime.files import write_text
 from mt.text.metrics import METRICS, Scorer
 from mt.translation.alignment import middle_layer
@@ -78,6 +79,8 @@ class TestSetReport:
     sentences: list[Sentence]
     """all sentences"""
     pictures: list[Picture]
+    comparison: Comparison | None
+    """with the second run, if there is one"""
 
 
 def build_parser() -> argparse.ArgumentParser:
@@ -88,6 +91,8 @@ def build_parser() -> argparse.ArgumentParser:
         "all translations, some of them with differences marked, pictures of attention, the configuration.",
         parents=[run_parser(), tests_parser(), search_parser(), direction_parser(), device_parser()],
     )
+    other = "a second run to compare with on the same test sets: scores, sentences and n-grams side by side"
+    parser.add_argument("other", nargs="?", type=Path, metavar="OTHER", help=other)
     parser.add_argument("-o", "--output", type=Path, metavar="FILE", help="default: RUN/report.html")
     parser.add_argument("--sentences", type=count, default=10, metavar="N", help="show the N best, worst, …, not 10")
     return parser
@@ -95,25 +100,27 @@ def build_parser() -> argparse.ArgumentParser:
 
 def main(arguments: list[str]) -> int:
     """Write the page and return the exit code."""
-    options = build_parser().parse_args(arguments)
-    run = RunLayout(options.run)
-    config = load_run_config(run, search_overrides(options))
+    options = build_parser().parse_intermixed_args(arguments)
+    runs = load_runs([options.run, *([options.other] if options.other else [])], search_overrides(options))
+    run, config = runs[0].layout, runs[0].config
     tests = choose_tests(config, options, options.run)
-    translator = Translator.load(options.run, options.device, config=config)
-    translator.translate_to(options.to, options.tag)
+    translators = [one.load_translator(options) for one in runs]
+    outputs = [one.translate(translator, tests, True) for one, translator in zip(runs, translators, strict=True)]
+    translator = translators[0]
     evaluation = build_evaluation(config, run, translator.langs[1])
-    name = run.folder.resolve().name
     reports = []
-    for test in tests:
-        translations = translate_test_set(translator, test, config.search, run.translations)
-        output = Output(name, translations, perplexity_of(translator, test))
-        reports.append(report_test_set(evaluation.evaluate(test, [output]), test, translator, options.sentences))
+    for test, *test_outputs in zip(tests, *outputs, strict=True):
+        result = evaluation.evaluate(test, test_outputs)
+        reports.append(report_test_set(result, test, translator, options.sentences))
+    results = [report.result for report in reports]
     best, rows = best_validation(run, config.training.early_stopping.metric)
     curves = draw_training(run, best)
     page = render(
         "report.html",
-        name=name,
-        verdict=describe_quality([report.result for report in reports], best, rows),
+        name=runs[0].name,
+        others=[one.name for one in runs[1:]],
+        verdict=describe_quality(results, best, rows),
+        comparison=describe_comparison(results) if len(runs) > 1 else None,
         facts=describe_run(run, summarise(config, translator), best),
         langs=[lang_attribute(lang) for lang in translator.langs],
         rows=[[astuple(sentence) for sentence in report.sentences] for report in reports],
@@ -143,7 +150,7 @@ def build_evaluation(config: Config, run: RunLayout, tgt_lang: str) -> Evaluatio
 
 def report_test_set(result: TestSetResult, test: TestSet, translator: Translator, n_shown: int) -> TestSetReport:
     """Collect what the page shows of a test set, with so many of the best, worst and other sentences."""
-    (run,) = result.runs
+    run = result.runs[0]
     ranked = rank(test, run.translations)
 
     def mark(sentence: Sentence) -> MarkedSentence:
@@ -161,7 +168,10 @@ def report_test_set(result: TestSetResult, test: TestSet, translator: Translator
         for i in choose_sentences(test, run.translations, translator)
     ]
     marked = {title: list(map(mark, sentences)) for title, sentences in groups.items()}
-    return TestSetReport(result, marked, ranked, pictures)
+    comparison = None
+    if len(result.runs) > 1:
+        comparison = compare(result, test, translator.langs[1], translator.spaced[1], n_shown)
+    return TestSetReport(result, marked, ranked, pictures, comparison)
 
 
 def choose_sentences(test: TestSet, translations: list[str], translator: Translator) -> list[int]:

@@ -39,8 +39,7 @@ def describe_quality(tests: Sequence[TestSetResult], best: Row | None, rows: Seq
     """
     parts = []
     for test in tests:
-        (run,) = test.runs
-        bleu = next((score for score in run.scores if score.metric == "BLEU"), None)
+        bleu = next((score for score in test.runs[0].scores if score.metric == "BLEU"), None)
         if bleu is not None:
             band = next((band for bound, band in BANDS if bleu.value < bound), BEST_BAND)
             interval = f" ± {bleu.half_interval:.1f}" if bleu.half_interval is not None else ""

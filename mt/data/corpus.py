@@ -1,8 +1,10 @@
 """Parallel text, encoded once: ids on disk, lengths in memory."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -54,6 +56,14 @@ class Corpus:
         counts = np.bincount(self.reasons, minlength=len(REASONS))
         return {reason: int(count) for reason, count in zip(REASONS[1:], counts[1:], strict=True) if count}
 
+    def kept_values(self, side: int) -> Iterator[NDArray[np.integer[Any]]]:
+        """Yield the ids of the kept sources (0) or targets (1) in sequence, part by part."""
+        start = 0
+        for part in self.encoded.parts:
+            kept = self.reasons[start : start + len(part)] == KEPT
+            yield part.values[side][np.repeat(kept, part.lens(side))]
+            start += len(part)
+
     def has_sources(self, hashes: Hashes) -> NDArray[np.bool_]:
         """Return for each sentence, given by its hash, whether it is the source of a kept pair."""
         start, found = 0, np.zeros(len(hashes), bool)
@@ -67,8 +77,8 @@ class Corpus:
         """Describe the size of the corpus and what was dropped in one sentence."""
         dropped = [f"{count:,} {reason}" for reason, count in self.dropped().items()]
         last = f"{', '.join(dropped[:-1])} and {dropped[-1]}" if len(dropped) > 1 else "".join(dropped)
-        tokens = int(self.src_lens.sum(dtype=np.int64)), int(self.tgt_lens.sum(dtype=np.int64))
-        text = f"{len(self):,} pairs, {tokens[0]:,} source and {tokens[1]:,} target tokens"
+        src, tgt = (int(lens.sum(dtype=np.int64)) - len(self) for lens in (self.src_lens, self.tgt_lens))
+        text = f"{len(self):,} pairs, {src:,} source and {tgt:,} target pieces"
         return f"{text}; dropped: {last}" if dropped else text
 
 

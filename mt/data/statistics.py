@@ -31,36 +31,36 @@ class Dropped:
 
 @dataclass(frozen=True)
 class SideStatistics:
-    """Piece counts of one language of a corpus, dropped pairs included."""
+    """Piece counts of one language of a corpus, in the pairs that are used, without EOS."""
 
-    n_tokens: int
+    n_pieces: int
     n_words: int
     """pieces that begin with a space, if the language has spaces"""
     n_characters: int
     vocab_size: int
     n_used: int
-    """pieces that occur at all"""
+    """pieces of the vocabulary that occur at all"""
     n_rare: int
-    """pieces that occur one to nine times"""
+    """pieces of the vocabulary that occur one to nine times and are longer than a character"""
     n_bytes: int
-    """tokens that spell a character in bytes"""
+    """pieces of the text that are single bytes of a character"""
     frequent: list[tuple[str, int]]
     """the most frequent pieces and their counts"""
 
     @property
-    def tokens_per_word(self) -> float:
+    def pieces_per_word(self) -> float:
         """Mean number of pieces of a word."""
-        return self.n_tokens / max(1, self.n_words)
+        return self.n_pieces / max(1, self.n_words)
 
     @property
-    def characters_per_token(self) -> float:
+    def characters_per_piece(self) -> float:
         """Mean number of characters of a piece, without spaces."""
-        return self.n_characters / max(1, self.n_tokens)
+        return self.n_characters / max(1, self.n_pieces)
 
     @property
     def byte_fraction(self) -> float:
-        """Fraction of the tokens that are bytes."""
-        return self.n_bytes / max(1, self.n_tokens)
+        """Fraction of the pieces that are bytes."""
+        return self.n_bytes / max(1, self.n_pieces)
 
 
 @dataclass(frozen=True)
@@ -125,8 +125,9 @@ def count_lengths(lens: Lengths) -> list[int]:
 def side_statistics(corpus: Corpus, side: int, processor: sentencepiece.SentencePieceProcessor) -> SideStatistics:
     """Count the pieces of the source (0) or the target (1)."""
     size = processor.get_piece_size()
-    counts = sum(np.bincount(part.values[side], minlength=size) for part in corpus.encoded.parts)
-    assert isinstance(counts, np.ndarray)
+    counts = np.zeros(size, np.int64)
+    for values in corpus.kept_values(side):
+        counts += np.bincount(values, minlength=size)
     pieces: Sequence[str] = [processor.id_to_piece(number) for number in range(size)]
     is_byte = np.array([processor.is_byte(number) for number in range(size)])
     begins = np.array([piece.startswith("▁") for piece in pieces])
@@ -138,7 +139,7 @@ def side_statistics(corpus: Corpus, side: int, processor: sentencepiece.Sentence
         int((counts * characters)[~is_byte].sum()),
         size,
         int((counts > 0).sum()),
-        int(((counts > 0) & (counts < 10)).sum()),
+        int(((counts > 0) & (counts < 10) & (characters > 1) & ~is_byte).sum()),
         int(counts[is_byte].sum()),
         [(pieces[number], int(counts[number])) for number in order if counts[number]],
     )

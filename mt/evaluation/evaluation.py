@@ -77,16 +77,13 @@ class Evaluation:
 
     def scores(self, test: TestSet, systems: list[list[str]]) -> list[list[Score]]:
         """Return the scores of each system."""
-        rows = [self.scorer.score(system, test.references) for system in systems]
         if self.n_samples:
-            tested = self.scorer.compare(systems, test.references, self.n_samples)
-            if len(systems) > 1:
-                rows = tested
-            else:  # with the signature of the score alone, without that of the resampling
-                rows = [
-                    [replace(one, half_interval=other.half_interval) for one, other in zip(*pair, strict=True)]
-                    for pair in zip(rows, tested, strict=True)
-                ]
+            rows = self.scorer.compare(systems, test.references, self.n_samples)
+            if len(systems) == 1:  # with the signatures of the scores alone, without those of the resampling
+                plain = self.scorer.score(systems[0][:1], [lines[:1] for lines in test.references])
+                rows = [[replace(a, signature=b.signature) for a, b in zip(rows[0], plain, strict=True)]]
+        else:
+            rows = [self.scorer.score(system, test.references) for system in systems]
         if self.comet:
             for row, system in zip(rows, systems, strict=True):
                 row.append(self.comet.score(test.src, system, test.references[0]))

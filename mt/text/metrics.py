@@ -83,6 +83,12 @@ def warn_of_tokenized_text() -> None:
     log.warning("Most references end in ' .', as if they were tokenized. Scores are for text as people write it.")
 
 
+def check_references(lines: Sequence[str]) -> None:
+    """Warn if most of the lines, given enough of them, look tokenized."""
+    if len(lines) >= MIN_LINES and sum(line.endswith(" .") for line in lines) > len(lines) / 2:
+        warn_of_tokenized_text()
+
+
 class Scorer:
     """Scorer of translations into one language, with the tokenizer of sacreBLEU for it (13a if it has no other)."""
 
@@ -97,9 +103,7 @@ class Scorer:
 
     def score(self, hypotheses: Sequence[str], references: Sequence[Sequence[str]]) -> list[Score]:
         """Score a text as the `sacrebleu` command does; each of `references` is a translation of the whole text."""
-        lines = references[0]
-        if len(lines) >= MIN_LINES and sum(line.endswith(" .") for line in lines) > len(lines) / 2:
-            warn_of_tokenized_text()
+        check_references(references[0])
         scores = []
         for name, metric in self.metrics.items():
             value = metric.corpus_score(hypotheses, references).score
@@ -110,6 +114,7 @@ class Scorer:
         self, systems: Sequence[Sequence[str]], references: Sequence[Sequence[str]], n_samples: int
     ) -> list[list[Score]]:
         """Score several systems, with paired bootstrap resampling against the first (Koehn, 2004)."""
+        check_references(references[0])
         metrics = self.build_metrics()
         named: list[tuple[str, Sequence[str]]] = [(str(number), texts) for number, texts in enumerate(systems)]
         signatures, results = PairedTest(named, metrics, references, "bs", n_samples)()

@@ -1,0 +1,60 @@
+"""Advice on settings, from the statistics of a corpus."""
+
+from mt.config.schema import Config
+from mt.data.statistics import RATIO_BINS, CorpusStatistics, SideStatistics
+from mt.text.languages import has_spaces
+
+MANY_RARE = 0.25
+"""fraction of a vocabulary that occurs too seldom to be learned"""
+MANY_PIECES = 3.0
+"""pieces per word above which words are hardly units any more"""
+MANY_BYTES = 0.005
+"""fraction of pieces that are single bytes"""
+MANY_DROPPED = 0.05
+"""fraction of pairs that are dropped for one reason"""
+MANY_UNEQUAL = 0.01
+"""fraction of pairs one side of which has over three times the pieces of the other"""
+
+
+def advise(statistics: CorpusStatistics, config: Config) -> list[str]:
+    """Return sentences that each name something unusual and the setting that changes it."""
+    advice = [one for lang, side in statistics.sides.items() for one in advise_on_side(lang, side)]
+    for dropped in statistics.dropped:
+        if dropped.count > MANY_DROPPED * statistics.n_pairs:
+            percent = f"{dropped.count / statistics.n_pairs:.0%}"
+            advice.append(f"{percent} of the pairs, those {dropped.reason}, are dropped: see the examples.")
+    bins = zip(RATIO_BINS, statistics.ratios, strict=False)
+    unequal = sum(count for start, count in bins if not 1 / 3 <= start < 3)
+    if config.data.clean.max_ratio is None and unequal > MANY_UNEQUAL * statistics.n_kept:
+        advice.append(
+            f"In {unequal / statistics.n_kept:.1%} of the pairs one side is over three times as long as the other, so "
+            "it is hardly a translation: data.clean.max_ratio=3 drops them."
+        )
+    return advice
+
+
+def advise_on_side(lang: str, side: SideStatistics) -> list[str]:
+    """Return advice on the vocabulary of one language."""
+    advice = []
+    if side.n_rare > MANY_RARE * side.n_used:
+        advice.append(
+            f"{lang}: {side.n_rare:,} of the {side.n_used:,} pieces in use occur fewer than ten times, too seldom to "
+            f"be learned. Try a smaller vocabulary: tokenizer.vocab_size={round_down(side.vocab_size - side.n_rare)}."
+        )
+    elif has_spaces(lang) and side.pieces_per_word > MANY_PIECES:
+        advice.append(
+            f"{lang}: a word has {side.pieces_per_word:.1f} pieces on average, and few pieces are rare. Try a larger "
+            f"vocabulary: tokenizer.vocab_size={2 * side.vocab_size}."
+        )
+    if side.byte_fraction > MANY_BYTES:
+        advice.append(
+            f"{lang}: {side.byte_fraction:.1%} of the pieces are single bytes of characters that the vocabulary "
+            "lacks. tokenizer.character_coverage=1 gives every character a piece."
+        )
+    return advice
+
+
+def round_down(number: int) -> int:
+    """Round a size down to two digits."""
+    scale = int("1" + "0" * max(0, len(str(number)) - 2))
+    return number // scale * scale
