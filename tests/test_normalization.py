@@ -59,3 +59,9 @@ def test_normalisation_applies_in_training_and_in_translation(corpus, tmp_path, 
     # without the setting it is suggested
     outcome = mt(*arguments[:-2], f"run_dir={tmp_path}/other", "training.max_steps=1")
     assert "of the zh sentences would be written in another way with data.normalize.chinese=" in outcome.err
+    # a run that starts from this one has its vocabulary, and so its normalisation
+    tuned = [*overrides(corpus, *text, f"run_dir={tmp_path}/tuned"), f"training.init_from={tmp_path}/run"]
+    refused = mt(*tuned, "training.max_steps=1", "data.normalize.chinese=traditional")
+    assert (refused.code, "data.normalize.chinese=simplified" in refused.err) == (2, True)
+    assert mt(*tuned, "training.max_steps=1").code == 0
+    assert "chinese: simplified" in (tmp_path / "tuned" / "config.yaml").read_text(encoding="utf-8")

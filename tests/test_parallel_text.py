@@ -181,25 +181,31 @@ def test_validation_and_test_data_from_the_training_text(corpus, tmp_path, mt):
         corpus,
         f"data.train={tmp_path}/all",
         "data.valid=100",
-        "data.test={held: 0.05}",
+        "data.test={held.tsv: 0.05}",
         f"run_dir={tmp_path}/run",
         *LIMITS,
     )
     outcome = mt(*arguments)
     assert outcome.code == 0, outcome.err
-    assert "Held out of data.train: 100 pairs for valid and 40 pairs for test.held." in outcome.err
+    assert "Held out of data.train: 100 pairs for valid and 40 pairs for test.held.tsv." in outcome.err
     assert sizes(outcome) == ("660", "100")
     folder = tmp_path / "run" / "held_out"
-    parts = {part: read_part(folder, part) for part in ("valid", "test.held")}
-    parts["train"] = [pair for pair in pairs if pair not in parts["valid"] + parts["test.held"]]
-    assert [len(parts[part]) for part in ("valid", "test.held", "train")] == [100, 40, 660]
+    parts = {part: read_part(folder, part) for part in ("valid", "test.held.tsv")}
+    parts["train"] = [pair for pair in pairs if pair not in parts["valid"] + parts["test.held.tsv"]]
+    assert [len(parts[part]) for part in ("valid", "test.held.tsv", "train")] == [100, 40, 660]
     for side in (0, 1):
         sentences = [{pair[side] for pair in part} for part in parts.values()]
         assert not sentences[0] & sentences[1]
         assert not (sentences[0] | sentences[1]) & sentences[2]
-    assert "held" in mt("evaluate", tmp_path / "run").out
+    assert mt("evaluate", tmp_path / "run").out.startswith("held.tsv ")
+    assert "its domains are not known" in mt("evaluate", tmp_path / "run", "--by", "domain").err
     assert "sources of" not in outcome.err  # no overlap
-    for change in ("data.test={held: 0.05, more: 10}", "data.test={held: 50}", "data.test=null", "data.valid=90"):
+    for change in (
+        "data.test={held.tsv: 0.05, more: 10}",
+        "data.test={held.tsv: 50}",
+        "data.test=null",
+        "data.valid=90",
+    ):
         changed = mt(*arguments, change)  # sentences of the training would be tested, or of the tests trained on
         assert (changed.code, "different configuration" in changed.err) == (2, True), change
     tuning = [f"training.init_from={tmp_path}/run", f"run_dir={tmp_path}/tuned", "seed=2"]
@@ -210,8 +216,8 @@ def test_validation_and_test_data_from_the_training_text(corpus, tmp_path, mt):
     again = mt(*arguments[:-2], "training.max_steps=3", "training.valid_every_steps=3")
     assert again.code == 0, again.err
     assert sizes(again)[1] == "100"
-    assert {part: read_part(folder, part) for part in ("valid", "test.held")} == {
-        part: parts[part] for part in ("valid", "test.held")
+    assert {part: read_part(folder, part) for part in ("valid", "test.held.tsv")} == {
+        part: parts[part] for part in ("valid", "test.held.tsv")
     }
 
 

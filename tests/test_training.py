@@ -60,6 +60,8 @@ def test_training_learns_and_writes_a_run(run_folder, mt):
     assert "nrefs:1|case:mixed|eff:no|tok:13a|smooth:exp|version:" in outcome.out
     best = max(row["valid/bleu"] for row in rows(run_folder) if "valid/bleu" in row)
     assert best > 95
+    modes = {name: (run_folder / name).stat().st_mode for name in ("config.yaml", "model.safetensors")}
+    assert len(set(modes.values())) == 1, modes  # who may read the configuration may read the model
 
 
 def test_the_same_command_after_the_end_changes_nothing(corpus, tmp_path, mt):

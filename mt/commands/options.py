@@ -4,7 +4,6 @@ import argparse
 from dataclasses import replace
 from pathlib import Path
 
-from mt.config.data import is_size
 from mt.config.schema import Config
 from mt.errors import UserError
 from mt.evaluation.test_sets import TestSet, configured_test_sets, named_test_sets
@@ -83,14 +82,12 @@ def choose_tests(config: Config, options: argparse.Namespace, run: Path, with_do
         return tests
     if options.language_pair:
         raise UserError("-l needs -t, the name of a test set.")
-    held_out = {name: str(RunLayout(run).held_out / f"test.{name}") for name in config.data.test}
-    sources = {name: held_out[name] if is_size(source) else source for name, source in config.data.test.items()}
-    data = replace(config.data, tgt_lang=options.to or config.data.tgt_lang, test=sources)
+    data = replace(config.data, tgt_lang=options.to or config.data.tgt_lang)
     if options.test:
         data = replace(data, test=named_sources(options.test))
     if not data.test:
         raise UserError(f"{run} has no test sets (data.test): give one with --test NAME=CORPUS.")
-    return configured_test_sets(data, with_domains)
+    return configured_test_sets(data, with_domains, RunLayout(run).held_out)
 
 
 def named_sources(tests: list[str]) -> dict[str, str]:

@@ -6,8 +6,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from mt.config.data import DataConfig, source_list
+from mt.config.data import DataConfig, is_size, source_list
 from mt.data.context import HUB, SourceContext, source_context
+from mt.data.held_out import load_parts
 from mt.data.preparation import load_test_set
 from mt.data.readers import Pair
 from mt.data.sources import resolve
@@ -33,12 +34,18 @@ class TestSet:
         return len(self.src)
 
 
-def configured_test_sets(data: DataConfig, with_domains: bool) -> list[TestSet]:
-    """Load the test sets of `data.test`."""
+def configured_test_sets(data: DataConfig, with_domains: bool, held_out: Path) -> list[TestSet]:
+    """Load the test sets of `data.test`; those held out of the training text are in the folder `held_out`."""
+    sizes = {part: size for part, size in data.held_out.items() if part != "valid"}
+    parts = load_parts(sizes, held_out, (data.src_lang, data.tgt_lang))
+    if parts is None:
+        raise UserError(f"{held_out} does not hold {', '.join(sizes)} for {data.src_lang} to {data.tgt_lang}.")
     tests = []
     for name, source in data.test.items():
-        test = to_test_set(name, load_test_set(data, name))
+        test = to_test_set(name, parts.get(f"test.{name}") or load_test_set(data, name))
         if with_domains:
+            if is_size(source):
+                raise UserError(f"data.test.{name} is held out of data.train: its domains are not known.")
             domains = load_domains(data, name, source)
             if len(domains) != len(test):
                 raise UserError(f"data.test.{name}: {len(domains):,} domains for {len(test):,} sentences.")

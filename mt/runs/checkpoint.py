@@ -54,9 +54,12 @@ def save_weights(weights: dict[str, Tensor], path: Path) -> None:
 
 
 def write_tensors(tensors: dict[str, Tensor], path: Path) -> None:
-    """Write a safetensors file; a refused write is an OSError, as with other files."""
+    """Write a safetensors file that others may read as any other file; a refused write is an OSError."""
+    path.touch()
+    mode = path.stat().st_mode  # safetensors makes a new file that only its owner may read
     try:
         save_file(tensors, path)
+        path.chmod(mode)
     except SafetensorError as error:
         code = re.search(r"\(os error (\d+)\)", str(error))
         if code is None:

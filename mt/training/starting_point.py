@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 import torch
 from torch import Tensor
 
+from mt.config.data import NormalizeConfig
 from mt.config.facts import keys_where
 from mt.config.file import load_config
 from mt.config.schema import Config, ModelConfig, TokenizerConfig
@@ -29,7 +30,7 @@ log = logging.getLogger(__name__)
 N_COMPARED = 8000
 """pairs by which two vocabularies are compared"""
 MUCH_LONGER = 1.5
-Section = TypeVar("Section", ModelConfig, TokenizerConfig)
+Section = TypeVar("Section", ModelConfig, TokenizerConfig, NormalizeConfig)
 
 
 def build_starting_model(config: Config, tokenizer: Tokenizer, resumes: bool) -> Transformer:
@@ -97,10 +98,12 @@ def learn_vocabulary(config: TokenizerConfig, pairs: Sequence[Pair], size: int) 
 def adopt_settings(config: Config, origin: Config) -> Config:
     """Return `config` with the model shape and the tokenizer settings of another run where it has the defaults."""
     names = ["joint"] if config.training.new_vocab else [one.name for one in fields(TokenizerConfig)]
-    data = config.data if config.training.new_vocab else replace(config.data, normalize=origin.data.normalize)
+    normalize = config.data.normalize
+    if not config.training.new_vocab:  # a part of the vocabulary
+        normalize = adopt(normalize, origin.data.normalize, [one.name for one in fields(NormalizeConfig)])
     return replace(
         config,
-        data=data,
+        data=replace(config.data, normalize=normalize),
         model=adopt(config.model, origin.model, keys_where("shapes_model", ModelConfig)),
         tokenizer=adopt(config.tokenizer, origin.tokenizer, names),
     )
@@ -128,6 +131,9 @@ def check_shape(config: Config, start: RunLayout) -> None:
     wanted["tokenizer.joint"] = (old.tokenizer.joint, config.tokenizer.joint)
     if not config.training.new_vocab:
         wanted["tokenizer.model_type"] = (old.tokenizer.model_type, config.tokenizer.model_type)
+        for one in fields(NormalizeConfig):
+            values = (getattr(old.data.normalize, one.name), getattr(config.data.normalize, one.name))
+            wanted[f"data.normalize.{one.name}"] = values
         if config.tokenizer.vocab_size is not None:
             wanted["tokenizer.vocab_size"] = (old.tokenizer.vocab_size or "null", config.tokenizer.vocab_size)
     differing = [f"{key}={getattr(there, 'value', there)}" for key, (there, here) in wanted.items() if there != here]
