@@ -28,6 +28,13 @@ SMALL = [
     "data.src_lang=aa",
     "data.tgt_lang=bb",
     "model=tiny",
+    "model.dropout=0.1",
+    "optim=adamw",
+    "optim.lr=1e-3",
+    "optim.schedule=inverse_sqrt",
+    "optim.warmup_steps=1000",
+    "training.valid_every_steps=1000",
+    "training.checkpoint_every_steps=500",
     "model.d_model=32",
     "model.d_ff=64",
     "model.n_heads=2",
@@ -51,7 +58,8 @@ class Outcome:
 def overrides(folder: Path, *extra: str) -> list[str]:
     """Return the arguments of `mt train` on the small corpus, with a model that trains in a second."""
     corpus = [f"data.train={folder}/train", f"data.valid={folder}/valid", f"data.test={{test: {folder}/valid}}"]
-    return ["train", *SMALL, *corpus, *extra]
+    keys = {argument.partition("=")[0] for argument in extra}
+    return ["train", *(one for one in SMALL if one.partition("=")[0] not in keys), *corpus, *extra]
 
 
 def write_pairs(prefix: Path, pairs: list[tuple[str, str]], langs: tuple[str, str] = ("aa", "bb")) -> None:

@@ -140,15 +140,8 @@ def test_the_report_shows_dropped_pairs_and_statistics(mt, corpus, tmp_path):
 
 
 def test_the_report_gives_advice(mt, corpus, tmp_path):
-    pairs = [(f"ba{chr(0x4E00 + i)}", "BA DE FI GO HU KA LE MI") for i in range(100)] + toy_pairs(300, 22)
-    write_pairs(tmp_path / "train", [*pairs, *[("ba", "")] * 50])
-    command = overrides(corpus, f"run_dir={tmp_path}/run", f"data.train={tmp_path}/train", "tokenizer.vocab_size=null")
-    assert mt("prepare", *command[1:], "--report").code == 0
-    page = (tmp_path / "run" / "data.html").read_text(encoding="utf-8")
-    assert "11% of the pairs, those with an empty side, are dropped" in page
-    assert "data.clean.max_ratio=3 drops them" in page
-    assert "aa: " in page
-    assert "tokenizer.character_coverage=1" in page
+    odd = [("ba", "BA DE FI GO HU KA LE MI NO PU RA SE TI VO WU XA")] * 100
+    rare = [(f"ba{chr(0x4E00 + i)}", "BA") for i in range(100)]
 
     def report(pairs, *extra):
         write_pairs(tmp_path / "train", pairs)
@@ -156,6 +149,18 @@ def test_the_report_gives_advice(mt, corpus, tmp_path):
         assert mt("prepare", *command[1:], "--report").code == 0
         return (tmp_path / "other" / "data.html").read_text(encoding="utf-8")
 
+    text = [*odd, *toy_pairs(400, 22), *[("ba", "")] * 50]
+    page = report(text, "tokenizer.vocab_size=310")
+    assert "9% of the pairs, those with an empty side, are dropped" in page
+    percent = float(re.search(r"In ([\d.]+)% of the pairs one side has over 3 times the pieces", page)[1])
+    dropped = report(text, "tokenizer.vocab_size=310", "data.clean.max_ratio=3")
+    n_dropped = int(re.search(r"<td>with sides of very different length</td><td>(\d+)</td>", dropped)[1])
+    assert percent == pytest.approx(100 * n_dropped / 500, abs=0.05)
+    assert "max_ratio=3 drops" not in dropped
+    covered = report(rare, "tokenizer.vocab_size=null", "tokenizer.character_coverage=0.95")
+    assert re.search(r"aa: [\d.]+% of the pieces are single bytes .* tokenizer.character_coverage=1 gives", covered)
+    complete = report(rare, "tokenizer.vocab_size=null", "tokenizer.character_coverage=1")
+    assert "tokenizer.character_coverage=1 gives" not in complete
     assert "Nothing unusual was found." in report(toy_pairs(800, 23), "tokenizer.vocab_size=310")
     letters = Random(1)
     words = ["".join(letters.choices("abcdefghij", k=9)) for _ in range(300)]

@@ -47,10 +47,6 @@ def refuses(mt, corpus, tmp_path):
         ("training.max_tokens=0", ["training.max_tokens=0 must be a number above 0"]),
         ("data.max_len=5000", ["data.max_len=5000", "training.max_tokens=600"]),
         ("search.n_best=9", ["search.n_best=9", "search.beam_size=5"]),
-        (
-            "optim.schedule=cosine training.max_steps=null training.max_epochs=1",
-            ["optim.schedule=cosine", "training.max_steps"],
-        ),
         ("optim.lr", ["optim.lr"]),
         ("+optim.lrr=1", ["'optim.lrr'", "Did you mean 'lr'?"]),
         ("seed=-1", ["seed=-1"]),

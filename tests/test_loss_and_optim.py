@@ -1,3 +1,5 @@
+import copy
+import itertools
 import math
 import subprocess
 import sys
@@ -10,6 +12,7 @@ from torch.nn import functional as F
 from mt.config.choices import OptimizerName, Schedule
 from mt.config.schema import OptimConfig
 from mt.training.loss import CHUNK_SIZE, smoothed_cross_entropy
+from mt.training.muon import orthogonalize
 from mt.training.optim import build_optimizer, learning_rate_factor, shrink
 
 
@@ -57,6 +60,15 @@ def test_schedules():
     assert learning_rate_factor(Schedule.inverse_sqrt, 4, warmup_steps=0) == 0.5
 
 
+@pytest.mark.parametrize("schedule", [Schedule.cosine, Schedule.linear])
+def test_a_schedule_by_time_has_no_jump_and_ends_with_the_time(schedule):
+    """1,000 steps take all of the time, the first 100 of them to warm up."""
+    factors = [learning_rate_factor(schedule, step, 100, None, step / 1000) for step in range(1, 1001)]
+    assert max(abs(a - b) for a, b in itertools.pairwise(factors)) < 0.011  # 0.01 in a step of the warm-up
+    assert max(factors) > 0.89
+    assert factors[-1] == pytest.approx(0)
+
+
 @pytest.mark.parametrize("name", OptimizerName)
 def test_every_optimizer_learns(name):
     torch.manual_seed(2)
@@ -64,11 +76,45 @@ def test_every_optimizer_learns(name):
     x = torch.randn(64, 4)
     y = x @ torch.tensor([[1.0], [-2.0], [3.0], [0.5]])
     optimizer = build_optimizer(OptimConfig(name, lr=0.02), model)
-    for _ in range(400):
+    for _ in range(800):
         optimizer.zero_grad()
         F.mse_loss(model(x), y).backward()
         optimizer.step()
     assert F.mse_loss(model(x), y).item() < 0.01
+
+
+def test_muon_makes_singular_values_equal():
+    """The result has the singular vectors of the matrix, by torch's own decomposition, and values near 1."""
+    torch.manual_seed(3)
+    for shape in ((3, 16, 16), (2, 8, 32), (2, 32, 8)):
+        matrices = torch.randn(shape)
+        u, _, vt = torch.linalg.svd(matrices, full_matrices=False)
+        values = u.mT @ orthogonalize(matrices) @ vt.mT
+        diagonal = values.diagonal(dim1=1, dim2=2)
+        assert 0.6 < diagonal.min() < diagonal.max() < 1.25
+        assert torch.allclose(values, torch.diag_embed(diagonal), atol=1e-4)
+
+
+def test_muon_equals_that_of_torch(monkeypatch):
+    """Momentum, scale and decay: torch gets our iteration, as its own rounds to bfloat16. The others are AdamW's."""
+    module = pytest.importorskip("torch.optim._muon", reason="torch has a Muon from version 2.9 on")
+    monkeypatch.setattr(module, "_zeropower_via_newtonschulz", lambda matrix, *_: orthogonalize(matrix[None])[0])
+    torch.manual_seed(4)
+    ours = nn.Sequential(nn.Linear(6, 6), nn.Linear(6, 6), nn.Linear(6, 4))
+    theirs = copy.deepcopy(ours)
+    weights, biases = [layer.weight for layer in theirs], [layer.bias for layer in theirs]
+    muon = torch.optim.Muon(weights, lr=0.01, weight_decay=0.1, adjust_lr_fn="match_rms_adamw")
+    adamw = torch.optim.AdamW(biases, lr=0.01, betas=(0.9, 0.98), eps=1e-9, weight_decay=0)
+    own = build_optimizer(OptimConfig(OptimizerName.muon, lr=0.01, weight_decay=0.1), ours)
+    for _ in range(5):
+        x = torch.randn(8, 6)
+        for model, optimizers in ((ours, [own]), (theirs, [muon, adamw])):
+            model(x).square().sum().backward()
+            for optimizer in optimizers:
+                optimizer.step()
+                optimizer.zero_grad()
+    for parameter, other in zip(ours.parameters(), theirs.parameters(), strict=True):
+        assert torch.allclose(parameter, other, atol=1e-5)
 
 
 def test_only_matrices_decay():
@@ -76,7 +122,7 @@ def test_only_matrices_decay():
     with torch.no_grad():
         model.weight.fill_(1.0)
         model.bias.fill_(1.0)
-    optimizer = build_optimizer(OptimConfig(lr=0.1, weight_decay=0.5), model)
+    optimizer = build_optimizer(OptimConfig(OptimizerName.adamw, lr=0.1, weight_decay=0.5), model)
     for parameter in model.parameters():
         parameter.grad = torch.zeros_like(parameter)
     optimizer.step()
@@ -93,8 +139,10 @@ def test_l1_shrinks_to_zero_and_no_further():
 
 @pytest.mark.parametrize(("build", "imported"), [
     ("from torch.optim import AdamW; make = lambda model: AdamW(model.parameters())", True),
-    ("from mt.training.optim import build_optimizer; from mt.config.schema import OptimConfig\n"
-     "make = lambda model: build_optimizer(OptimConfig(), model)", False),
+    *[("from mt.training.optim import build_optimizer; from mt.config.schema import OptimConfig\n"
+     "from mt.config.choices import OptimizerName\n"
+     f"make = lambda model: build_optimizer(OptimConfig(OptimizerName.{name}, lr=0.1), model)", False)
+     for name in ("adamw", "muon")],
 ])  # fmt: skip
 def test_an_optimizer_does_not_import_the_compiler(build, imported):
     """torch's own does: when this changes with a version of torch, `without_compiler` must change, or can go."""

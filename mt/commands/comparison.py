@@ -11,7 +11,7 @@ from mt.evaluation.test_sets import TestSet
 
 N_NGRAMS = 15
 SIGNIFICANT = 0.05
-"""p-value below which a difference is called one"""
+"""p-value below which a difference is probably not chance"""
 
 
 @dataclass(frozen=True)
@@ -70,13 +70,13 @@ def describe_comparison(results: Sequence[TestSetResult]) -> str:
         first, second = ({score.metric: score for score in run.scores}["BLEU"] for run in result.runs)
         names = [run.run for run in result.runs]
         difference = first.value - second.value
-        if abs(difference) < 0.005:
-            parts.append(f"On {result.name}, {names[0]} and {names[1]} have the same BLEU.")
+        if abs(difference) < 0.05:
+            parts.append(f"On {result.name}, {names[0]} and {names[1]} have the same BLEU, to one decimal.")
             continue
         better, worse = names if difference > 0 else names[::-1]
         chance = ""
         if second.p_value is not None:
-            proven = "not chance" if second.p_value < SIGNIFICANT else "possibly chance"
-            chance = f", {proven} (p = {second.p_value:.3f})"
+            verdict = "probably not by chance" if second.p_value < SIGNIFICANT else "possibly by chance"
+            chance = f", {verdict} (p = {second.p_value:.3f})"
         parts.append(f"On {result.name}, {better} is {abs(difference):.1f} BLEU better than {worse}{chance}.")
     return " ".join(parts)

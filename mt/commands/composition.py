@@ -29,8 +29,8 @@ from mt.runtime.signals import Interrupted
 log = logging.getLogger(__name__)
 DEFAULTS = {
     ("tokenizer", "default"): TokenizerConfig,
-    ("model", "small"): ModelConfig,
-    ("optim", "adamw"): OptimConfig,
+    ("model", "auto"): ModelConfig,
+    ("optim", "auto"): OptimConfig,
     ("training", "default"): TrainingConfig,
     ("search", "default"): SearchConfig,
 }
@@ -105,6 +105,11 @@ def with_demo(arguments: list[str]) -> list[str]:
     """Add the demo's settings if no data set and no experiment is chosen."""
     if {argument.lstrip("+").partition("=")[0] for argument in arguments} & {"data", "experiment"}:
         return arguments
+    if any(argument.lstrip("+").startswith("data.train=") for argument in arguments):
+        log.warning(
+            "data.train replaces only the training text of the demo: its languages, test sets and settings remain. For "
+            "your own text, add data=files."
+        )
     overrides = (number for number, argument in enumerate(arguments) if re.match(r"[^-=]+=", argument))
     first = next(overrides, len(arguments))  # Hydra wants overrides side by side
     return [*arguments[:first], "experiment=demo", *arguments[first:]]

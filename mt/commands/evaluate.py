@@ -56,10 +56,7 @@ def main(arguments: list[str]) -> int:
     runs = load_runs(options.runs, search_overrides(options))
     tests = choose_tests(runs[0].config, options, options.runs[0], "domain" in options.by)
     evaluation = build_evaluation(runs[0], metrics, options)
-    outputs = []
-    for run in runs:
-        log.info("Run %s:", run.name)
-        outputs.append(run.translate(run.load_translator(options), tests, "perplexity" in metrics))
+    outputs = [run.translate(run.load_translator(options), tests, "perplexity" in metrics) for run in runs]
     width = max(len(test.name) for test in tests)
     for number, test in enumerate(tests):
         result = evaluation.evaluate(test, [output[number] for output in outputs])

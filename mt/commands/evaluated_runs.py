@@ -33,6 +33,7 @@ class EvaluatedRun:
 
     def translate(self, translator: Translator, tests: Sequence[TestSet], with_perplexity: bool) -> list[Output]:
         """Translate every test set and write the translations to the run folder."""
+        log.info("Run %s:", self.name)
         outputs = []
         for test in tests:
             translations = translate_test_set(translator, test, self.config.search, self.layout.translations)
@@ -43,6 +44,9 @@ class EvaluatedRun:
 
 def load_runs(folders: Sequence[Path], overrides: list[str]) -> list[EvaluatedRun]:
     """Load the configurations of runs, and name each by its folder, or by its path if names are equal."""
+    for number, folder in enumerate(folders):
+        if folder.resolve() in [earlier.resolve() for earlier in folders[:number]]:
+            raise UserError(f"{folder} is given twice: a run cannot be compared with itself.")
     names = [folder.resolve().name for folder in folders]
     runs = []
     for folder, name in zip(folders, names, strict=True):

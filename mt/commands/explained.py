@@ -89,10 +89,10 @@ def choose_head(translator: Translator, part: str, layer: int | None, number: in
     layers = attentions_of(translator.model, part)
     layer = len(layers) if layer is None else layer
     if not 1 <= layer <= len(layers):
-        raise UserError(f"--layer {layer}: this part has layers 1 to {len(layers)}.")
+        raise UserError(f"layer {layer}: this part has layers 1 to {len(layers)}.")
     n_heads = layers[layer - 1].n_heads
     if not 1 <= number <= n_heads:
-        raise UserError(f"--head {number}: the model has heads 1 to {n_heads}.")
+        raise UserError(f"head {number}: the model has heads 1 to {n_heads}.")
     return Head(part, layer - 1, number - 1)
 
 

@@ -7,6 +7,7 @@ encryption and must not be reachable from outside.
 import argparse
 import logging
 import threading
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from http import HTTPStatus
@@ -21,6 +22,7 @@ from mt.translation.translator import Translator
 
 log = logging.getLogger(__name__)
 HOST = "127.0.0.1"
+LOCAL_NAMES = (HOST, "localhost")
 
 
 @dataclass
@@ -40,7 +42,7 @@ class ExplanationService:
 
     def answer(self, query: str) -> tuple[HTTPStatus, str]:
         """Return the page for the query of an address, such as `sentence=…&part=encoder&layer=1&head=1`."""
-        asked = {key: values[0] for key, values in parse_qs(query).items()}
+        asked = {key: values[0] for key, values in parse_qs(query, keep_blank_values=True).items()}
         sentence, langs = asked.get("sentence", self.sentence), self.translator.langs
         if not sentence.strip():
             return HTTPStatus.OK, render_page(langs, "", served=True)
@@ -48,19 +50,19 @@ class ExplanationService:
             part = asked.get("part", self.part)
             if part not in PARTS:
                 raise UserError(f"part={part}: a model has the parts {', '.join(PARTS)}.")
-            layer = whole_number("layer", asked.get("layer", self.layer))
-            number = whole_number("head", asked.get("head", self.head))
+            layer = whole_number("layer", asked["layer"]) if "layer" in asked else self.layer
+            number = whole_number("head", asked["head"]) if "head" in asked else self.head
             with self.lock:
-                head = choose_head(self.translator, part, layer, number or 1)
+                head = choose_head(self.translator, part, layer, number)
                 return HTTPStatus.OK, explain_sentence(self.translator, sentence, head).page(served=True)
         except UserError as error:
             return HTTPStatus.BAD_REQUEST, render_page(langs, sentence, served=True, error=str(error))
 
 
-def whole_number(name: str, value: str | int | None) -> int | None:
+def whole_number(name: str, value: str) -> int:
     """Parse a number of a query."""
     try:
-        return None if value is None else int(value)
+        return int(value)
     except ValueError:
         raise UserError(f"{name}={value} is not a number.") from None
 
@@ -75,6 +77,9 @@ class Handler(BaseHTTPRequestHandler):
     def do_GET(self) -> None:
         """Answer with the page of a sentence."""
         address = urlsplit(self.path)
+        if self.headers.get("Host", "").rpartition(":")[0] not in LOCAL_NAMES:  # a page from outside, by its own name
+            self.send_error(HTTPStatus.FORBIDDEN)
+            return
         if address.path != "/":
             self.send_error(HTTPStatus.NOT_FOUND)
             return
@@ -84,7 +89,8 @@ class Handler(BaseHTTPRequestHandler):
         self.send_header("Content-Type", "text/html; charset=utf-8")
         self.send_header("Content-Length", str(len(content)))
         self.end_headers()
-        self.wfile.write(content)
+        with suppress(ConnectionError):  # the browser has stopped waiting
+            self.wfile.write(content)
 
     def log_message(self, format: str, *arguments: Any) -> None:
         """Keep requests out of the terminal."""

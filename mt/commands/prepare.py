@@ -3,6 +3,7 @@
 import logging
 from pathlib import Path
 
+from mt.commands.automatic_settings import adopt_choices
 from mt.commands.composition import run_jobs
 from mt.commands.training_setup import adopt_start, prepare_data
 from mt.config.schema import Config
@@ -40,7 +41,7 @@ def prepare_run(config: Config, with_report: bool) -> None:
     world = start_world(use_gpu=False)
     if not world.is_main:
         silence_messages()
-    config = adopt_start(config, world)
+    config = adopt_choices(adopt_start(config, world), world)
     data = prepare_data(config, run, world)
     if not world.is_main:
         return

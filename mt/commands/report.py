@@ -93,7 +93,9 @@ def build_parser() -> argparse.ArgumentParser:
     )
     other = "a second run to compare with on the same test sets: scores, sentences and n-grams side by side"
     parser.add_argument("other", nargs="?", type=Path, metavar="OTHER", help=other)
-    parser.add_argument("-o", "--output", type=Path, metavar="FILE", help="default: RUN/report.html")
+    parser.add_argument(
+        "-o", "--output", type=Path, metavar="FILE", help="default: RUN/report.html, or RUN/report-OTHER.html"
+    )
     parser.add_argument("--sentences", type=count, default=10, metavar="N", help="show the N best, worst, …, not 10")
     return parser
 
@@ -129,7 +131,7 @@ def main(arguments: list[str]) -> int:
         curves=curves and as_svg(curves),
         configuration=marked_configuration(config),
     )
-    path = options.output or run.report
+    path = options.output or (run.comparison(runs[1].layout.folder.resolve().name) if options.other else run.report)
     write_text(path, page)
     log.info("The report is in %s.", path)
     return 0

@@ -39,6 +39,7 @@ def build_parser() -> argparse.ArgumentParser:
     add("--tgt-lang", required=True, metavar="LANG", help="target language")
     columns = "the columns of a file with tabs, such as en,zh; default: as its first line says, else source, target"
     add("--columns", type=lambda text: text.split(","), metavar="A,B", help=columns)
+    add("--no-language-check", action="store_true", help="accept sides that seem to be exchanged")
     add("--valid", type=size, default=1000, metavar="N", help="pairs for validation, or a fraction; default: 1000")
     add("--test", type=size, default=1000, metavar="N", help="pairs for testing, or a fraction; default: 1000")
     add("--seed", type=int, default=1, help="default: %(default)s")
@@ -51,7 +52,9 @@ def main(arguments: list[str]) -> int:
     check_free(options.output)
     langs = (options.src_lang, options.tgt_lang)
     check_columns("--columns", options.columns, langs)
-    data = DataConfig(*langs, train=options.corpus, columns=options.columns)
+    data = DataConfig(
+        *langs, train=options.corpus, columns=options.columns, check_languages=not options.no_language_check
+    )
     text = open_training_text(data, TrainingSource(options.corpus)).text
     parts = hold_out(text, {"valid": options.valid, "test": options.test}, options.seed, text.name)
     rest = list(without(text, parts).read())

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import torch
 
+from mt.commands.automatic_settings import adopt_choices, choose_automatic
 from mt.commands.composition import run_jobs
 from mt.commands.final_scores import score_final_model
 from mt.commands.resuming import finished_state
@@ -29,6 +30,8 @@ log = logging.getLogger(__name__)
 class Setup:
     """Everything that training needs, built from its configuration."""
 
+    config: Config
+    """with every automatic setting chosen"""
     run: RunLayout
     data: Prepared
     trainer: Trainer
@@ -45,13 +48,13 @@ def train(config: Config) -> float | None:
     world = start_world(use_gpu=config.training.device != "cpu" and torch.cuda.is_available())
     if not world.is_main:
         silence_messages()
-    config = adopt_start(config, world)
+    config = adopt_choices(adopt_start(config, world), world)
     with world.main_first():
         finished = world.is_main and finished_state(config)
     if finished := world.gather(finished)[0]:
         return finished.best_score
     setup = set_up(config, world)
-    trainer = setup.trainer
+    config, trainer = setup.config, setup.trainer
     with log_file(setup.run.log) if setup.world.is_main else nullcontext():
         describe(config, setup)
         trainer.fit()
@@ -73,11 +76,12 @@ def set_up(config: Config, world: World) -> Setup:
     Scorer(config.data.tgt_lang)  # fails now instead of after the first thousand steps
     resumes = run.has_checkpoint()
     data = prepare_data(config, run, world)
+    config = choose_automatic(config, data, world)
     with world.main_first():
         model = build_starting_model(config, data.tokenizer, resumes).to(device)
         if world.is_main:
             start_run_folder(run, config, data)
-    return Setup(run, data, build_trainer(config, run, data, model, world), world)
+    return Setup(config, run, data, build_trainer(config, run, data, model, world), world)
 
 
 def describe(config: Config, setup: Setup) -> None:

@@ -41,7 +41,7 @@ def build_trainer(config: Config, run: RunLayout, data: Prepared, model: Transfo
         objective.compile(dynamic=True)
     layers = [*model.encoder, *model.decoder]
     shared = distribute(objective, layers, training.strategy, world, drops_layers=config.model.layer_drop > 0)
-    optimizer = build_optimizer(config.optim, model)
+    optimizer = build_optimizer(config.optim, model, bf16)
     update = Update(optimizer, config.optim, LearningRate(config.optim, training.max_steps, training.max_minutes))
     average = MovingAverage(model, training.ema_decay) if training.ema_decay else None
     variation = Variation(data.tokenizer, config.data.max_len, config.data.noise, training.subword_alpha)

@@ -19,10 +19,10 @@ def require_positive(section: str, config: object, *names: str) -> None:
 
 
 def require_not_negative(section: str, config: object, *names: str) -> None:
-    """Raise `UserError` for the first of the named fields that is negative or not finite."""
+    """Raise `UserError` for the first of the named fields that is set and negative or not finite."""
     for name in names:
         value = getattr(config, name)
-        require(0 <= value < inf, f"{section}.{name}={value} must be a number, 0 or above.")
+        require(value is None or 0 <= value < inf, f"{section}.{name}={value} must be a number, 0 or above.")
 
 
 def require_fraction(section: str, config: object, *names: str) -> None:

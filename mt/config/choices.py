@@ -62,6 +62,7 @@ class OptimizerName(Enum):
 
     adamw = "adamw"
     adam = "adam"
+    muon = "muon"
     rmsprop = "rmsprop"
     sgd = "sgd"
 

@@ -11,6 +11,7 @@ from typing import Any, TypeVar, get_type_hints
 
 T = TypeVar("T")
 FACTS = {
+    "automatic": "is chosen for the corpus, the machine and the time where it is null",
     "may_change": "may differ when training resumes: limits, reports, and how the work of a step is divided",
     "shapes_model": "must be the same in a run that `training.init_from` names",
     "tracked": "is shown in TensorBoard's table of hyper-parameters",

@@ -8,6 +8,7 @@ its key in a saved model share one name. `mt.config.facts` explains the facts th
 from dataclasses import dataclass
 from typing import Optional
 
+from mt.config.automatic import Auto, automatic
 from mt.config.checks import require, require_fraction, require_not_negative, require_positive
 from mt.config.choices import (
     Activation,
@@ -32,7 +33,7 @@ class TokenizerConfig:
 
     model_type: ModelType = ModelType.unigram
     vocab_size: Optional[int] = None  # noqa: UP045
-    """Exact number of pieces; null: as many as the corpus gives, up to 8,000."""
+    """Exact number of pieces; null: a number that fits the amount of text, or as many as it yields if that is less."""
     joint: bool = True
     """Train one vocabulary for both languages, not one for each."""
     character_coverage: float = 0.9995
@@ -47,14 +48,14 @@ class TokenizerConfig:
 
 @dataclass
 class ModelConfig:
-    """Sizes and variants of the Transformer."""
+    """Sizes and variants of the Transformer. Sizes and dropout that are null fit the corpus and the time."""
 
-    d_model: int = setting(256, shapes_model=True)
-    n_heads: int = setting(4, shapes_model=True)
-    d_ff: int = setting(1024, shapes_model=True)
-    n_encoder_layers: int = setting(4, shapes_model=True)
-    n_decoder_layers: int = setting(4, shapes_model=True)
-    dropout: float = setting(0.1, shapes_model=False)
+    d_model: Auto[int] = automatic(shapes_model=True)
+    n_heads: Auto[int] = automatic(shapes_model=True)
+    d_ff: Auto[int] = automatic(shapes_model=True)
+    n_encoder_layers: Auto[int] = automatic(shapes_model=True)
+    n_decoder_layers: Auto[int] = automatic(shapes_model=True)
+    dropout: Auto[float] = automatic(shapes_model=False)
     attention_dropout: Optional[float] = setting(None, shapes_model=False)  # noqa: UP045
     """Dropout of attention weights; null: the value of `dropout`."""
     activation_dropout: Optional[float] = setting(None, shapes_model=False)  # noqa: UP045
@@ -74,6 +75,8 @@ class ModelConfig:
     def __post_init__(self) -> None:
         require_positive("model", self, "d_model", "n_heads", "d_ff", "n_encoder_layers", "n_decoder_layers")
         require_fraction("model", self, "dropout", "attention_dropout", "activation_dropout", "layer_drop")
+        if self.d_model is None or self.n_heads is None:
+            return
         require(
             self.d_model % self.n_heads == 0,
             f"model.d_model={self.d_model} is not divisible by model.n_heads={self.n_heads}: "
@@ -87,13 +90,13 @@ class ModelConfig:
 
 @dataclass
 class OptimConfig:
-    """The optimizer, its learning rate and its regularisation."""
+    """The optimizer, its learning rate and its regularisation. What is null fits the model and the time."""
 
-    name: OptimizerName = OptimizerName.adamw
-    lr: float = 1e-3
+    name: Auto[OptimizerName] = automatic()
+    lr: Auto[float] = automatic()
     """Peak learning rate, reached at the end of warm-up."""
-    schedule: Schedule = Schedule.inverse_sqrt
-    warmup_steps: int = 1000
+    schedule: Auto[Schedule] = automatic()
+    warmup_steps: Auto[int] = automatic()
     weight_decay: float = 0.0
     """L2 regularisation: decoupled in adamw, part of the gradient in the others."""
     l1: float = 0.0
@@ -144,19 +147,22 @@ class LoraConfig:
 class TrainingConfig:
     """Batches, limits, and what is reported and saved when."""
 
-    max_tokens: int = setting(4096, may_change=False, tracked=True)
-    """Budget of a batch: rows times the longest side, padding and EOS included."""
+    max_tokens: Auto[int] = automatic(may_change=False, tracked=True)
+    """Budget of a batch: rows times the longest side, padding and EOS included; null: more for a larger corpus."""
     accumulate: int = setting(1, may_change=True, tracked=True)
     """Batches whose gradients each process sums before an update."""
     batches_per_step: Optional[int] = setting(None, may_change=True, tracked=True)  # noqa: UP045
     """Batches of an update in all processes together; determines `accumulate` from the number of processes."""
     strategy: Strategy = setting(Strategy.ddp, may_change=True, tracked=False)
-    max_steps: Optional[int] = setting(100_000, may_change=True, tracked=False)  # noqa: UP045
+    max_steps: Optional[int] = setting(None, may_change=True, tracked=False)  # noqa: UP045
+    """null: no limit if `max_epochs` or `max_minutes` is set, otherwise as many as the corpus usually needs."""
     max_epochs: Optional[int] = setting(None, may_change=True, tracked=False)  # noqa: UP045
     max_minutes: Optional[float] = setting(None, may_change=True, tracked=False)  # noqa: UP045
     """Minutes of training, over all sessions."""
-    valid_every_steps: int = setting(1000, may_change=True, tracked=False)
-    checkpoint_every_steps: int = setting(500, may_change=True, tracked=False)
+    valid_every_steps: Auto[int] = automatic(may_change=True, tracked=False)
+    """null: eight times or more during training."""
+    checkpoint_every_steps: Auto[int] = automatic(may_change=True, tracked=False)
+    """null: about every two minutes, besides each validation."""
     log_every_steps: int = setting(50, may_change=True, tracked=False)
     keep_checkpoints: int = setting(1, may_change=True, tracked=False)
     device: str = setting("auto", may_change=True, tracked=False)
@@ -200,10 +206,6 @@ class TrainingConfig:
             self.batches_per_step is None or self.accumulate == 1,
             "training.batches_per_step and training.accumulate set the same thing: give one of them.",
         )
-        require(
-            any((self.max_steps, self.max_epochs, self.max_minutes, self.early_stopping.patience)),
-            "Training would never end: set training.max_steps, max_epochs, max_minutes or early_stopping.patience.",
-        )
         self._check_start()
 
     def _check_start(self) -> None:
@@ -220,6 +222,11 @@ class TrainingConfig:
             "training.new_vocab=true has to train the embeddings: remove training.lora.rank and "
             "training.freeze=[embeddings].",
         )
+
+    @property
+    def is_unlimited(self) -> bool:
+        """True if nothing but early stopping ends training."""
+        return self.max_steps is None and self.max_epochs is None and self.max_minutes is None
 
     def batches_per_process(self, n_processes: int) -> int:
         """Return how many batches each of `n_processes` sums for an update."""
@@ -250,19 +257,14 @@ class Config:
         require(0 <= self.seed < 2**63, f"seed={self.seed} must be a number from 0 to 2^63 - 1.")
         require(bool(self.name and self.run_dir), "name and run_dir must not be empty.")
         require(
-            self.data.max_len < self.training.max_tokens,
+            self.training.max_tokens is None or self.data.max_len < self.training.max_tokens,
             f"data.max_len={self.data.max_len} (and EOS) does not fit into a batch of "
             f"training.max_tokens={self.training.max_tokens}: lower data.max_len or raise training.max_tokens.",
         )
         require(
-            self.training.max_steps is not None
-            or self.training.max_minutes is not None
-            or self.optim.schedule in (Schedule.inverse_sqrt, Schedule.constant),
-            f"optim.schedule={self.optim.schedule.value} falls to zero at training.max_steps or max_minutes; "
-            "both are null: set one.",
-        )
-        require(
-            self.training.lora.rank < min(self.model.d_model, self.model.d_ff),
+            self.model.d_model is None
+            or self.model.d_ff is None
+            or self.training.lora.rank < min(self.model.d_model, self.model.d_ff),
             f"training.lora.rank={self.training.lora.rank} must be below model.d_model={self.model.d_model} and "
             f"model.d_ff={self.model.d_ff}.",
         )

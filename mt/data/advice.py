@@ -1,11 +1,11 @@
 """Advice on settings, from the statistics of a corpus."""
 
 from mt.config.schema import Config
-from mt.data.statistics import RATIO_BINS, CorpusStatistics, SideStatistics
+from mt.data.statistics import UNEQUAL, CorpusStatistics, SideStatistics
 from mt.text.languages import has_spaces
 
 MANY_RARE = 0.25
-"""fraction of a vocabulary that occurs too seldom to be learned"""
+"""fraction of the pieces in use that occur too seldom to be learned"""
 MANY_PIECES = 3.0
 """pieces per word above which words are hardly units any more"""
 MANY_BYTES = 0.005
@@ -18,23 +18,25 @@ MANY_UNEQUAL = 0.01
 
 def advise(statistics: CorpusStatistics, config: Config) -> list[str]:
     """Return sentences that each name something unusual and the setting that changes it."""
-    advice = [one for lang, side in statistics.sides.items() for one in advise_on_side(lang, side)]
+    coverage = config.tokenizer.character_coverage
+    advice = [one for lang, side in statistics.sides.items() for one in advise_on_side(lang, side, coverage)]
     for dropped in statistics.dropped:
         if dropped.count > MANY_DROPPED * statistics.n_pairs:
             percent = f"{dropped.count / statistics.n_pairs:.0%}"
             advice.append(f"{percent} of the pairs, those {dropped.reason}, are dropped: see the examples.")
-    bins = zip(RATIO_BINS, statistics.ratios, strict=False)
-    unequal = sum(count for start, count in bins if not 1 / 3 <= start < 3)
-    if config.data.clean.max_ratio is None and unequal > MANY_UNEQUAL * statistics.n_kept:
+    unequal = statistics.n_unequal / statistics.n_kept
+    alike = 2 / 3 < statistics.usual_ratio < 3 / 2
+    if config.data.clean.max_ratio is None and alike and unequal > MANY_UNEQUAL:
         advice.append(
-            f"In {unequal / statistics.n_kept:.1%} of the pairs one side is over three times as long as the other, so "
-            "it is hardly a translation: data.clean.max_ratio=3 drops them."
+            f"In {unequal:.1%} of the pairs one side has over {UNEQUAL} times the pieces of the other, although most "
+            f"sides are about equally long: these may be bad translations. data.clean.max_ratio={UNEQUAL} drops them, "
+            "and this page then shows examples."
         )
     return advice
 
 
-def advise_on_side(lang: str, side: SideStatistics) -> list[str]:
-    """Return advice on the vocabulary of one language."""
+def advise_on_side(lang: str, side: SideStatistics, coverage: float) -> list[str]:
+    """Return advice on the vocabulary of one language, given tokenizer.character_coverage."""
     advice = []
     if side.n_rare > MANY_RARE * side.n_used:
         advice.append(
@@ -46,7 +48,7 @@ def advise_on_side(lang: str, side: SideStatistics) -> list[str]:
             f"{lang}: a word has {side.pieces_per_word:.1f} pieces on average, and few pieces are rare. Try a larger "
             f"vocabulary: tokenizer.vocab_size={2 * side.vocab_size}."
         )
-    if side.byte_fraction > MANY_BYTES:
+    if side.byte_fraction > MANY_BYTES and coverage < 1:
         advice.append(
             f"{lang}: {side.byte_fraction:.1%} of the pieces are single bytes of characters that the vocabulary "
             "lacks. tokenizer.character_coverage=1 gives every character a piece."

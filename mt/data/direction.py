@@ -95,5 +95,6 @@ def refuse_exchanged(fit: Fit | None, source: str, context: SourceContext) -> No
         raise UserError(
             f"{context.key}: source and target of {source} are exchanged: the sources are in {tgt}, the targets in "
             f"{src}. Name the columns of a file with tabs: 'data.columns=[{tgt},{src}]'. To translate in the other "
-            f"direction: data.src_lang={tgt} data.tgt_lang={src}. If the text is right: data.check_languages=false."
+            f"direction: data.src_lang={tgt} data.tgt_lang={src}. If the text is right: data.check_languages=false. "
+            "(`mt split` has the options --columns, --src-lang, --tgt-lang and --no-language-check instead.)"
         )

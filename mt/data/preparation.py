@@ -38,7 +38,7 @@ from mt.runtime.distributed import ALONE, World
 from mt.text.languages import plain_language
 from mt.text.normalization import build_rules, useful_settings
 from mt.text.tokenizer import Tokenizer, load_tokenizer
-from mt.text.tokenizer_training import AUTOMATIC_VOCAB_SIZE, Extras, train_tokenizer
+from mt.text.tokenizer_training import Extras, train_tokenizer, vocab_size_for
 
 log = logging.getLogger(__name__)
 N_SAMPLED = 1000
@@ -278,7 +278,9 @@ def make_tokenizer(config: Config, train: Sequence[TrainingText]) -> Tokenizer:
     def side(number: int) -> Iterator[str]:
         return (pair[number] for one in train for pair in one.text.read())
 
-    if not any(src.strip() and tgt.strip() for one in train for src, tgt in one.text.read()):
+    pairs = (pair for one in train for pair in one.text.read())
+    n_characters = sum(len(src) + len(tgt) for src, tgt in pairs if src.strip() and tgt.strip())
+    if not n_characters:
         raise UserError("data.train: every pair has an empty side.")
     cached = tokenizer_cache(config, train)
     files = [cached / name for name in (["joint"] if config.tokenizer.joint else ["src", "tgt"])]
@@ -287,8 +289,10 @@ def make_tokenizer(config: Config, train: Sequence[TrainingText]) -> Tokenizer:
         return load_tokenizer(files)
     log.info("Training the tokenizer on data.train.")
     suggest_normalization(config.data, train[0])
-    tokenizer = train_tokenizer(partial(side, 0), partial(side, 1), config.tokenizer, build_extras(config))
+    size = vocab_size_for(n_characters)
+    extras = replace(build_extras(config), automatic_size=size)
+    tokenizer = train_tokenizer(partial(side, 0), partial(side, 1), config.tokenizer, extras)
     tokenizer.save(files)
-    if config.tokenizer.vocab_size is None and min(tokenizer.vocab_sizes) < AUTOMATIC_VOCAB_SIZE:
-        log.info("The text yields fewer than %s pieces, so the vocabulary is smaller.", f"{AUTOMATIC_VOCAB_SIZE:,}")
+    if config.tokenizer.vocab_size is None and min(tokenizer.vocab_sizes) < size:
+        log.info("The text yields fewer than %s pieces, so the vocabulary is smaller.", f"{size:,}")
     return tokenizer

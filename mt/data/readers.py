@@ -80,6 +80,9 @@ def find_columns(path: Path, context: SourceContext) -> Columns:
     names, langs = [name.strip().lower() for name in first], [lang.lower() for lang in context.langs]
     has_header = all(names.count(lang) == 1 for lang in langs)
     if context.columns:
+        if len(context.columns) > len(first):
+            names_given = ", ".join(context.columns)
+            raise UserError(f"{path} has {len(first)} columns, but {len(context.columns)} are named: {names_given}.")
         src, tgt = (context.columns.index(lang) for lang in context.langs)
         return Columns(src, tgt, None, has_header and (names.index(langs[0]), names.index(langs[1])) == (src, tgt))
     if has_header:

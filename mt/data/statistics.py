@@ -17,6 +17,8 @@ from mt.text.tokenizer import Tokenizer
 N_EXAMPLES = 5
 N_PIECES_SHOWN = 30
 RATIO_BINS = np.arange(0, 4.05, 0.1)
+UNEQUAL = 3
+"""times as long as the other side: with this data.clean.max_ratio a pair is dropped"""
 
 
 @dataclass(frozen=True)
@@ -75,6 +77,10 @@ class CorpusStatistics:
     """number of kept sentences with 0, 1, 2, … pieces for each language; the longest thousandth is counted together"""
     ratios: list[int]
     """number of kept pairs whose target has 0 to 0.1, 0.1 to 0.2, … times the source's pieces"""
+    usual_ratio: float
+    """median of target pieces / source pieces"""
+    n_unequal: int
+    """kept pairs that data.clean.max_ratio=`UNEQUAL` would drop"""
     sides: dict[str, SideStatistics]
 
 
@@ -93,6 +99,8 @@ def corpus_statistics(
         find_dropped(text, corpus.reasons),
         {lang: count_lengths(values) for lang, values in zip(langs, lens, strict=True)},
         counts.tolist(),
+        float(np.median(ratio)),
+        int((np.maximum(*lens) > UNEQUAL * np.minimum(*lens)).sum()),
         {lang: side_statistics(corpus, number, processors[number]) for number, lang in enumerate(langs)},
     )
 

@@ -27,6 +27,10 @@ class RunLayout:
         self.report = folder / "report.html"
         self.data_report = folder / "data.html"
 
+    def comparison(self, other: str) -> Path:
+        """The page that compares the run with another, given its name."""
+        return self.folder / f"report-{other}.html"
+
     @property
     def events(self) -> Path:
         """The folder of TensorBoard's event files: the run folder, so that TensorBoard calls the run by its name.

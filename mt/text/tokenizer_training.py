@@ -1,6 +1,7 @@
 """Training of the subword tokenizer with SentencePiece."""
 
 import io
+import math
 import re
 import tempfile
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -15,6 +16,8 @@ from mt.text.normalization import Rules, write_rules
 from mt.text.tokenizer import BOS, EOS, PAD, UNK, Tokenizer
 
 AUTOMATIC_VOCAB_SIZE = 8000
+CHARACTERS = 16_000_000
+"""text, in both languages together, for which that size is right"""
 LONGEST_LINE_BYTES = 100_000
 Lines = Callable[[], Iterable[str]]
 
@@ -32,6 +35,16 @@ class Extras:
 
 
 NO_EXTRAS = Extras()
+
+
+def vocab_size_for(n_characters: int) -> int:
+    """Return the size of a vocabulary for so much text in both languages together.
+
+    It grows with the cube root of the text, from 1,000 to 32,000 pieces: a piece has to occur often enough to be
+    learned (Sennrich and Zhang, 2019).
+    """
+    size = AUTOMATIC_VOCAB_SIZE * math.pow(n_characters / CHARACTERS, 1 / 3)
+    return 100 * round(min(32_000.0, max(1000.0, size)) / 100)
 
 
 def train_tokenizer(
@@ -90,13 +103,15 @@ def train_subwords(lines: Iterable[str], config: TokenizerConfig, extras: Extras
                 minloglevel=2,
             )
     except RuntimeError as error:
-        raise (failures or [UserError(explain_failure(str(error), config))])[0] from error
+        raise (failures or [UserError(explain_failure(str(error), config.vocab_size or extras.automatic_size))])[
+            0
+        ] from error
     return model.getvalue()
 
 
-def explain_failure(message: str, config: TokenizerConfig) -> str:
+def explain_failure(message: str, vocab_size: int) -> str:
     """Translate SentencePiece's error message into the terms of the configuration."""
-    key = f"tokenizer.vocab_size={config.vocab_size or AUTOMATIC_VOCAB_SIZE}"
+    key = f"tokenizer.vocab_size={vocab_size}"
     too_large = re.search(r"set it to a value <= (\d+)", message)
     if too_large or "Vocabulary size too high" in message or "Vocabulary size is too high" in message:
         bound = f"at most {too_large[1]}" if too_large else "fewer"

@@ -14,6 +14,10 @@ from typing_extensions import assert_never
 from mt.config.choices import OptimizerName, Schedule
 from mt.config.schema import OptimConfig
 from mt.runtime.distributed import whole
+from mt.training.muon import Muon
+
+TABLES = ("src_embedding", "tgt_embedding", "projection")
+"""beginnings of the names of parameters with a row for each piece or position, which Muon leaves to AdamW"""
 
 
 @dataclass(frozen=True)
@@ -58,13 +62,13 @@ class Update:
         return learning_rate, norm
 
 
-def build_optimizer(config: OptimConfig, model: nn.Module) -> Optimizer:
+def build_optimizer(config: OptimConfig, model: nn.Module, bf16: bool = False) -> Optimizer:
     """Build the optimizer of a model's trained parameters; biases, norms and other vectors get no weight decay.
 
     Adam and AdamW use the Transformer paper's betas (0.9, 0.98) and epsilon 1e-9 (section 5.3). RMSprop uses a
-    decay (alpha) of 0.98. SGD has momentum 0.9.
+    decay (alpha) of 0.98. SGD has momentum 0.9. Muon computes in bfloat16 if `bf16`.
     """
-    return without_compiler(partial(make_optimizer, config, model))
+    return without_compiler(partial(make_optimizer, config, model, bf16))
 
 
 def without_compiler(make: Callable[[], Optimizer]) -> Optimizer:
@@ -83,18 +87,24 @@ def without_compiler(make: Callable[[], Optimizer]) -> Optimizer:
     return optimizer
 
 
-def make_optimizer(config: OptimConfig, model: nn.Module) -> Optimizer:
-    """Make an optimizer of torch."""
-    parameters = [parameter for parameter in model.parameters() if parameter.requires_grad]
-    groups = [
-        {"params": [p for p in parameters if p.dim() > 1], "weight_decay": config.weight_decay},
-        {"params": [p for p in parameters if p.dim() <= 1], "weight_decay": 0.0},
-    ]
+def make_optimizer(config: OptimConfig, model: nn.Module, bf16: bool) -> Optimizer:
+    """Make an optimizer."""
+    named = {name: parameter for name, parameter in model.named_parameters() if parameter.requires_grad}
+    decay = config.weight_decay
+    matrices = {name: parameter for name, parameter in named.items() if parameter.dim() > 1}
+    vectors = {"params": [parameter for parameter in named.values() if parameter.dim() <= 1], "weight_decay": 0.0}
+    groups = [{"params": [*matrices.values()], "weight_decay": decay}, vectors]
     match config.name:
         case OptimizerName.adam:
             return Adam(groups, lr=config.lr, betas=(0.9, 0.98), eps=1e-9, fused=True)
         case OptimizerName.adamw:
             return AdamW(groups, lr=config.lr, betas=(0.9, 0.98), eps=1e-9, fused=True)
+        case OptimizerName.muon:
+            tables = [p for name, p in matrices.items() if name.startswith(TABLES)]
+            others = [p for name, p in matrices.items() if not name.startswith(TABLES)]
+            divided = [{"params": params, "weight_decay": decay} for params in (others, tables)]
+            dtype = torch.bfloat16 if bf16 else torch.float32
+            return Muon([*divided, vectors], dtype, lr=config.lr, betas=(0.9, 0.98), eps=1e-9, fused=True)
         case OptimizerName.rmsprop:
             return RMSprop(groups, lr=config.lr, alpha=0.98, eps=1e-8)
         case OptimizerName.sgd:
@@ -109,22 +119,21 @@ def learning_rate_factor(
     """Return the learning rate at `step`, counted from 1, relative to the peak.
 
     All schedules rise linearly over `warmup_steps`. Then `inverse_sqrt` falls as √(warmup_steps / step) ("Attention Is
-    All You Need", section 5.3, scaled to a peak of 1). `cosine` and `linear` fall to zero at `max_steps` or when
-    `time_fraction` reaches 1, whichever is first. `constant` stays at 1.
+    All You Need", section 5.3, scaled to a peak of 1). `cosine` and `linear` fall to zero over the steps from the end
+    of warm-up to `max_steps`, or as `time_fraction` grows from 0 to 1, whichever is further. `constant` stays at 1.
     """
-    if step < warmup_steps:
-        return step / warmup_steps
+    warmth = min(1.0, step / warmup_steps) if warmup_steps else 1.0
     step_fraction = (step - warmup_steps) / max(1, max_steps - warmup_steps) if max_steps else 0.0
-    done = min(1.0, max(step_fraction, time_fraction))
+    done = min(1.0, max(0.0, step_fraction, time_fraction))
     match schedule:
         case Schedule.constant:
-            return 1.0
+            return warmth
         case Schedule.inverse_sqrt:
-            return math.sqrt(max(warmup_steps, 1) / step)
+            return warmth if warmth < 1 else math.sqrt(max(warmup_steps, 1) / step)
         case Schedule.linear:
-            return 1 - done
+            return warmth * (1 - done)
         case Schedule.cosine:
-            return (1 + math.cos(math.pi * done)) / 2
+            return warmth * (1 + math.cos(math.pi * done)) / 2
         case other:
             assert_never(other)
 

@@ -1,0 +1,82 @@
+"""Settings that are null: what an earlier start of the run has chosen, or a choice for the data and this machine."""
+
+import logging
+import time
+from enum import Enum
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+
+from mt.config.automatic import fill, unset, value_at
+from mt.config.file import load_config
+from mt.config.schema import Config
+from mt.data.loader import BatchLoader
+from mt.data.preparation import Prepared
+from mt.runs.layout import RunLayout
+from mt.runs.saved_model import build_model
+from mt.runtime.devices import choose_device, chooses_bf16
+from mt.runtime.distributed import World
+from mt.training.automatic import Amount, choose_settings
+from mt.training.objective import Objective
+from mt.training.optim import LearningRate, Update, build_optimizer
+
+log = logging.getLogger(__name__)
+MEASURED_STEPS = 8
+MEASURED_SECONDS = 5.0
+"""at most, to measure the time of a step"""
+
+
+def adopt_choices(config: Config, world: World) -> Config:
+    """Return the configuration with what an earlier start of the same run has chosen where it is null."""
+    adopted = None
+    with world.main_first():
+        run = RunLayout(Path(config.run_dir))
+        if world.is_main and run.config.exists():
+            saved = load_config(run.config)
+            keys = unset(config)
+            if config.training.is_unlimited:
+                keys.append("training.max_steps")
+            adopted = fill(config, {key: value_at(saved, key) for key in keys})
+    return world.gather(adopted)[0] or config
+
+
+def choose_automatic(config: Config, data: Prepared, world: World) -> Config:
+    """Choose the settings that are null for the data and this machine, and say which."""
+    chosen = [*unset(config), *(["training.max_steps"] if config.training.is_unlimited else [])]
+    if not chosen:
+        return config
+    n_tokens = int(np.maximum(data.train.src_lens, data.train.tgt_lens).sum(dtype=np.int64))
+    n_batches = config.training.batches_per_process(world.size) * world.size
+    amount = Amount(len(data.train), n_tokens, n_batches)
+    config, length = choose_settings(config, amount, partial(measure_step, data=data, world=world))
+    config = world.gather(config)[0]  # every process has measured another speed
+    values = ", ".join(f"{key}={describe_value(value_at(config, key))}" for key in chosen)
+    log.info("Chosen for %s pairs and this machine, because they were not set: %s.", f"{amount.n_pairs:,}", values)
+    log.info("%s", length)
+    return config
+
+
+def describe_value(value: object) -> str:
+    """Format a value as on the command line."""
+    return f"{value.value if isinstance(value, Enum) else value}"
+
+
+def measure_step(config: Config, data: Prepared, world: World) -> float:
+    """Return the mean time of an update in seconds, of this process, which does what the others do at the same time."""
+    device = choose_device(config.training.device, world.local_rank if world.size > 1 else None)
+    model = build_model(config, data.tokenizer).to(device).train()
+    bf16 = chooses_bf16(config.training.precision, device)
+    objective = Objective(model, config.training.label_smoothing, config.training.r_drop, bf16).train()
+    update = Update(build_optimizer(config.optim, model, bf16), config.optim, LearningRate(config.optim))
+    loader = BatchLoader(data.train, config.training.max_tokens, config.seed)
+    started = time.monotonic()
+    times: list[float] = []
+    while len(times) < MEASURED_STEPS + 1 and (len(times) < 2 or time.monotonic() - started < MEASURED_SECONDS):
+        start = time.monotonic()
+        batch = loader.next_batch()
+        loss_sum, _ = objective(batch.to(device))
+        loss_sum.backward()
+        float(update.apply(model, len(times) + 1, 0.0, batch.n_tgt_tokens)[1])  # waits for a GPU
+        times.append(time.monotonic() - start)
+    return sum(times[1:]) / len(times[1:]) * config.training.batches_per_process(world.size)

@@ -1,0 +1,136 @@
+"""The choice of the settings that are null: model size, dropout, optimizer, batches, intervals, length of training.
+
+The rules come from experiments on corpora of 3,000 to 50,000 pairs (docs/experiments.md). For larger corpora they
+follow the literature: sizes of models from Vaswani et al. (2017), small models and small vocabularies for little text
+from Sennrich and Zhang (2019) and from Araabi and Monz (2020).
+"""
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from mt.config.automatic import fill
+from mt.config.choices import OptimizerName, Schedule, Strategy
+from mt.config.schema import Config
+from mt.runtime.progress import describe_seconds
+
+Measure = Callable[[Config], float]
+"""configuration -> seconds of a step on this machine"""
+
+
+@dataclass(frozen=True)
+class Size:
+    """The size of a model."""
+
+    d_model: int
+    n_heads: int
+    d_ff: int
+    n_layers: int
+    """of the encoder, and of the decoder"""
+    min_pairs: int
+    """pairs of training text from which on the size pays off"""
+
+
+SIZES = (Size(128, 4, 512, 3, 0), Size(256, 4, 1024, 4, 100_000), Size(512, 8, 2048, 6, 1_000_000))
+MIN_EPOCHS = 3
+"""A model is too large if the time does not suffice to see the text so often."""
+LEARNING_RATES = {
+    OptimizerName.muon: 5e-3, OptimizerName.adamw: 2.5e-3, OptimizerName.adam: 2.5e-3, OptimizerName.rmsprop: 1e-3,
+    OptimizerName.sgd: 0.2,
+}  # fmt: skip
+"""for 128 features; a larger model takes smaller steps"""
+DROPOUT = ((15, 0.1), (60, 0.2), (math.inf, 0.3))
+"""up to so many epochs, this dropout"""
+FINE_TUNING = 0.3
+"""factor of the learning rate and of the epochs of a model that is trained already"""
+ANY = {
+    "model.dropout": 0.1, "optim.lr": 1e-3, "optim.warmup_steps": 1, "training.valid_every_steps": 1,
+    "training.checkpoint_every_steps": 1,
+}  # fmt: skip
+"""values that do not matter when a step is measured"""
+
+
+@dataclass(frozen=True)
+class Amount:
+    """The amount of training text, and the share of it that a step sees."""
+
+    n_pairs: int
+    n_tokens: int
+    """tokens of the longer side of each pair, EOS included"""
+    batches_per_step: int
+    """in all processes together"""
+
+    def steps_per_epoch(self, max_tokens: int) -> float:
+        """Return the number of steps of an epoch, nearly: batches are a little smaller than the budget."""
+        return max(1.0, self.n_tokens / (max_tokens * self.batches_per_step))
+
+
+def choose_settings(config: Config, amount: Amount, measure: Measure) -> tuple[Config, str]:
+    """Choose every automatic setting that is null.
+
+    Returns:
+        The configuration, and a sentence on the length of training.
+    """
+    training = config.training
+    name = OptimizerName.adamw if training.strategy is Strategy.fsdp else OptimizerName.muon
+    max_tokens = choose_max_tokens(amount.n_pairs, config.data.max_len)
+    config = fill(config, {"optim.name": name, "optim.schedule": Schedule.cosine, "training.max_tokens": max_tokens})
+    steps_per_epoch = amount.steps_per_epoch(config.training.max_tokens)
+    config, seconds, n_steps = choose_size(config, amount.n_pairs, steps_per_epoch, measure)
+    n_epochs = n_steps / steps_per_epoch
+    lr = LEARNING_RATES[config.optim.name] / math.sqrt(config.model.d_model / 128)
+    valid_every = max(1, n_steps // choose_validations(n_steps * seconds / 60))
+    config = fill(
+        config,
+        {
+            "model.dropout": next(dropout for most, dropout in DROPOUT if n_epochs <= most),
+            "optim.lr": round(lr * (FINE_TUNING if training.init_from is not None else 1), 6),
+            "optim.warmup_steps": min(2000, math.ceil(0.04 * n_steps)),
+            "training.valid_every_steps": valid_every,
+            "training.checkpoint_every_steps": max(1, min(valid_every, int(120 / seconds))),
+        },
+    )
+    if training.max_minutes is None:
+        config = fill(config, {"training.max_steps": n_steps})
+    length = f"{describe_seconds(seconds * steps_per_epoch)} per epoch, about {n_epochs:.3g} epochs"
+    return config, f"A step takes {seconds:.2g} s here: {length}, {n_steps:,} steps."
+
+
+def choose_size(config: Config, n_pairs: int, steps_per_epoch: float, measure: Measure) -> tuple[Config, float, int]:
+    """Return the configuration with the sizes of a model, its seconds per step, and its number of steps."""
+    sizes = [size for size in SIZES if size.min_pairs <= n_pairs]
+    while True:
+        size = sizes.pop()
+        names = {"d_model": size.d_model, "n_heads": size.n_heads, "d_ff": size.d_ff}
+        names |= {"n_encoder_layers": size.n_layers, "n_decoder_layers": size.n_layers}
+        sized = fill(config, {f"model.{name}": value for name, value in names.items()})
+        seconds = measure(fill(sized, ANY))
+        n_steps = count_steps(sized, n_pairs, steps_per_epoch, seconds)
+        if n_steps >= MIN_EPOCHS * steps_per_epoch or not sizes or config.model.d_model is not None:
+            return sized, seconds, n_steps
+
+
+def count_steps(config: Config, n_pairs: int, steps_per_epoch: float, seconds: float) -> int:
+    """Return the number of steps until the first limit, or without a limit as many as such a corpus usually needs."""
+    training, limits = config.training, []
+    if training.max_steps is not None:
+        limits.append(float(training.max_steps))
+    if training.max_epochs is not None:
+        limits.append(training.max_epochs * steps_per_epoch)
+    if training.max_minutes is not None:
+        limits.append(60 * training.max_minutes / seconds)
+    if not limits:
+        n_epochs = min(150.0, max(8.0, 100 * math.sqrt(30_000 / n_pairs)))
+        limits.append(n_epochs * (FINE_TUNING if training.init_from is not None else 1) * steps_per_epoch)
+    return max(1, math.ceil(min(limits)))
+
+
+def choose_max_tokens(n_pairs: int, max_len: int) -> int:
+    """Return a budget that grows with the square root of the corpus: small corpora need many steps."""
+    wanted = 2048 * math.sqrt(n_pairs / 30_000)
+    return max(256 * round(min(8192.0, max(1024.0, wanted)) / 256), 256 * (max_len // 256 + 1))
+
+
+def choose_validations(minutes: float) -> int:
+    """Return the number of validations: one in two or three minutes of a short training, at most 20."""
+    return min(20, max(8, round(minutes / 5)))

@@ -1,0 +1,133 @@
+"""Settings that are null are chosen for the corpus, the machine and the time, recorded, and used again."""
+
+from dataclasses import replace
+from itertools import pairwise
+
+import pytest
+import yaml
+from conftest import overrides
+
+from mt.config.automatic import unset
+from mt.config.choices import OptimizerName
+from mt.config.data import DataConfig
+from mt.config.schema import Config, ModelConfig, OptimConfig, TrainingConfig
+from mt.training.automatic import Amount, choose_settings
+
+TEXT = ["data=files", "data.src_lang=aa", "data.tgt_lang=bb"]
+DATA = DataConfig("aa", "bb", "train", "valid")
+
+
+def choose(n_pairs, seconds_per_step=0.1, model=None, optim=None, **training):
+    """Choose for pairs of 20 tokens, with a model of d features taking (d / 128)² times as long as one of 128."""
+    config = Config(
+        data=DATA, model=model or ModelConfig(), optim=optim or OptimConfig(), training=TrainingConfig(**training)
+    )
+
+    def measure(candidate):
+        assert not unset(candidate)
+        return seconds_per_step * (candidate.model.d_model / 128) ** 2
+
+    chosen, _ = choose_settings(config, Amount(n_pairs, 20 * n_pairs, 1), measure)
+    assert not unset(chosen)
+    return chosen
+
+
+def test_larger_corpora_get_larger_models_and_fewer_epochs():
+    chosen = [choose(n_pairs) for n_pairs in (3_000, 30_000, 300_000, 3_000_000)]
+    assert [one.model.d_model for one in chosen] == [128, 128, 256, 512]
+    assert all(a.training.max_tokens < b.training.max_tokens for a, b in pairwise(chosen))
+    epochs = [
+        one.training.max_steps * one.training.max_tokens / (20 * n_pairs)
+        for one, n_pairs in zip(chosen, (3_000, 30_000, 300_000, 3_000_000), strict=True)
+    ]
+    assert epochs == sorted(epochs, reverse=True)
+    assert chosen[0].model.dropout > chosen[-1].model.dropout
+
+
+def test_the_time_limits_size_and_length():
+    assert choose(300_000, max_minutes=600).model.d_model == 256
+    assert choose(300_000, max_minutes=10).model.d_model == 128  # the larger one would see half of the text
+    for minutes in (1, 15, 60, 600):
+        training = choose(30_000, max_minutes=minutes).training
+        assert training.max_steps is None  # the time ends training
+        n_steps = 60 * minutes / 0.1
+        assert 8 <= n_steps / training.valid_every_steps < 22
+        assert training.checkpoint_every_steps <= min(training.valid_every_steps, 1200)
+
+
+def test_what_is_set_stays():
+    chosen = choose(
+        30_000,
+        model=ModelConfig(d_model=64, dropout=0.0),
+        optim=OptimConfig(OptimizerName.sgd, warmup_steps=7),
+        max_epochs=2,
+        valid_every_steps=5,
+    )
+    assert (chosen.model.d_model, chosen.model.dropout, chosen.optim.warmup_steps) == (64, 0.0, 7)
+    assert (chosen.optim.name, chosen.training.valid_every_steps) == (OptimizerName.sgd, 5)
+    steps = 2 * 20 * 30_000 / chosen.training.max_tokens
+    assert steps <= chosen.training.max_steps <= steps + 1  # where the schedule ends
+
+
+def test_a_trained_model_is_trained_gently():
+    new, tuned = choose(30_000), choose(30_000, init_from="run")
+    assert tuned.optim.lr < new.optim.lr
+    assert tuned.training.max_steps < new.training.max_steps
+
+
+@pytest.fixture(scope="module")
+def automatic(corpus, tmp_path_factory):
+    return [
+        *TEXT,
+        f"data.train={corpus}/train",
+        f"data.valid={corpus}/valid",
+        f"run_dir={tmp_path_factory.mktemp('automatic')}/run",
+        "training.device=cpu",
+        "training.max_steps=12",
+    ]
+
+
+def test_a_run_records_what_was_chosen_and_keeps_it(automatic, mt):
+    outcome = mt("train", *automatic, "optim.schedule=constant", "training.max_steps=6", "model.d_model=32")
+    assert outcome.code == 0, outcome.err
+    assert "Chosen for 800 pairs and this machine, because they were not set: model.n_heads=4" in outcome.err
+    assert "optim.name=muon" in outcome.err
+    assert "A step takes" in outcome.err
+    assert "model.d_model=" not in outcome.err.split("A step takes")[0]  # as it was set
+    run = next(one.partition("=")[2] for one in automatic if one.startswith("run_dir"))
+    config = yaml.safe_load(open(f"{run}/config.yaml", encoding="utf-8"))  # noqa: SIM115
+    assert config["model"]["d_model"] == 32
+    values = {**config["model"], **config["optim"], **config["training"]}
+    assert None not in [values[key.partition(".")[2]] for key in unset(Config())]
+    changed = {**config, "training": {**config["training"], "checkpoint_every_steps": 5}}
+    with open(f"{run}/config.yaml", "w", encoding="utf-8") as file:
+        yaml.safe_dump(changed, file)
+    longer = mt("train", *automatic, "optim.schedule=constant", "training.max_steps=10", "model.d_model=32")
+    assert longer.code == 0, longer.err
+    assert "Chosen for" not in longer.err
+    assert "Resuming from step 6." in longer.err
+    again = yaml.safe_load(open(f"{run}/config.yaml", encoding="utf-8"))  # noqa: SIM115
+    assert again["training"]["checkpoint_every_steps"] == 5
+    refused = mt("train", *automatic, "optim.schedule=constant", "training.max_steps=20", "model.d_model=64")
+    assert (refused.code, "model.d_model: 32 there, 64 now" in refused.err) == (2, True)
+
+
+def test_the_configuration_shows_what_is_automatic(mt):
+    composed = yaml.safe_load(mt("train", *TEXT, "data.train=x", "data.valid=y", "--cfg", "job").out)
+    assert composed["model"]["d_model"] is None
+    assert composed["optim"]["lr"] is None
+    assert mt("train", *TEXT, "model=small", "--cfg", "job").out.count("d_model: 256") == 1
+
+
+def test_a_prepared_run_chooses_when_it_is_trained(corpus, tmp_path, mt):
+    arguments = [*overrides(corpus, f"run_dir={tmp_path}/run", "training.max_steps=2")[1:], "model.dropout=null"]
+    assert mt("prepare", *arguments).code == 0
+    outcome = mt("train", *arguments)
+    assert outcome.code == 0, outcome.err
+    assert "not set: model.dropout=" in outcome.err
+
+
+def test_choices_need_every_automatic_field():
+    """A new automatic field is chosen, too: `choose` checks that nothing is left."""
+    assert set(unset(Config())) >= {"model.d_model", "optim.lr", "training.max_tokens"}
+    assert "model.dropout" not in unset(replace(Config(), model=ModelConfig(dropout=0.0)))
