@@ -43,7 +43,7 @@ class TokenizerConfig:
 
     def __post_init__(self) -> None:
         require_positive("tokenizer", self, "vocab_size", "max_train_sentences")
-        require(0.9 <= self.character_coverage <= 1, "tokenizer.character_coverage must be between 0.9 and 1.")
+        require(0.98 <= self.character_coverage <= 1, "tokenizer.character_coverage must be between 0.98 and 1.")
 
 
 @dataclass
