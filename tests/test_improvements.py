@@ -15,7 +15,7 @@ from mt.model.lora import add_lora, merge_lora
 from mt.model.transformer import Transformer
 from mt.text.tokenizer import load_tokenizer
 from mt.training.averaging import MovingAverage
-from mt.training.objective import Objective, symmetric_divergence
+from mt.training.objective import Objective, divergence, symmetric_divergence
 
 BATCH = build_batch([([5, 6, 7], [8, 9]), ([4], [5, 6, 7, 8])], pad_id=0, bos_id=1, eos_id=2)
 
@@ -326,3 +326,25 @@ def test_a_fine_tuned_run_no_longer_needs_its_start(run_folder, other_corpus, tm
     assert mt("translate", tmp_path / "mean", "ba de").code == 0
     mean, model = (load_file(tmp_path / name / "model.safetensors") for name in ("mean", "run"))
     assert mean.keys() == model.keys()
+
+
+def test_simcut(monkeypatch):
+    """Without cut tokens and dropout both passes agree, and nothing changes; with them the divergence is added."""
+    p, q = torch.tensor([[0.9, 0.1]]), torch.tensor([[0.5, 0.5]])
+    assert divergence(p.log(), q.log()).item() == pytest.approx((p * (p / q).log()).sum().item(), rel=1e-5)
+    monkeypatch.setattr("mt.training.objective.CUT", 0.5)  # the batch has few tokens
+    cut_loss, cut = gradients(build(), simcut=3.0)
+    monkeypatch.setattr("mt.training.objective.CUT", 0.0)
+    (loss, expected), (same_loss, found) = gradients(build()), gradients(build(), simcut=3.0)
+    assert same_loss == pytest.approx(loss, rel=1e-5)
+    assert all(torch.allclose(expected[name], found[name], atol=1e-5) for name in expected)
+    assert cut_loss > loss
+    assert any(not torch.allclose(expected[name], cut[name], atol=1e-3) for name in expected)
+
+
+def test_a_cut_token_leaves_its_position():
+    embedding = build(dropout=0.0).src_embedding
+    ids = torch.full((1, 400), 5)
+    rows = embedding(ids, cut=0.05)[0] - embedding.positions[:400]
+    is_cut = rows.abs().amax(1) < 1e-6
+    assert 5 <= int(is_cut.sum()) <= 40  # 20 expected

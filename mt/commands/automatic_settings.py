@@ -67,7 +67,8 @@ def measure_step(config: Config, data: Prepared, world: World) -> float:
     device = choose_device(config.training.device, world.local_rank if world.size > 1 else None)
     model = build_model(config, data.tokenizer).to(device).train()
     bf16 = chooses_bf16(config.training.precision, device)
-    objective = Objective(model, config.training.label_smoothing, config.training.r_drop, bf16).train()
+    training = config.training
+    objective = Objective(model, training.label_smoothing, training.r_drop, bf16, training.simcut).train()
     update = Update(build_optimizer(config.optim, model, bf16), config.optim, LearningRate(config.optim))
     loader = BatchLoader(data.train, config.training.max_tokens, config.seed)
     started = time.monotonic()

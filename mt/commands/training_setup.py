@@ -36,7 +36,7 @@ def build_trainer(config: Config, run: RunLayout, data: Prepared, model: Transfo
     """Build the training loop and everything that it works with."""
     training = config.training
     bf16 = chooses_bf16(training.precision, model.projection.weight.device)
-    objective = Objective(model, training.label_smoothing, training.r_drop, bf16)
+    objective = Objective(model, training.label_smoothing, training.r_drop, bf16, training.simcut)
     if training.compile:
         objective.compile(dynamic=True)
     layers = [*model.encoder, *model.decoder]

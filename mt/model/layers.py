@@ -15,6 +15,10 @@ from mt.model.dropout import Dropout
 ACTIVATIONS: dict[str, Callable[[Tensor], Tensor]] = {"relu": F.relu, "gelu": F.gelu, "silu": F.silu, "swiglu": F.silu}
 
 
+FIRST_POSITIONS = 512
+"""sinusoids that are computed in advance"""
+
+
 class FeedForward(nn.Module):
     """Two linear maps with a non-linearity between them, applied at each position (section 3.3 of the paper).
 
@@ -82,11 +86,14 @@ class Embedding(nn.Module):
         if learned_positions:
             self.positions = nn.Parameter(torch.randn(n_positions, tokens.embedding_dim) / self.scale)
         else:
-            self.register_buffer("positions", sinusoids(n_positions, tokens.embedding_dim), persistent=False)
+            first = sinusoids(min(n_positions, FIRST_POSITIONS), tokens.embedding_dim)  # more when they are needed
+            self.register_buffer("positions", first, persistent=False)
         self.dropout = Dropout(dropout)
 
-    def forward(self, ids: Tensor, start: int = 0) -> Tensor:
+    def forward(self, ids: Tensor, start: int = 0, cut: float = 0.0) -> Tensor:
         """Embed ids (B, T), the first of which is at position `start`, as vectors (B, T, D).
+
+        `cut` is the probability that a token is replaced by a vector of zeros.
 
         Raises:
             ValueError: the sequence is longer than the learned positions.
@@ -95,6 +102,10 @@ class Embedding(nn.Module):
         if end > self.positions.size(0):
             if self.learned_positions:
                 raise ValueError(f"position {end} exceeds the {self.positions.size(0)} learned ones")
-            self.positions = sinusoids(2 * end, self.tokens.embedding_dim).to(self.positions)
-        embedded: Tensor = self.dropout(self.tokens(ids) * self.scale + self.positions[start:end])
+            with torch.inference_mode(False):  # training uses them, too
+                self.positions = sinusoids(2 * end, self.tokens.embedding_dim).to(self.positions)
+        tokens = self.tokens(ids) * self.scale
+        if cut:
+            tokens = tokens * (torch.rand(ids.shape, device=ids.device) >= cut).unsqueeze(-1)
+        embedded: Tensor = self.dropout(tokens + self.positions[start:end])
         return embedded

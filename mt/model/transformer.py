@@ -142,18 +142,21 @@ class Transformer(nn.Module):
         logits: Tensor = self.projection(self.decode(tgt_in, self.encode(src, src_mask), src_mask))
         return logits
 
-    def encode(self, src: Tensor, src_mask: Tensor) -> Tensor:
-        """Encode source ids (B, S) as memory (B, S, D)."""
-        x = self.src_embedding(src)
+    def encode(self, src: Tensor, src_mask: Tensor, cut: float = 0.0) -> Tensor:
+        """Encode source ids (B, S) as memory (B, S, D), without the share `cut` of the tokens, drawn at random."""
+        x = self.src_embedding(src, cut=cut)
         mask = src_mask[:, None, None, :]  # (B, S) -> (B, 1, 1, S): the same for all heads and queries
         for layer in self.layers_of_step(self.encoder):
             x = self.run(layer, x, mask)
         memory: Tensor = self.encoder_norm(x)
         return memory
 
-    def decode(self, tgt_in: Tensor, memory: Tensor, src_mask: Tensor) -> Tensor:
-        """Decode all positions at once, for training and scoring; return the projection's input (B, T, D)."""
-        x = self.tgt_embedding(tgt_in)
+    def decode(self, tgt_in: Tensor, memory: Tensor, src_mask: Tensor, cut: float = 0.0) -> Tensor:
+        """Decode all positions at once, for training and scoring; return the projection's input (B, T, D).
+
+        `cut` is as for `encode`.
+        """
+        x = self.tgt_embedding(tgt_in, cut=cut)
         mask = src_mask[:, None, None, :]
         for layer in self.layers_of_step(self.decoder):
             x = self.run(layer, x, memory, mask)

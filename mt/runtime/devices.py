@@ -16,8 +16,8 @@ def choose_device(name: str = "auto", local_rank: int | None = None) -> torch.de
     """
     if name == "auto":
         name = "cuda" if torch.cuda.is_available() else "mps" if torch.backends.mps.is_available() else "cpu"
-    if name == "cuda" and local_rank is not None:
-        name = f"cuda:{local_rank}"
+    if name == "cuda":
+        name = f"cuda:{local_rank or 0}"  # torch.cuda.set_device needs the number
     try:
         device = torch.device(name)
         torch.empty(0, device=device)

@@ -135,7 +135,12 @@ def distribute(
     if world.size == 1:
         return module
     if strategy is Strategy.ddp:
-        return DistributedDataParallel(module, gradient_as_bucket_view=True, find_unused_parameters=drops_layers)
+        return DistributedDataParallel(
+            module,
+            gradient_as_bucket_view=True,
+            find_unused_parameters=drops_layers,
+            broadcast_buffers=False,  # the only buffers are sinusoids, which a process extends as it needs them
+        )
     from torch.distributed.fsdp import fully_shard  # imported here and below: slower to import than all of mt
 
     for layer in layers:

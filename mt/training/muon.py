@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.optim import AdamW
 
 NEWTON_SCHULZ = (3.4445, -4.7750, 2.0315)
@@ -38,7 +38,7 @@ class Muon(AdamW):
     def step(self) -> None:  # type: ignore[override]
         """Update all parameters that have a gradient."""
         matrices = self.param_groups[0]
-        by_shape: dict[torch.Size, list[nn.Parameter]] = defaultdict(list)
+        by_shape: dict[torch.Size, list[Tensor]] = defaultdict(list)
         for parameter in matrices["params"]:
             if parameter.grad is not None:
                 by_shape[parameter.shape].append(parameter)
@@ -47,22 +47,21 @@ class Muon(AdamW):
         adamw_step(self)
 
     @torch.no_grad()
-    def step_matrices(self, parameters: list[nn.Parameter], lr: float, weight_decay: float) -> None:
+    def step_matrices(self, parameters: list[Tensor], lr: float, weight_decay: float) -> None:
         """Update matrices of one shape and clear their gradients, so that AdamW leaves them alone."""
-        gradients = torch.stack([p.grad for p in parameters if p.grad is not None])
+        gradients = [parameter.grad for parameter in parameters if parameter.grad is not None]
         states = [self.state[parameter] for parameter in parameters]
-        for state, gradient in zip(states, gradients, strict=True):
+        for state, parameter in zip(states, parameters, strict=True):
             if not state:  # AdamW cannot load a state without a step
-                state.update(step=torch.zeros(()), momentum_buffer=torch.zeros_like(gradient))
+                state.update(step=torch.zeros(()), momentum_buffer=torch.zeros_like(parameter))
             state["step"] += 1
-            state["momentum_buffer"].lerp_(gradient, 1 - MOMENTUM)
-        momenta = torch.stack([state["momentum_buffer"] for state in states])
-        ahead = gradients.lerp_(momenta, MOMENTUM)  # Nesterov's momentum
-        updates = orthogonalize(ahead, self.dtype)
-        scale = lr * RMS * math.sqrt(max(parameters[0].shape))
-        for parameter, update in zip(parameters, updates, strict=True):
-            parameter.mul_(1 - lr * weight_decay).add_(update, alpha=-scale)
             parameter.grad = None
+        momenta = [state["momentum_buffer"] for state in states]
+        torch._foreach_lerp_(momenta, gradients, 1 - MOMENTUM)
+        ahead = torch.stack(gradients).lerp_(torch.stack(momenta), MOMENTUM)  # Nesterov's momentum
+        updates = orthogonalize(ahead, self.dtype)
+        torch._foreach_mul_(parameters, 1 - lr * weight_decay)
+        torch._foreach_add_(parameters, updates.unbind(), alpha=-lr * RMS * math.sqrt(max(parameters[0].shape)))
 
 
 def orthogonalize(matrices: Tensor, dtype: torch.dtype = torch.float32) -> Tensor:

@@ -11,38 +11,62 @@ from mt.data.batch import Batch
 from mt.model.transformer import Transformer
 from mt.training.loss import smoothed_cross_entropy
 
+CUT = 0.05
+"""share of the tokens that SimCut leaves out in its second pass"""
+
 
 class Objective(nn.Module):
-    """Label-smoothed cross-entropy of the target given the source, and during training R-Drop."""
+    """Label-smoothed cross-entropy of the target given the source, and during training R-Drop or SimCut."""
 
     def __init__(
-        self, model: Transformer, label_smoothing: float = 0.0, r_drop: float = 0.0, bf16: bool = False
+        self,
+        model: Transformer,
+        label_smoothing: float = 0.0,
+        r_drop: float = 0.0,
+        bf16: bool = False,
+        simcut: float = 0.0,
     ) -> None:
         super().__init__()
         self.model = model
         self.label_smoothing = label_smoothing
         self.r_drop = r_drop
+        self.simcut = simcut
         self.bf16 = bf16
 
     def forward(self, batch: Batch) -> tuple[Tensor, Tensor]:
         """Return the loss to minimise and the unsmoothed cross-entropy, each summed over the batch's target tokens."""
-        weight, bias = self.model.projection.weight, self.model.projection.bias
         features = self.features(batch)
-        loss_sum, nll_sum = smoothed_cross_entropy(features, weight, batch.tgt_out, self.label_smoothing, bias)
+        loss_sum, nll_sum = self.cross_entropy(features, batch)
         if self.training and self.r_drop:
             again = self.features(batch)  # with other dropout
-            again_sum, _ = smoothed_cross_entropy(again, weight, batch.tgt_out, self.label_smoothing, bias)
-            projection = [None if part is None else part.to(features.dtype) for part in (weight, bias)]
-            divergence = symmetric_divergence(F.linear(features, *projection), F.linear(again, *projection))
+            again_sum, _ = self.cross_entropy(again, batch)
+            logits, others = self.logits(features), self.logits(again)
             # Half of equation 4 of the paper, so that the scale is the same as without R-Drop.
-            loss_sum = (loss_sum + again_sum) / 2 + self.r_drop / 4 * divergence
+            loss_sum = (loss_sum + again_sum) / 2 + self.r_drop / 4 * symmetric_divergence(logits, others)
+        if self.training and self.simcut:
+            cut = self.features(batch, CUT)
+            loss_sum = loss_sum + self.simcut * divergence(self.logits(features), self.logits(cut))
         return loss_sum, nll_sum
 
-    def features(self, batch: Batch) -> Tensor:
-        """Return the projection's input at each real target token, (N, D)."""
+    def cross_entropy(self, features: Tensor, batch: Batch) -> tuple[Tensor, Tensor]:
+        """Return the smoothed and the unsmoothed loss of the projection's input (N, D), summed over the tokens."""
+        projection = self.model.projection
+        return smoothed_cross_entropy(features, projection.weight, batch.tgt_out, self.label_smoothing, projection.bias)
+
+    def logits(self, features: Tensor) -> Tensor:
+        """Return the logits (N, V) of the projection's input (N, D)."""
+        projection = self.model.projection
+        return F.linear(
+            features,
+            projection.weight.to(features.dtype),
+            None if projection.bias is None else projection.bias.to(features.dtype),
+        )
+
+    def features(self, batch: Batch, cut: float = 0.0) -> Tensor:
+        """Return the projection's input at each real target token, (N, D); `cut` is the share of tokens left out."""
         with torch.autocast(batch.src.device.type, torch.bfloat16, enabled=self.bf16):
-            memory = self.model.encode(batch.src, batch.src_mask)
-            decoded = self.model.decode(batch.tgt_in, memory, batch.src_mask)
+            memory = self.model.encode(batch.src, batch.src_mask, cut)
+            decoded = self.model.decode(batch.tgt_in, memory, batch.src_mask, cut)
         at_tokens = decoded.flatten(0, 1).index_select(0, batch.tgt_positions)  # (B, T, D) -> (N, D)
         # The last layer normalisation returns float32; the projection, a fifth of all products, takes bfloat16.
         return at_tokens.to(torch.bfloat16) if self.bf16 else at_tokens
@@ -52,3 +76,9 @@ def symmetric_divergence(logits: Tensor, others: Tensor) -> Tensor:
     """Return KL(p ‖ q) + KL(q ‖ p) of the distributions of two logits (N, V), summed over rows."""
     p, q = logits.float().log_softmax(-1), others.float().log_softmax(-1)
     return ((p.exp() - q.exp()) * (p - q)).sum()
+
+
+def divergence(logits: Tensor, others: Tensor) -> Tensor:
+    """Return KL(p ‖ q) of the distributions of two logits (N, V), summed over rows."""
+    p, q = logits.float().log_softmax(-1), others.float().log_softmax(-1)
+    return (p.exp() * (p - q)).sum()

@@ -90,7 +90,7 @@ def without_compiler(make: Callable[[], Optimizer]) -> Optimizer:
 def make_optimizer(config: OptimConfig, model: nn.Module, bf16: bool) -> Optimizer:
     """Make an optimizer."""
     named = {name: parameter for name, parameter in model.named_parameters() if parameter.requires_grad}
-    decay = config.weight_decay
+    decay = config.weight_decay or 0.0
     matrices = {name: parameter for name, parameter in named.items() if parameter.dim() > 1}
     vectors = {"params": [parameter for parameter in named.values() if parameter.dim() <= 1], "weight_decay": 0.0}
     groups = [{"params": [*matrices.values()], "weight_decay": decay}, vectors]
