@@ -57,7 +57,7 @@ def refuses(mt, corpus, tmp_path):
         ("training.device=abacus", ["no device 'abacus'"]),
         ("data.train=5", ["data.train=5 must be a corpus"]),
         ("data.train=hub:", ["data.train='hub:' must be a corpus"]),
-        ("data.train=pkg://no.such/x", ["there is no package no.such"]),
+        ("data.train=pkg://no.such/x", ["only the demo corpus comes with the program"]),
         ("=3", ["'=3' has no key"]),
         ("data.test=nothing", ["data.test='nothing' must name its test sets"]),
     ],
@@ -298,3 +298,16 @@ def test_a_foreign_configuration_is_only_data(mt, copy_of_run):
     assert mt("translate", copy_of_run, "ba").code == 2
     (copy_of_run / "config.yaml").write_text(text + "\nextra: !!python/object/apply:os.system ['true']\n")
     assert mt("translate", copy_of_run, "ba").code == 2
+
+
+@pytest.mark.parametrize("command", ["report", "train"])
+def test_a_damaged_row_of_the_metrics_is_left_out(mt, corpus, tmp_path, command):
+    """One bad byte, a number instead of a row, and the beginning of a row."""
+    run = tmp_path / "run"
+    steps = [f"run_dir={run}", "training.max_steps=4", "training.valid_every_steps=2"]
+    assert mt(*overrides(corpus, *steps)).code == 0
+    rows = (run / "metrics.jsonl").read_bytes()
+    (run / "metrics.jsonl").write_bytes(b'{"step": 1, "valid/loss": \xff}\n17\n' + rows + b'{"step": 9')
+    (run / "train.log").write_bytes(b"\xff\n" + (run / "train.log").read_bytes())
+    outcome = mt("report", run) if command == "report" else mt(*overrides(corpus, *steps))
+    assert outcome.code == 0, outcome.err

@@ -1,6 +1,7 @@
 """The installed package, away from the repository: the wheel has all it needs."""
 
 import os
+import shutil
 import subprocess
 import sys
 
@@ -70,3 +71,16 @@ def test_the_wheel_works_from_another_folder(installed, tmp_path):
     assert translated.returncode == 0, translated.stderr
     assert len(translated.stdout.splitlines()) == 2
     assert run(installed, "--help", folder=tmp_path).returncode == 0
+
+
+@pytest.mark.slow
+def test_a_checkout_works_without_an_editable_installation(installed, tmp_path):
+    """As under `torchrun -m mt` in the checkout after `pip install .`: Python finds the package in the working folder."""
+    checkout = tmp_path / "checkout"
+    for name in ("mt", "conf", "data"):
+        shutil.copytree(ROOT / name, checkout / name, ignore=shutil.ignore_patterns("__pycache__"))
+    code = "import sys; sys.meta_path = [f for f in sys.meta_path if 'editable' not in str(f)]; from mt import cli; "
+    command = [sys.executable, "-c", code + "sys.exit(cli.run(sys.argv[1:]))", "train", "training.max_steps=1"]
+    few = ["data.train=pkg://mt.demo/probe", "model.d_model=32", "tokenizer.vocab_size=null", "data.test=null"]
+    outcome = subprocess.run([*command, *few], cwd=checkout, capture_output=True, text=True, check=False)
+    assert outcome.returncode == 0, outcome.stderr

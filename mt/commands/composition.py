@@ -24,6 +24,7 @@ from mt.config.search import SearchConfig
 from mt.errors import UserError, WorkFailed, fail
 from mt.runs.layout import RunLayout
 from mt.runtime.distributed import StoppedElsewhere
+from mt.runtime.packages import packaged
 from mt.runtime.signals import Interrupted
 
 log = logging.getLogger(__name__)
@@ -67,7 +68,7 @@ def run_composed(arguments: list[str], job: Callable[[Config], float | None]) ->
         store.store(group=group, name=name, node=schema)
     failures: list[UserError] = []
 
-    @hydra.main(config_path="pkg://mt.conf", config_name="config", version_base="1.3")
+    @hydra.main(config_path=str(packaged("mt.conf", "conf")), config_name="config", version_base="1.3")
     def run(composed: DictConfig) -> float | None:
         try:
             config = to_config(composed, arguments)

@@ -33,7 +33,8 @@ def score_final_model(config: Config, run: RunLayout, data: Prepared, state: Tra
     evaluation = Evaluation(Scorer(config.data.tgt_lang), config.data.tgt_lang, n_samples=0)
     results = []
     for test in (to_test_set(name, pairs) for name, pairs in data.texts.tests.items()):
-        translations = translate_test_set(translator, test, config.search, run.translations)
+        file = run.translation(test.name, config.data.tgt_lang)
+        translations = translate_test_set(translator, test, config.search, file)
         results.append(evaluation.evaluate(test, [Output(config.name, translations)]))
     track_results(run, config, state, results, embedding_tables(translator, data.train))
     if results:

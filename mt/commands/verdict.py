@@ -82,7 +82,7 @@ def logged_facts(run: RunLayout) -> list[str]:
     """Return what train.log says about the last start of the training."""
     if not run.log.exists():
         return []
-    lines = [line.split(" ", 3)[-1] for line in run.log.read_text(encoding="utf-8").splitlines()]
+    lines = [line.split(" ", 3)[-1] for line in run.log.read_text("utf-8", "replace").splitlines()]
     newest = {start: line for line in lines for start in LOGGED if line.startswith(start)}
     return [newest[start] for start in LOGGED[:2] + LOGGED[3:] if start in newest]
 

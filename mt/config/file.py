@@ -13,6 +13,32 @@ from mt.config.facts import keys_where
 from mt.config.schema import Config
 from mt.config.search import SearchConfig
 from mt.errors import UserError, suggest
+from mt.runtime.files import check_file
+
+MAX_BYTES = 1 << 20
+"""of a configuration; the largest with many corpora take some thousands"""
+
+
+class PlainLoader(yaml.SafeLoader):
+    """Reads YAML as `save_config` writes it: without aliases, with which a small file can stand for endless data."""
+
+    def compose_node(self, parent: Any, index: Any) -> Any:
+        """Refuse an alias."""
+        if self.check_event(yaml.AliasEvent):
+            raise yaml.YAMLError("aliases are not allowed")
+        return super().compose_node(parent, index)
+
+
+def has_interpolation(value: Any) -> bool:
+    """Return whether a key or value contains `${`, which OmegaConf would replace, by a secret of the user's perhaps.
+
+    The text of the file does not show it: YAML can write `$` as `\\x24`.
+    """
+    if isinstance(value, dict):
+        return any(has_interpolation(part) for pair in value.items() for part in pair)
+    if isinstance(value, list):
+        return any(map(has_interpolation, value))
+    return isinstance(value, str) and "${" in value
 
 
 def save_config(config: Config, path: Path) -> None:
@@ -26,15 +52,15 @@ def load_config(path: Path, overrides: list[str] | None = None) -> Config:
     Raises:
         UserError: the file is missing or damaged, or has keys or values that the schema does not know.
     """
+    if not path.exists():
+        raise UserError(f"{path} is missing: {path.parent} is not a run folder of `mt train`.")
+    check_file(path, MAX_BYTES)
     try:
-        text = path.read_text(encoding="utf-8")
-        values = yaml.safe_load(text)
-        if not isinstance(values, dict) or "${" in text:
+        values = yaml.load(path.read_text(encoding="utf-8"), Loader=PlainLoader)
+        if not isinstance(values, dict) or has_interpolation(values):
             raise UserError(f"{path} is not a configuration that mt has written.")
         merged = OmegaConf.merge(OmegaConf.structured(Config), values)
-    except FileNotFoundError:
-        raise UserError(f"{path} is missing: {path.parent} is not a run folder of `mt train`.") from None
-    except (OmegaConfBaseException, yaml.YAMLError, UnicodeDecodeError) as error:
+    except (OmegaConfBaseException, yaml.YAMLError, UnicodeDecodeError, RecursionError) as error:
         raise UserError(f"{path}: {str(error).splitlines()[0]}") from error
     for override in overrides or []:
         apply_override(merged, override)

@@ -13,7 +13,7 @@ Text is streamed, except for .tmx and .xlf, which are read whole.
 """
 
 import hashlib
-import importlib.resources
+import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from itertools import chain
@@ -24,8 +24,9 @@ from mt.data.readers import Pair, describe_columns, find_columns, is_table, read
 from mt.data.translation_memory import SUFFIXES as MEMORIES
 from mt.errors import UserError
 from mt.runtime.files import COMPRESSIONS, plain_suffix, read_lines
+from mt.runtime.packages import packaged
 
-PACKAGE = "pkg://"
+DEMO = "pkg://mt.demo/"
 
 
 @dataclass(frozen=True)
@@ -104,14 +105,13 @@ def find_files(source: str, context: SourceContext) -> list[Path]:
 
 
 def resolve(source: str) -> Path:
-    """Return the path of a source, which may lie in a package."""
-    if not source.startswith(PACKAGE):
+    """Return the path of a source; one of the demo lies beside this program, and nothing is imported to find it."""
+    if not source.startswith("pkg://"):
         return Path(source)
-    package, _, name = source.removeprefix(PACKAGE).partition("/")
-    try:
-        return Path(str(importlib.resources.files(package) / name))
-    except ModuleNotFoundError:
-        raise UserError(f"{source}: there is no package {package}.") from None
+    name = source.removeprefix(DEMO)
+    if not source.startswith(DEMO) or not re.fullmatch(r"[\w-]+(\.[\w-]+)*", name):
+        raise UserError(f"{source}: only the demo corpus comes with the program: {DEMO}train.")
+    return packaged("mt.demo", "data/demo") / name
 
 
 def inspect(files: list[Path], *extra: str) -> tuple[str, int | None]:

@@ -51,7 +51,7 @@ def import_huggingface(
             if not (Path(origin) / name).is_file():
                 raise UserError(f"{origin} is not a Marian model with its tokenizer: it has no {name}.")
     try:
-        check_fits(transformers.AutoConfig.from_pretrained(origin), origin)
+        check_fits(transformers.AutoConfig.from_pretrained(origin, trust_remote_code=False), origin)
         loaded: Any = transformers.MarianMTModel.from_pretrained(origin, output_loading_info=True)
         tokenizer: Any = transformers.MarianTokenizer.from_pretrained(origin)
     except (OSError, ValueError, TypeError, KeyError, RuntimeError, SafetensorError) as error:

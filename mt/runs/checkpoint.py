@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors import SafetensorError
+from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 from torch.optim import Optimizer
@@ -20,7 +20,7 @@ from mt.data.sampler import DataPosition
 from mt.errors import UserError
 from mt.runs.layout import BEST_SCORES, CheckpointLayout, step_name, stored_steps, weights_name
 from mt.runtime.distributed import shard_like, whole
-from mt.runtime.files import remove, replacing, write_text
+from mt.runtime.files import check_file, remove, replacing, write_text
 
 
 @dataclass
@@ -84,10 +84,19 @@ def set_weights(model: nn.Module, tensors: dict[str, Tensor], origin: str) -> No
 
 def read_tensors(path: Path) -> dict[str, Tensor]:
     """Read the tensors of a safetensors file."""
+    check_file(path)
     try:
         return load_file(path)
-    except FileNotFoundError:
-        raise UserError(f"{path} is missing.") from None
+    except (SafetensorError, OSError) as error:
+        raise UserError(f"{path} is damaged ({error}).") from error
+
+
+def read_shapes(path: Path) -> dict[str, tuple[int, ...]]:
+    """Read the shape of each tensor of a safetensors file, from its header alone."""
+    check_file(path)
+    try:
+        with safe_open(path, "pt") as file:
+            return {name: tuple(file.get_slice(name).get_shape()) for name in file.keys()}  # noqa: SIM118
     except (SafetensorError, OSError) as error:
         raise UserError(f"{path} is damaged ({error}).") from error
 

@@ -2,6 +2,8 @@
 
 from pathlib import Path
 
+from mt.errors import UserError
+
 STEP_NAMES = "step-*"
 BEST_SCORES = "scores.json"
 """in the folder `best`: the score of each model"""
@@ -23,9 +25,18 @@ class RunLayout:
         self.tensorboard = folder / "tensorboard"  # the embeddings for the projector
         self.profile = folder / "profile"
         self.held_out = folder / "held_out"  # validation and test data taken from the training text
-        self.translations = folder / "translations"  # of test sets
         self.report = folder / "report.html"
         self.data_report = folder / "data.html"
+
+    def own(self, path: Path) -> Path:
+        """Return a path in the folder that a command writes to, after a check that no link leads out of the folder."""
+        if not path.parent.resolve().is_relative_to(self.folder.resolve()):
+            raise UserError(f"{path} lies outside of {self.folder}: a link leads there. Nothing is written to it.")
+        return path
+
+    def translation(self, test: str, lang: str) -> Path:
+        """The file for the translations of a test set into a language; `stress/TEST` for those of a stress test."""
+        return self.own(self.folder / "translations" / f"{test}.{lang}")
 
     def comparison(self, other: str) -> Path:
         """The page that compares the run with another, given its name."""

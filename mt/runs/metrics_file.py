@@ -33,7 +33,7 @@ class MetricsFile:
 
     def _complete_lines(self) -> list[tuple[str, Row]]:
         try:
-            lines = self.path.read_text(encoding="utf-8").splitlines()
+            lines = self.path.read_text(encoding="utf-8", errors="replace").splitlines()
         except OSError:
             return []
         return [(line, row) for line in lines if (row := read_row(line)) is not None]

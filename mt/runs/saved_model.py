@@ -1,10 +1,12 @@
 """Models: built from a configuration, and loaded from a run folder."""
 
+from pathlib import Path
+
 from mt.config.file import load_config
-from mt.config.schema import Config
+from mt.config.schema import Config, ModelConfig
 from mt.errors import UserError
 from mt.model.transformer import Transformer
-from mt.runs.checkpoint import load_weights
+from mt.runs.checkpoint import load_weights, read_shapes
 from mt.runs.layout import RunLayout
 from mt.runtime.devices import choose_device
 from mt.text.tokenizer import Tokenizer, load_tokenizer
@@ -20,14 +22,36 @@ def load_run_config(run: RunLayout, overrides: list[str] | None = None) -> Confi
     """Read the configuration of a run folder, with `KEY=VALUE` overrides."""
     if not run.folder.is_dir():
         raise UserError(f"There is no folder {run.folder}.")
-    return load_config(run.config, overrides)
+    config = load_config(run.config, overrides)
+    config.data.cache_dir = None  # a choice of the one who trained, about another machine
+    return config
 
 
 def load_model(run: RunLayout, config: Config, device: str) -> tuple[Transformer, Tokenizer]:
     """Load the model of a run folder with this configuration, and its tokenizer."""
     tokenizer = load_tokenizer(run.tokenizer(config.tokenizer.joint))
-    model = build_model(config, tokenizer).to(choose_device(device))
-    if not run.weights.is_file() and run.checkpoints.is_dir():
+    if not run.weights.exists() and run.checkpoints.is_dir():
         raise UserError(f"{run.weights} is missing: training has not saved a model yet.")
+    check_sizes(config.model, run.weights)
+    model = build_model(config, tokenizer).to(choose_device(device))
     load_weights(model, run.weights)
     return model.eval(), tokenizer
+
+
+def check_sizes(config: ModelConfig, weights: Path) -> None:
+    """Raise `UserError` unless the sizes in a configuration are those of a file of weights.
+
+    Otherwise a few bytes of configuration could claim all memory, before the weights show that they do not fit.
+    """
+    shapes = read_shapes(weights)
+    n_layers = [
+        len({name.split(".")[1] for name in shapes if name.startswith(f"{part}.")}) for part in ("encoder", "decoder")
+    ]
+    hidden = [shape[0] for name, shape in shapes.items() if name.endswith("feed_forward.hidden.weight")]
+    fits = (
+        n_layers == [config.n_encoder_layers, config.n_decoder_layers]
+        and {shape[-1] for name, shape in shapes.items() if name.endswith(".tokens.weight")} == {config.d_model}
+        and set(hidden) == {config.d_ff}
+    )
+    if not fits:
+        raise UserError(f"{weights} does not fit the model that config.yaml describes.")

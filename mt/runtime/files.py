@@ -75,6 +75,14 @@ def write_bytes(path: Path, content: bytes) -> None:
         temporary.write_bytes(content)
 
 
+def check_file(path: Path, max_bytes: int | None = None) -> None:
+    """Raise `UserError` unless a path is that of a regular file, such as no pipe or device, of at most `max_bytes`."""
+    if not path.is_file():
+        raise UserError(f"{path} is missing, or not a regular file.")
+    if max_bytes is not None and path.stat().st_size > max_bytes:
+        raise UserError(f"{path} is too large: {path.stat().st_size:,} bytes, at most {max_bytes:,} are expected.")
+
+
 def plain_suffix(path: Path) -> str:
     """Return a file's suffix without that of a compression: `.tsv` for `a.tsv.gz`."""
     return path.with_suffix("").suffix if path.suffix in COMPRESSIONS else path.suffix
