@@ -34,7 +34,7 @@ def choose(n_pairs, seconds_per_step=0.1, model=None, optim=None, **training):
 
 def test_larger_corpora_get_larger_models_and_fewer_epochs():
     chosen = [choose(n_pairs) for n_pairs in (3_000, 30_000, 300_000, 3_000_000)]
-    assert [one.model.d_model for one in chosen] == [128, 128, 256, 512]
+    assert [one.model.d_model for one in chosen] == [128, 192, 256, 512]
     assert all(a.training.max_tokens < b.training.max_tokens for a, b in pairwise(chosen))
     epochs = [
         one.training.max_steps * one.training.max_tokens / (20 * n_pairs)
@@ -46,11 +46,13 @@ def test_larger_corpora_get_larger_models_and_fewer_epochs():
 
 def test_the_time_limits_size_and_length():
     assert choose(300_000, max_minutes=600).model.d_model == 256
-    assert choose(300_000, max_minutes=10).model.d_model == 128  # the larger one would see half of the text
+    assert choose(300_000, max_minutes=25).model.d_model == 192
+    assert choose(300_000, max_minutes=3).model.d_model == 128  # even this one sees little of the text
     for minutes in (1, 15, 60, 600):
-        training = choose(30_000, max_minutes=minutes).training
+        chosen = choose(30_000, max_minutes=minutes)
+        training = chosen.training
         assert training.max_steps is None  # the time ends training
-        n_steps = 60 * minutes / 0.1
+        n_steps = 60 * minutes / (0.1 * (chosen.model.d_model / 128) ** 2)
         assert 8 <= n_steps / training.valid_every_steps < 22
         assert training.checkpoint_every_steps <= min(training.valid_every_steps, 1200)
 
@@ -131,3 +133,13 @@ def test_choices_need_every_automatic_field():
     """A new automatic field is chosen, too: `choose` checks that nothing is left."""
     assert set(unset(Config())) >= {"model.d_model", "optim.lr", "training.max_tokens"}
     assert "model.dropout" not in unset(replace(Config(), model=ModelConfig(dropout=0.0)))
+
+
+def test_regularisation_follows_the_length_of_training():
+    short, long = choose(30_000, max_minutes=5), choose(30_000, max_minutes=600)
+    assert short.model.dropout < long.model.dropout
+    assert short.model.attention_dropout == long.model.attention_dropout == long.model.activation_dropout == 0.1
+    assert short.optim.weight_decay == 0.1
+    assert 0 < long.optim.weight_decay < 0.1
+    assert choose(30_000, optim=OptimConfig(OptimizerName.adam)).optim.weight_decay == 0
+    assert choose(30_000, model=ModelConfig(dropout=0.05)).model.activation_dropout == 0.05

@@ -7,7 +7,7 @@ from Sennrich and Zhang (2019) and from Araabi and Monz (2020).
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from mt.config.automatic import fill
 from mt.config.choices import OptimizerName, Schedule, Strategy
@@ -30,21 +30,39 @@ class Size:
     min_pairs: int
     """pairs of training text from which on the size pays off"""
 
+    @property
+    def n_weights(self) -> int:
+        """Number of weights in the layers: four matrices of each attention, two of each feed-forward network."""
+        return self.n_layers * (3 * 4 * self.d_model**2 + 2 * 2 * self.d_model * self.d_ff)
 
-SIZES = (Size(128, 4, 512, 3, 0), Size(256, 4, 1024, 4, 100_000), Size(512, 8, 2048, 6, 1_000_000))
-MIN_EPOCHS = 3
-"""A model is too large if the time does not suffice to see the text so often."""
+
+SIZES = (
+    Size(128, 4, 256, 4, 0),
+    Size(192, 6, 384, 4, 0),
+    Size(256, 4, 1024, 4, 100_000),
+    Size(512, 8, 2048, 6, 1_000_000),
+)
+TOKENS_PER_WEIGHT = 5
+"""A model is too large if the time does not suffice to train it on so many tokens, repetitions included."""
 LEARNING_RATES = {
     OptimizerName.muon: 5e-3, OptimizerName.adamw: 2.5e-3, OptimizerName.adam: 2.5e-3, OptimizerName.rmsprop: 1e-3,
     OptimizerName.sgd: 0.2,
 }  # fmt: skip
 """for 128 features; a larger model takes smaller steps"""
+DECOUPLED = (OptimizerName.muon, OptimizerName.adamw)
+"""optimizers whose weight decay is not a part of the gradient"""
 DROPOUT = ((15, 0.1), (60, 0.2), (math.inf, 0.3))
 """up to so many epochs, this dropout"""
+SMALL_DROPOUT = 0.1
+"""at most, of attention weights and of hidden features: more slows small models down"""
+WEIGHT_DECAY = 0.1
+TOTAL_DECAY = 3.0
+"""at most, weight decay times peak learning rate, summed over all steps"""
 FINE_TUNING = 0.3
 """factor of the learning rate and of the epochs of a model that is trained already"""
 ANY = {
-    "model.dropout": 0.1, "optim.lr": 1e-3, "optim.warmup_steps": 1, "training.valid_every_steps": 1,
+    "model.dropout": 0.1, "model.attention_dropout": 0.1, "model.activation_dropout": 0.1, "optim.lr": 1e-3,
+    "optim.weight_decay": 0.0, "optim.warmup_steps": 1, "training.valid_every_steps": 1,
     "training.checkpoint_every_steps": 1,
 }  # fmt: skip
 """values that do not matter when a step is measured"""
@@ -76,7 +94,7 @@ def choose_settings(config: Config, amount: Amount, measure: Measure) -> tuple[C
     max_tokens = choose_max_tokens(amount.n_pairs, config.data.max_len)
     config = fill(config, {"optim.name": name, "optim.schedule": Schedule.cosine, "training.max_tokens": max_tokens})
     steps_per_epoch = amount.steps_per_epoch(config.training.max_tokens)
-    config, seconds, n_steps = choose_size(config, amount.n_pairs, steps_per_epoch, measure)
+    config, seconds, n_steps = choose_size(config, amount, measure)
     n_epochs = n_steps / steps_per_epoch
     lr = LEARNING_RATES[config.optim.name] / math.sqrt(config.model.d_model / 128)
     valid_every = max(1, n_steps // choose_validations(n_steps * seconds / 60))
@@ -85,6 +103,15 @@ def choose_settings(config: Config, amount: Amount, measure: Measure) -> tuple[C
         {
             "model.dropout": next(dropout for most, dropout in DROPOUT if n_epochs <= most),
             "optim.lr": round(lr * (FINE_TUNING if training.init_from is not None else 1), 6),
+        },
+    )
+    decay = min(WEIGHT_DECAY, TOTAL_DECAY / (config.optim.lr * n_steps))
+    config = fill(
+        config,
+        {
+            "model.attention_dropout": min(config.model.dropout, SMALL_DROPOUT),
+            "model.activation_dropout": min(config.model.dropout, SMALL_DROPOUT),
+            "optim.weight_decay": round(decay, 3) if config.optim.name in DECOUPLED else 0.0,
             "optim.warmup_steps": min(2000, math.ceil(0.04 * n_steps)),
             "training.valid_every_steps": valid_every,
             "training.checkpoint_every_steps": max(1, min(valid_every, int(120 / seconds))),
@@ -96,18 +123,29 @@ def choose_settings(config: Config, amount: Amount, measure: Measure) -> tuple[C
     return config, f"A step takes {seconds:.2g} s here: {length}, {n_steps:,} steps."
 
 
-def choose_size(config: Config, n_pairs: int, steps_per_epoch: float, measure: Measure) -> tuple[Config, float, int]:
+def choose_size(config: Config, amount: Amount, measure: Measure) -> tuple[Config, float, int]:
     """Return the configuration with the sizes of a model, its seconds per step, and its number of steps."""
-    sizes = [size for size in SIZES if size.min_pairs <= n_pairs]
+    sizes = fitting_sizes(config.model.d_model, amount.n_pairs)
+    steps_per_epoch = amount.steps_per_epoch(config.training.max_tokens)
     while True:
         size = sizes.pop()
         names = {"d_model": size.d_model, "n_heads": size.n_heads, "d_ff": size.d_ff}
         names |= {"n_encoder_layers": size.n_layers, "n_decoder_layers": size.n_layers}
         sized = fill(config, {f"model.{name}": value for name, value in names.items()})
         seconds = measure(fill(sized, ANY))
-        n_steps = count_steps(sized, n_pairs, steps_per_epoch, seconds)
-        if n_steps >= MIN_EPOCHS * steps_per_epoch or not sizes or config.model.d_model is not None:
+        n_steps = count_steps(sized, amount.n_pairs, steps_per_epoch, seconds)
+        n_tokens = n_steps / steps_per_epoch * amount.n_tokens
+        if not sizes or n_tokens >= TOKENS_PER_WEIGHT * size.n_weights:
             return sized, seconds, n_steps
+
+
+def fitting_sizes(d_model: int | None, n_pairs: int) -> list[Size]:
+    """Return the sizes for so many pairs, smallest first; if `d_model` is given, one with as many features."""
+    if d_model is None:
+        return [size for size in SIZES if size.min_pairs <= n_pairs]
+    size = max((size for size in SIZES if size.d_model <= d_model), key=lambda size: size.d_model, default=SIZES[0])
+    n_heads = next(n for n in (size.n_heads, 8, 4, 2, 1) if d_model % n == 0)
+    return [replace(size, d_model=d_model, n_heads=n_heads)]
 
 
 def count_steps(config: Config, n_pairs: int, steps_per_epoch: float, seconds: float) -> int:
