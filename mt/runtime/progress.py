@@ -39,10 +39,12 @@ class TrainingProgress:
         if self.bar is not None:  # a bar without a total has no truth value
             self.bar.update()
 
-    def report(self, step: int, loss: float, tokens_per_second: float, seconds_left: float | None) -> None:
+    def report(
+        self, step: int, loss: float, tokens_per_second: float, seconds_left: float | None, outlook: str = ""
+    ) -> None:
         """Show the newest figures."""
         left = "unknown" if seconds_left is None else describe_seconds(seconds_left)
-        text = f"loss {loss:.3f}, {tokens_per_second:,.0f} target tokens/s, {left} left"
+        text = f"loss {loss:.3f}, {tokens_per_second:,.0f} target tokens/s, {left} left{outlook}"
         if self.bar is not None:
             self.bar.set_postfix_str(text)
         else:

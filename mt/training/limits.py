@@ -28,6 +28,16 @@ class Limits:
             )
         return None
 
+    def share_done(self, state: TrainState) -> float | None:
+        """Return the share of training that is done, by the limit that will end it; None if there is no limit."""
+        config = self.config
+        limits = (
+            (state.step, config.max_steps),
+            (state.epochs, config.max_epochs),
+            (state.minutes, config.max_minutes),
+        )
+        return max((done / limit for done, limit in limits if limit), default=None)
+
     def seconds_left(self, state: TrainState, epochs_per_step: float, seconds_per_step: float) -> float | None:
         """Estimate the seconds until the first limit, without validations; None if there is no limit."""
         config, estimates = self.config, []

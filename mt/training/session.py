@@ -33,6 +33,8 @@ class Session:
     """start time of an equivalent uninterrupted training run, in seconds of the monotonic clock"""
     window: Window = field(default_factory=Window)
     learning_rate: float = 0.0
+    outlook: str = ""
+    """what score the training is heading for"""
     grad_norm: Tensor = field(default_factory=lambda: torch.zeros(()))
 
     @property

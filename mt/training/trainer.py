@@ -28,10 +28,11 @@ from mt.runtime.progress import describe_seconds
 from mt.runtime.seeds import derive_seed
 from mt.runtime.signals import Interrupted
 from mt.training.averaging import MovingAverage, average_weights
+from mt.training.forecast import forecast_run
 from mt.training.limits import Limits
 from mt.training.objective import Objective
 from mt.training.optim import Update
-from mt.training.pruning import HOPELESS, is_hopeless
+from mt.training.pruning import HOPELESS, is_hopeless, validations
 from mt.training.reporting import Window, summarise
 from mt.training.session import Session, open_session
 from mt.training.validator import Validation, Validator
@@ -169,7 +170,7 @@ class Trainer:
             session.tracker.scalars(self.state.step, figures.scalars)
         epochs_per_step = self.world.size * self.accumulate / self.loader.batches_per_epoch
         left = self.limits.seconds_left(self.state, epochs_per_step, figures.seconds_per_step)
-        session.progress.report(self.state.step, figures.nll, figures.tgt_tokens_per_second, left)
+        session.progress.report(self.state.step, figures.nll, figures.tgt_tokens_per_second, left, session.outlook)
 
     def validation_is_due(self) -> bool:
         """Return whether this step has to be validated and has not been yet."""
@@ -189,7 +190,8 @@ class Trainer:
         better = state.best_score is None or score > state.best_score
         elapsed = describe_seconds(60 * session.minutes)
         mark = " (best so far)" if better else ""
-        log.info("step %d, epoch %.1f, %s: %s%s", state.step, state.epochs, elapsed, result, mark)
+        session.outlook = self.outlook()
+        log.info("step %d, epoch %.1f, %s: %s%s%s", state.step, state.epochs, elapsed, result, mark, session.outlook)
         if self.world.is_main:
             self.best.offer(state.step, score, weights)
         if better:
@@ -201,6 +203,12 @@ class Trainer:
         self.hopeless = self.is_hopeless()
         self.save(session)
         session.window = Window()  # the speed of training does not include validation
+
+    def outlook(self) -> str:
+        """Return what score the training is heading for, to be added to a message; nothing if that is not known."""
+        share = self.limits.share_done(self.state)
+        expected = forecast_run(validations(self.run), share) if share else None
+        return f"; {expected}" if expected else ""
 
     def plain_weights(self) -> dict[str, Tensor]:
         """Return the weights as those of a model without LoRA."""

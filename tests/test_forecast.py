@@ -1,0 +1,63 @@
+"""The score that a training is heading for."""
+
+import math
+
+import pytest
+from conftest import overrides
+
+from mt.training.forecast import forecast, forecast_run
+
+SHARES = [0.125, 0.25, 0.375, 0.5, 0.625, 0.75, 0.875]
+CURVES = {
+    "English to Swahili, 15 minutes": [0.16, 1.38, 2.53, 3.64, 4.81, 5.83, 5.63, 6.16, 6.17],
+    "Japanese to English, 15 minutes": [16.97, 23.29, 27.50, 29.55, 32.43, 32.57, 32.85, 32.85],
+}
+"""BLEU of the validations of whole trainings, at equal distances; the last is that of the final model"""
+
+
+@pytest.mark.parametrize(
+    "family", [lambda u: 40 - 5 / u, lambda u: 30 + 6 * math.log(u), lambda u: 30 - 9 / math.sqrt(u)]
+)
+def test_a_curve_of_a_known_shape_is_continued(family):
+    for done in (4, 6):
+        found = forecast(SHARES[:done], [family(u) for u in SHARES[:done]])
+        assert found.low <= family(1.0) <= found.high
+        assert found.low < found.score < found.high
+
+
+def test_the_interval_narrows_as_training_goes_on():
+    widths = []
+    for done in (3, 5, 7):
+        found = forecast(SHARES[:done], [30 + 6 * math.log(u) for u in SHARES[:done]])
+        widths.append(found.high - found.low)
+    assert widths == sorted(widths, reverse=True)
+
+
+@pytest.mark.parametrize("name", CURVES)
+def test_the_end_of_a_training_lies_in_the_interval_made_at_half_time(name):
+    *scores, end = CURVES[name]
+    shares = [number / len(scores) for number in range(1, len(scores) + 1)]
+    half = len(scores) // 2
+    found = forecast(shares[:half], scores[:half])
+    assert found.low <= end <= found.high
+
+
+def test_bounds():
+    assert forecast([0.2, 0.4], [10, 20]) is None
+    flat = forecast(SHARES[:4], [99.9, 99.9, 99.9, 99.9])
+    assert 99.9 <= flat.low <= flat.score <= flat.high <= 100
+    falling = forecast(SHARES[:4], [20, 22, 18, 15])
+    assert falling.low >= 22  # the best model is kept
+    rows = [{"step": step, "valid/bleu": 10.0 * step} for step in (0, 1, 2, 3, 4)]
+    assert forecast_run([], 0.5) is None
+    assert forecast_run(rows, 0.2) is None
+    assert forecast_run(rows, 0.99) is None
+    assert forecast_run(rows, 0.5).score > 60
+
+
+def test_training_says_what_it_is_heading_for(mt, corpus, tmp_path):
+    steps = ["training.max_steps=100", "training.valid_every_steps=10", "optim.lr=0.01", "optim.warmup_steps=5"]
+    outcome = mt(*overrides(corpus, f"run_dir={tmp_path}/run", *steps))
+    lines = {int(line.split()[1].rstrip(",")): line for line in outcome.err.splitlines() if "validation loss" in line}
+    assert all("heading for BLEU" in lines[step] for step in range(30, 91, 10))
+    assert all("heading for BLEU" not in lines[step] for step in (10, 20, 100))
