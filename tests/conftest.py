@@ -27,10 +27,12 @@ SMALL = [
     "data=files",
     "data.src_lang=aa",
     "data.tgt_lang=bb",
+    "data.noise={typos: 0, case: 0, punctuation: 0, copies: 0}",
     "model=tiny",
     "model.dropout=0.1",
     "optim=adamw",
     "optim.lr=1e-3",
+    "optim.weight_decay=0",
     "optim.schedule=inverse_sqrt",
     "optim.warmup_steps=1000",
     "training.valid_every_steps=1000",
@@ -58,8 +60,10 @@ class Outcome:
 def overrides(folder: Path, *extra: str) -> list[str]:
     """Return the arguments of `mt train` on the small corpus, with a model that trains in a second."""
     corpus = [f"data.train={folder}/train", f"data.valid={folder}/valid", f"data.test={{test: {folder}/valid}}"]
-    keys = {argument.partition("=")[0] for argument in extra}
-    return ["train", *(one for one in SMALL if one.partition("=")[0] not in keys), *corpus, *extra]
+    given = dict(argument.partition("=")[::2] for argument in extra)
+    dropout = given.get("model.dropout", "0.1")
+    small = [*SMALL, f"model.attention_dropout={dropout}", f"model.activation_dropout={dropout}"]
+    return ["train", *(one for one in small if one.partition("=")[0] not in given), *corpus, *extra]
 
 
 def write_pairs(prefix: Path, pairs: list[tuple[str, str]], langs: tuple[str, str] = ("aa", "bb")) -> None:

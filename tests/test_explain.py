@@ -140,7 +140,7 @@ def test_a_report_is_one_page(mt, run_folder, corpus, tmp_path):
     ):
         assert fact in page
     assert "<mark>model.d_model: 64</mark>" in page
-    assert "<mark>optim.weight_decay" not in page
+    assert "<mark>optim.grad_clip" not in page
     assert all(json.dumps(src) in page for src, _ in pairs)  # every sentence can be searched
     assert page.count('lang="aa" dir="auto"') > 8
     assert "<del>&lt;i&gt;</del>" in page

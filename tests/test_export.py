@@ -39,7 +39,7 @@ KINDS = {
     "swiglu": ["model.activation=swiglu"],
     "post-learned": ["model.norm=post", "model.positions=learned"],
 }
-LIMIT = SearchConfig(beam_size=1, max_len_ratio=0.01, max_len_offset=30)
+LIMIT = SearchConfig(beam_size=1, no_loops=False, max_len_ratio=0.01, max_len_offset=30)
 ONLY_CTRANSLATE2 = ("swiglu", "post-learned")
 
 
@@ -161,7 +161,7 @@ def test_beams_agree(run_folder, mt, tmp_path):
     for engine in ("ctranslate2", "huggingface"):
         assert mt("export", run_folder, "--to", engine, tmp_path / engine).code == 0
     translator = Translator.load(run_folder)
-    own = translator.n_best(lines, SearchConfig(length_norm=LengthNorm.average))
+    own = translator.n_best(lines, SearchConfig(length_norm=LengthNorm.average, no_loops=False))
     pieces = [[translator.tokenizer.src.id_to_piece(i) for i in ids] for ids in translator.tokenizer.encode_src(lines)]
     engine = ctranslate2.Translator(str(tmp_path / "ctranslate2"), "cpu", intra_threads=1)
     limits = {"patience": 20, "max_decoding_length": 40, "disable_unk": True}
@@ -239,7 +239,7 @@ def test_the_engine_gives_the_same_text(run_folder, mt, tmp_path):
     shutil.copytree(run_folder, run)
     lines = [source for source, _ in toy_pairs(200, 12)]
     for beam_size in (1, 5):
-        own = mt("translate", run, "--json", "--beam-size", beam_size, *lines)
+        own = mt("translate", run, "--json", "--beam-size", beam_size, "--set", "search.no_loops=false", *lines)
         engine = mt("translate", run, "--engine", "ctranslate2", "--json", "--beam-size", beam_size, *lines)
         assert engine.code == 0, engine.err
         best = [[json.loads(row)["translations"][0] for row in outcome.out.splitlines()] for outcome in (own, engine)]

@@ -88,7 +88,7 @@ def test_the_same_logits_and_texts(marian, imported):
             logits = translator.model(src_ids, torch.ones_like(src_ids, dtype=torch.bool), torch.tensor([[2, *tgt]]))
             generated = theirs.generate(**encoded, num_beams=1, do_sample=False, max_length=N_TOKENS + 1)
         assert (logits[..., known] - expected[..., [ids[i] for i in known]]).abs().max() < 1e-4
-        greedy = SearchConfig(beam_size=1, max_len_ratio=0.001, max_len_offset=N_TOKENS)
+        greedy = SearchConfig(beam_size=1, no_loops=False, max_len_ratio=0.001, max_len_offset=N_TOKENS)
         assert translator.translate([line], greedy) == tokenizer.batch_decode(generated, skip_special_tokens=True)
 
 
@@ -102,7 +102,8 @@ def test_an_imported_model_is_a_run_like_any_other(imported, corpus, mt, tmp_pat
     assert damaged.code == 2
     assert "it has no target.spm" in damaged.err
     one, other = (
-        Translator.load(run).n_best(LINES, SearchConfig(), quiet=True) for run in (imported, tmp_path / "back")
+        Translator.load(run).n_best(LINES, SearchConfig(no_loops=False), quiet=True)
+        for run in (imported, tmp_path / "back")
     )
     assert [best[0].text for best in one] == [best[0].text for best in other]
     assert [best[0].score for best in one] == pytest.approx([best[0].score for best in other], abs=1e-3)

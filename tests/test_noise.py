@@ -1,9 +1,9 @@
-"""Noise on sources, and random segmentation of the same text."""
+"""Noise on pairs, and random segmentation of the same text."""
 
 from random import Random
 
 import pytest
-from conftest import overrides, write_pairs
+from conftest import overrides
 
 from mt.config.data import NoiseConfig
 from mt.config.schema import TokenizerConfig
@@ -12,6 +12,7 @@ from mt.data.variation import Variation
 from mt.text.tokenizer_training import Extras, train_tokenizer
 
 LINE = "The gray dogs, who bark, ran away!"
+OTHER = "Die grauen Hunde, die bellen, liefen weg!"
 
 
 @pytest.fixture(scope="module")
@@ -20,31 +21,52 @@ def tokenizer():
     return train_tokenizer(lambda: lines, lambda: lines, TokenizerConfig(), Extras(["<2de>", "<web>"]))
 
 
-def many(noise, text=LINE, count=400):
+QUIET = {"typos": 0.0, "case": 0.0, "punctuation": 0.0, "copies": 0.0}
+ALMOST = 0.999999
+
+
+def many(markers=(), pair=(LINE, OTHER), count=400, **noise):
     random = Random(1)
-    return [add_noise(text, noise, random) for _ in range(count)]
+    return [add_noise(pair, NoiseConfig(**(QUIET | noise)), markers, random) for _ in range(count)]
 
 
 def test_every_kind_of_noise_occurs_at_its_probability():
-    lines = many(NoiseConfig(case=0.2))
-    assert {*lines} == {LINE, LINE.lower(), LINE.upper()}
-    assert 50 < sum(line != LINE for line in lines) < 110  # 80 expected
-    lines = many(NoiseConfig(punctuation=0.3))
-    assert {*lines} == {LINE, "The gray dogs who bark ran away"}
-    assert 85 < sum(line != LINE for line in lines) < 155  # 120 expected
-    words = [word for line in many(NoiseConfig(typos=0.1)) for word in line.split()]
+    pairs = many(case=0.2)
+    assert {*pairs} == {(LINE, OTHER), (LINE.lower(), OTHER.lower())}
+    assert 50 < sum(pair != (LINE, OTHER) for pair in pairs) < 110  # 80 expected
+    pairs = many(punctuation=0.3)
+    assert {*pairs} == {(LINE, OTHER), (LINE[:-1], OTHER[:-1])}
+    assert 85 < sum(pair != (LINE, OTHER) for pair in pairs) < 155  # 120 expected
+    pairs = many(typos=0.1)
+    words = [word for src, _ in pairs for word in src.split()]
     wrong = [word for word in words if word not in LINE.split()]
     assert 0.07 < len(wrong) / len(words) < 0.13
     assert {"hte", "Te", "TThe", "dgos,", "barkk,", "awya!"} - {*wrong} <= {"hte", "barkk,", "awya!"}
     assert all(len(word) >= 2 for word in wrong)
+    assert {tgt for _, tgt in pairs} == {OTHER}
+
+
+def test_markers_stand_in_corresponding_places():
+    assert {*many(copies=ALMOST, markers="*")} == {
+        ("* The gray dogs, who bark, ran away!", "* Die grauen Hunde, die bellen, liefen weg!"),
+        ("The gray dogs, * who bark, ran away!", "Die grauen Hunde, * die bellen, liefen weg!"),
+        ("The gray dogs, who bark, * ran away!", "Die grauen Hunde, die bellen, * liefen weg!"),
+        ("The gray dogs, who bark, ran away *!", "Die grauen Hunde, die bellen, liefen weg *!"),
+        ("The gray dogs, who bark, ran away! *", "Die grauen Hunde, die bellen, liefen weg! *"),
+    }
+    assert ("I saw *.", "Ich sah *.") in many(copies=ALMOST, markers="*", pair=("I saw Kofi.", "Ich sah Kofi."))
+    assert {*many(copies=ALMOST, markers="*", pair=("我走。", "I go."))} == {
+        ("*我走。", "* I go."), ("我走*。", "I go *."), ("我走。*", "I go. *"),
+    }  # fmt: skip
+    assert {*many(copies=ALMOST)} == {(LINE, OTHER)}  # no marker in the vocabulary
 
 
 def test_text_without_letters():
-    almost = 0.999999
-    assert add_noise("", NoiseConfig(almost, almost, almost), Random(1)) == ""
-    assert add_noise("?!", NoiseConfig(punctuation=almost), Random(1)) == "?!"  # not empty, or the pair would be lost
+    everything = dict.fromkeys(QUIET, ALMOST)
+    assert {*many(pair=("", ""), **everything)} == {("", "")}
+    assert {*many(pair=("?!", "?!"), punctuation=ALMOST)} == {("?!", "?!")}  # not empty, or the pair would be lost
     text = "ab 12345 我买书"
-    assert add_noise(text, NoiseConfig(typos=almost), Random(1)) != text  # words of three letters only
+    assert many(pair=(text, text), typos=ALMOST, count=1)[0][0] != text  # words of three letters only
 
 
 @pytest.mark.parametrize("alpha", [0.0, 0.1])
@@ -52,34 +74,16 @@ def test_sources_change_but_tags_and_targets_stay(tokenizer, alpha):
     tags = tokenizer.encode_tags(["<2de>", "<web>"])
     (ids,) = tokenizer.encode_src([LINE])
     pairs = [([*tags, *ids], ids)] * 50
-    varied = Variation(tokenizer, 100, NoiseConfig(typos=0.3), alpha)(pairs, 7)
-    assert varied == Variation(tokenizer, 100, NoiseConfig(typos=0.3), alpha)(pairs, 7)
-    assert varied != Variation(tokenizer, 100, NoiseConfig(typos=0.3), alpha)(pairs, 8)
+    varied = Variation(tokenizer, 100, NoiseConfig(**QUIET | {"typos": 0.3}), alpha)(pairs, 7)
+    assert varied == Variation(tokenizer, 100, NoiseConfig(**QUIET | {"typos": 0.3}), alpha)(pairs, 7)
+    assert varied != Variation(tokenizer, 100, NoiseConfig(**QUIET | {"typos": 0.3}), alpha)(pairs, 8)
     assert all(src[:2] == tags for src, _ in varied)
     assert {tokenizer.decode_tgt(tgt) for _, tgt in varied} == {LINE}
     assert len({tokenizer.decode_src(src) for src, _ in varied}) > 25
     if not alpha:
         assert all(tgt == ids for _, tgt in varied)
-    longest = Variation(tokenizer, len(ids) + 2, NoiseConfig(typos=0.3), alpha)(pairs, 7)
+    longest = Variation(tokenizer, len(ids) + 2, NoiseConfig(**QUIET | {"typos": 0.3}), alpha)(pairs, 7)
     assert max(len(src) for src, _ in longest) <= len(ids) + 2
-
-
-@pytest.mark.slow
-def test_training_with_noise_helps_on_noisy_text(mt, corpus, tmp_path):
-    """With the same steps, the model trained with noise is better on capitals, which the other never saw."""
-    lines = (corpus / "valid.aa").read_text(encoding="utf-8").splitlines()
-    references = (corpus / "valid.bb").read_text(encoding="utf-8").splitlines()
-    write_pairs(
-        tmp_path / "loud", [(line.upper(), reference) for line, reference in zip(lines, references, strict=True)]
-    )
-    scores = {}
-    for name, noise in (("plain", []), ("noise", ["data.noise.case=0.5"])):
-        learn = ["training.max_steps=300", "training.valid_every_steps=300", "optim.lr=0.005", "model.dropout=0"]
-        tests = [f"data.test={{loud: {tmp_path}/loud}}", "optim.warmup_steps=50"]
-        outcome = mt(*overrides(corpus, f"run_dir={tmp_path}/{name}", *learn, *tests, *noise))
-        assert outcome.code == 0, outcome.err
-        scores[name] = float(outcome.err.split("loud  chrF ")[1].split()[0])
-    assert scores["noise"] > scores["plain"] + 10
 
 
 def test_an_impossible_probability_is_refused(mt, corpus):

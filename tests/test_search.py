@@ -13,7 +13,7 @@ from mt.search.beam import Beam, beam_search
 from mt.search.hypotheses import Hypothesis, Scoring, Sentence
 from mt.search.live import CHUNK, largest
 from mt.search.required import MustContain, Phrase, Required
-from mt.search.rules import Forbidden, ForcedPrefix, MinLength, NoRepeatedNgram, RepetitionPenalty
+from mt.search.rules import Forbidden, ForcedPrefix, MinLength, NoLoops, NoRepeatedNgram, RepetitionPenalty
 from mt.search.sampling import Sampling, pick, sample
 from mt.search.task import Task, Vocabulary
 
@@ -457,3 +457,35 @@ def test_top_k_and_top_p_exclude_the_rest():
     assert set(drawn(top_p=0.6)) == {0, 1}
     assert set(drawn(top_p=0.81)) == {0, 1, 2}
     assert [drawn()[token] for token in range(4)] == pytest.approx([200, 120, 60, 20], abs=2)
+
+
+def test_a_loop_ends():
+    """A model that always prefers the same three tokens in turn: they occur three times, and a few tokens more."""
+
+    def step(newest, state):
+        logits = torch.zeros(*newest.shape, 6)
+        following = {BOS: 3, 3: 4, 4: 5, 5: 3}
+        for row, tokens in enumerate(newest.tolist()):
+            for column, token in enumerate(tokens):
+                logits[row, column, following.get(token, EOS)] = 5.0
+                logits[row, column, EOS] = 2.0
+        return logits
+
+    assert len(beam_search(task_of(step, [0], 40), Beam(1))[0][0].tokens) == 40
+    for beam_size in (1, 3):
+        task = Task(step, Prefixes([0, 1]), VOCABULARY, [40, 40], bans=[NoLoops()])
+        for best, *_ in beam_search(task, Beam(beam_size)):
+            assert best.complete
+            assert len(best.tokens) < 16
+
+
+def test_no_loops_leaves_what_is_repeated_three_times():
+    tokens = torch.tensor([[[9, 1, 2, 3, 1, 2, 3, 1], [0, 1, 2, 1, 2, 1, 2, 1], [4, 4, 4, 4, 4, 4, 4, 4]]])
+    scores = torch.zeros(1, 3, 10)
+    NoLoops()(scores, tokens, [0])
+    assert scores[0, 2].tolist() == [0] * 4 + [-math.inf] + [0] * 5  # the eighth 4 was the last
+    assert not scores[0, :2].any()
+    longer = torch.cat((tokens, torch.tensor([[[2, 3, 1, 2], [2, 1, 2, 1], [1, 2, 3, 4]]])), dim=2)
+    scores = torch.zeros(1, 3, 10)
+    NoLoops()(scores, longer, [0])
+    assert [row.isinf().nonzero().flatten().tolist() for row in scores[0]] == [[3], [2], []]

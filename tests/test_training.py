@@ -225,7 +225,7 @@ def test_bf16_trains_too(corpus, tmp_path, mt):
 @pytest.mark.parametrize(
     "variant",
     [
-        "tokenizer.joint=false tokenizer.vocab_size=285",
+        "tokenizer.joint=false tokenizer.vocab_size=290",
         "tokenizer.model_type=bpe",
         "model.norm=post",
         "model.positions=learned",

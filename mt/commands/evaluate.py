@@ -17,6 +17,7 @@ from mt.commands.options import (
     search_parser,
     tests_parser,
 )
+from mt.commands.stress_tests import run_stress_tests
 from mt.errors import UserError, suggest
 from mt.evaluation.breakdown import Grouping
 from mt.evaluation.comet import Comet
@@ -43,6 +44,8 @@ def build_parser() -> argparse.ArgumentParser:
     by = "break scores down by length of the reference, frequency of words in data.train, or domain (PREFIX.domain)"
     add("--by", nargs="+", default=[], choices=[group.value for group in Grouping], help=by)
     add("--worst", type=count, default=0, metavar="N", help="show the N translations of lowest chrF")
+    stress = "instead: translate the test sets as people type, in capitals, with typos, emoji and so on, and compare"
+    add("--stress", action="store_true", help=stress)
     add("--json", action="store_true", help="print one JSON object for each test set")
     samples = "bootstrap samples; 0: no intervals and no test; default: %(default)s"
     add("--samples", type=count, default=1000, metavar="N", help=samples)
@@ -55,6 +58,8 @@ def main(arguments: list[str]) -> int:
     metrics = chosen_metrics(options.metrics)
     runs = load_runs(options.runs, search_overrides(options))
     tests = choose_tests(runs[0].config, options, options.runs[0], "domain" in options.by)
+    if options.stress:
+        return run_stress_tests(runs, tests, options)
     evaluation = build_evaluation(runs[0], metrics, options)
     outputs = [run.translate(run.load_translator(options), tests, "perplexity" in metrics) for run in runs]
     width = max(len(test.name) for test in tests)

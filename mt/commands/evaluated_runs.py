@@ -36,7 +36,8 @@ class EvaluatedRun:
         log.info("Run %s:", self.name)
         outputs = []
         for test in tests:
-            translations = translate_test_set(translator, test, self.config.search, self.layout.translations)
+            file = self.layout.translation(test.name, translator.langs[1])
+            translations = translate_test_set(translator, test, self.config.search, file)
             perplexity = perplexity_of(translator, test) if with_perplexity else None
             outputs.append(Output(self.name, translations, perplexity))
         return outputs

@@ -49,7 +49,7 @@ def main(arguments: list[str]) -> int:
     tokenizer, scoring = translator.tokenizer, build_scoring(config.search)
     total, n_tokens, n_lines = 0.0, 0, 0
     for pairs in divide(read_two_files(options.src, options.tgt), PAIRS_AT_ONCE):
-        sides = (tokenizer.encode_src([src for src, _ in pairs]), tokenizer.encode_tgt([tgt for _, tgt in pairs]))
+        sides = tokenizer.encode_pairs(pairs)
         ids = [([*translator.tags, *source], target) for source, target in zip(*sides, strict=True)]
         check_positions(ids, 1 + n_lines, translator.model.n_target_positions)
         n_lines += len(ids)

@@ -12,6 +12,9 @@ from mt.config.choices import Chinese, Duplicates, UnicodeForm
 from mt.config.facts import section, setting
 from mt.errors import UserError, suggest
 
+MAX_LEN = 100_000
+"""most pieces of a side that can be asked for"""
+
 
 @dataclass
 class CleanConfig:
@@ -39,22 +42,24 @@ class CleanConfig:
 
 @dataclass
 class NoiseConfig:
-    """Noise on the source of the training data, different in every epoch, to make the model robust."""
+    """Noise on the training data, different in every epoch, so that the model translates what people type."""
 
-    typos: float = 0.0
-    """Probability that a word of 3 or more letters has one dropped, doubled or swapped; usually 0.03."""
-    case: float = 0.0
-    """Probability that a sentence is set in lower case or in capitals; usually 0.05."""
-    punctuation: float = 0.0
-    """Probability that a sentence loses its punctuation; usually 0.1."""
+    typos: float = 0.01
+    """Probability that a word of the source of 3 or more letters has one dropped, doubled or swapped."""
+    case: float = 0.05
+    """Probability that both sides of a pair are set in lower case."""
+    punctuation: float = 0.05
+    """Probability that both sides lose their final punctuation."""
+    copies: float = 0.05
+    """Probability that both sides get a marker of `tokenizer.copy_markers` in corresponding places."""
 
     def __post_init__(self) -> None:
-        require_fraction("data.noise", self, "typos", "case", "punctuation")
+        require_fraction("data.noise", self, "typos", "case", "punctuation", "copies")
 
     @property
     def is_active(self) -> bool:
         """True if any kind of noise is on."""
-        return any((self.typos, self.case, self.punctuation))
+        return any((self.typos, self.case, self.punctuation, self.copies))
 
 
 @dataclass
@@ -106,6 +111,10 @@ class DataConfig:
 
     def __post_init__(self) -> None:
         require_positive("data", self, "max_len", "part_len", "temperature")
+        require(self.max_len <= MAX_LEN, f"data.max_len={self.max_len} must be at most {MAX_LEN:,}.")
+        for side in ("src_lang", "tgt_lang"):
+            lang = getattr(self, side)
+            require(lang == MISSING or is_plain_word(lang), f"data.{side}={lang!r} must be a plain word, such as en.")
         self.test = {} if self.test is None else self.test
         if not isinstance(self.test, dict):
             raise UserError(f"data.test={self.test!r} must name its test sets: 'data.test={{NAME: CORPUS}}'.")
@@ -235,9 +244,13 @@ def read_source(key: str, entry: Any) -> TrainingSource:
     require(is_weight(source.weight), f"{key}.weight={source.weight!r} must be a number, 0 or above.")
     for name in ("tag", "src_lang", "tgt_lang"):
         value = getattr(source, name)
-        plain = value is None or (isinstance(value, str) and re.fullmatch(r"[\w-]+", value))
-        require(bool(plain), f"{key}.{name}={value!r} must be a plain word.")
+        require(value is None or is_plain_word(value), f"{key}.{name}={value!r} must be a plain word.")
     return source
+
+
+def is_plain_word(value: Any) -> bool:
+    """Return whether a value is text of letters, digits, _ and - alone, which can be a part of a file name."""
+    return isinstance(value, str) and re.fullmatch(r"[\w-]+", value) is not None
 
 
 def check_columns(key: str, columns: Any, langs: tuple[str, str]) -> None:

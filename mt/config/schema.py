@@ -38,11 +38,15 @@ class TokenizerConfig:
     """Train one vocabulary for both languages, not one for each."""
     character_coverage: float = 0.9995
     """Fraction of the text's characters that get a piece of their own; the others are spelled in bytes."""
+    copy_markers: int = 4
+    """Pieces that stand for an address, an emoji, a number or an unknown word that both sides have in common, so that
+    the model learns to copy; 0: spell them."""
     max_train_sentences: int = 500_000
     """Train on this many lines, drawn at random from a larger corpus; a million take more than 1 GB of memory."""
 
     def __post_init__(self) -> None:
         require_positive("tokenizer", self, "vocab_size", "max_train_sentences")
+        require(0 <= self.copy_markers <= 8, "tokenizer.copy_markers must be between 0 and 8.")
         require(0.98 <= self.character_coverage <= 1, "tokenizer.character_coverage must be between 0.98 and 1.")
 
 
@@ -56,10 +60,10 @@ class ModelConfig:
     n_encoder_layers: Auto[int] = automatic(shapes_model=True)
     n_decoder_layers: Auto[int] = automatic(shapes_model=True)
     dropout: Auto[float] = automatic(shapes_model=False)
-    attention_dropout: Optional[float] = setting(None, shapes_model=False)  # noqa: UP045
-    """Dropout of attention weights; null: the value of `dropout`."""
-    activation_dropout: Optional[float] = setting(None, shapes_model=False)  # noqa: UP045
-    """Dropout of the feed-forward network's hidden features; null: the value of `dropout`."""
+    attention_dropout: Auto[float] = automatic(shapes_model=False)
+    """Dropout of attention weights; null: the value of `dropout`, but at most 0.1."""
+    activation_dropout: Auto[float] = automatic(shapes_model=False)
+    """Dropout of the feed-forward network's hidden features; null: the value of `dropout`, but at most 0.1."""
     layer_drop: float = setting(0.0, shapes_model=False)
     """Probability that a training step skips a layer (Fan et al., 2020)."""
     norm: Norm = setting(Norm.pre, shapes_model=True)
@@ -97,8 +101,8 @@ class OptimConfig:
     """Peak learning rate, reached at the end of warm-up."""
     schedule: Auto[Schedule] = automatic()
     warmup_steps: Auto[int] = automatic()
-    weight_decay: float = 0.0
-    """L2 regularisation: decoupled in adamw, part of the gradient in the others."""
+    weight_decay: Auto[float] = automatic()
+    """L2 regularisation: decoupled in muon and adamw, part of the gradient in the others, where null is 0."""
     l1: float = 0.0
     """L1 regularisation: every step moves weights towards zero by lr * l1, but not past it."""
     grad_clip: float = 1.0
@@ -175,6 +179,8 @@ class TrainingConfig:
     """At the end, average this many of the best models and keep the mean if it is better than each; 0: off."""
     r_drop: float = setting(0.0, may_change=False, tracked=True)
     """Weight of R-Drop (Liang et al., 2021), which makes two passes with different dropout agree; usually 5; 0: off."""
+    simcut: float = setting(0.0, may_change=False, tracked=True)
+    """Weight of SimCut (Gao et al., 2022), which makes a pass without 5% of the tokens agree; usually 3; 0: off."""
     subword_alpha: float = setting(0.0, may_change=False, tracked=True)
     """Segment the text differently in every step (Kudo, 2018): the smoothing of unigram (smaller: more random, often
     0.5) or the dropout of BPE merges (usually 0.1); 0: off. A batch may then exceed `max_tokens`."""
@@ -199,7 +205,13 @@ class TrainingConfig:
         require_positive("training", self, "valid_every_steps", "checkpoint_every_steps", "log_every_steps")
         require_positive("training", self, "keep_checkpoints", "batches_per_step")
         require_fraction("training", self, "label_smoothing", "ema_decay")
-        require_not_negative("training", self, "average_best", "r_drop", "subword_alpha", "n_samples", "profile_steps")
+        require_not_negative(
+            "training", self, "average_best", "r_drop", "simcut", "subword_alpha", "n_samples", "profile_steps"
+        )
+        require(
+            not (self.r_drop and self.simcut),
+            "training.r_drop and training.simcut both compare two passes: set one of them.",
+        )
         require(self.average_best != 1, "training.average_best=1: a mean needs 2 models or more; 0 turns it off.")
         require(self.subword_alpha <= 1, f"training.subword_alpha={self.subword_alpha} must be at most 1.")
         require(

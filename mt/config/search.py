@@ -36,6 +36,12 @@ class SearchConfig:
     """A translation has at most max_len_ratio * source length + max_len_offset pieces."""
     min_len_ratio: float = setting(0.0, ctranslate2=False)
     """A translation has at least min_len_ratio * source length pieces."""
+    simplify: bool = setting(True, ctranslate2=True)
+    """Translate text in capitals or title case as lower case, take list marks, emoji and quotation marks around it off,
+    copy addresses, numbers and unknown words, and write the translation as the source was. Not with required or
+    forbidden phrases, a prefix, tags or alignments, which need the text as it is."""
+    no_loops: bool = setting(True, ctranslate2=True)
+    """Never repeat the same pieces more than three times in a row; CTranslate2 cannot do this."""
     no_repeat_ngram: int = setting(0, ctranslate2=True)
     """Never repeat an n-gram of this many pieces; 0: off."""
     repetition_penalty: float = setting(1.0, ctranslate2=False)
@@ -68,9 +74,11 @@ class SearchConfig:
         require_not_negative("search", self, "length_penalty", "coverage_penalty", "max_len_offset", "min_len_ratio")
         require_not_negative("search", self, "diversity", "no_repeat_ngram", "top_k", "seed")
         require(self.temperature >= 0.001, f"search.temperature={self.temperature} must be at least 0.001.")
-        for name, most in (("length_penalty", 10), ("max_len_ratio", 100), ("min_len_ratio", 100)):
+        bounds = {"length_penalty": 10, "max_len_ratio": 100, "min_len_ratio": 100, "max_len_offset": 10_000}
+        bounds |= {"beam_size": 1000, "n_samples": 10_000, "max_tokens": 10_000_000, "no_repeat_ngram": 1000}
+        for name, most in bounds.items():
             value = getattr(self, name)
-            require(value <= most, f"search.{name}={value} must be at most {most}.")
+            require(value <= most, f"search.{name}={value} must be at most {most:,}.")
         require(self.top_p <= 1, f"search.top_p={self.top_p} must be at most 1.")
         require(
             self.no_repeat_ngram != 1, "search.no_repeat_ngram=1 would forbid every repetition: set 0, or 2 or more."

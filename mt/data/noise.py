@@ -1,23 +1,65 @@
-"""Noise on source text, which makes a model robust to text as people type it (Belinkov and Bisk, 2018)."""
+"""Noise on pairs of training text, which makes a model robust to text as people type it.
 
-from collections.abc import Callable
+Typos are for the source alone (Belinkov and Bisk, 2018). Everything else changes both sides in the same way, as
+OpusTrainer does (de Gibert et al., 2023), so that the model learns to keep what it finds.
+"""
+
+from collections.abc import Callable, Sequence
 from random import Random
 
+import regex
+
 from mt.config.data import NoiseConfig
+from mt.data.readers import Pair
 
 MIN_LETTERS = 3
 """letters of a word that can have a typo; a shorter word would become unrecognisable"""
+END = regex.compile(r"[\p{P}\s]+$")
+BREAK = regex.compile(r"[,;:，；：、]\s*")
+WORD = regex.compile(r"[^\s\p{P}]{3,}")
 
 
-def add_noise(text: str, noise: NoiseConfig, random: Random) -> str:
-    """Return a text with random noise: lost punctuation, changed case, typos."""
-    if random.random() < noise.punctuation:
-        text = " ".join("".join(c for c in text if c.isalnum() or c.isspace()).split()) or text
+def add_noise(pair: Pair, noise: NoiseConfig, markers: Sequence[str], random: Random) -> Pair:
+    """Return a pair with random noise: lower case, lost punctuation, a marker, typos."""
+    src, tgt = pair
     if random.random() < noise.case:
-        text = text.lower() if random.random() < 0.5 else text.upper()
+        src, tgt = src.lower(), tgt.lower()
+    if random.random() < noise.punctuation:
+        src, tgt = END.sub("", src) or src, END.sub("", tgt) or tgt
+    if random.random() < noise.copies and markers:
+        src, tgt = insert((src, tgt), random.choice(markers), random)
     if noise.typos:
-        text = " ".join(mistype(word, noise.typos, random) for word in text.split(" "))
-    return text
+        src = " ".join(mistype(word, noise.typos, random) for word in src.split(" "))
+    return src, tgt
+
+
+def insert(pair: Pair, marker: str, random: Random) -> Pair:
+    """Put a marker in corresponding places: around a pair, before its final punctuation, after the same comma on both
+    sides, or instead of a word that both sides have in common."""
+    src, tgt = pair
+    if any(marker in side for side in pair):
+        return pair
+    words = [set(WORD.findall(side)) for side in pair]
+    common = sorted(word for word in words[0] & words[1] if src.count(word) == 1 == tgt.count(word))
+    if common and random.random() < 0.5:
+        word = random.choice(common)
+        return src.replace(word, marker), tgt.replace(word, marker)
+    breaks = [[match.end() for match in BREAK.finditer(side)] for side in pair]
+    ends = [(match.start() if (match := END.search(side)) else len(side)) for side in pair]
+    places = [(0, 0), (len(src), len(tgt)), (ends[0], ends[1])]
+    if len(breaks[0]) == len(breaks[1]):
+        places += zip(*breaks, strict=True)
+    place = random.choice(places)
+    return put(src, place[0], marker), put(tgt, place[1], marker)
+
+
+def put(text: str, place: int, marker: str) -> str:
+    """Insert a marker, with spaces around it if the text has spaces."""
+    before, after = text[:place].rstrip(), text[place:].lstrip()
+    space = " " if " " in text else ""
+    left = space if before else ""
+    right = space if after and (after[0].isalnum() or place == 0) else ""
+    return before + left + marker + right + after
 
 
 def mistype(word: str, probability: float, random: Random) -> str:

@@ -100,7 +100,7 @@ def encode_text(
         for number, pairs in enumerate(divide(text.read(), PAIRS_PER_PART)):
             path = folder / f"part-{number:06d}.arrow"
             if number % share.size == share.rank and not path.exists():
-                rows = tokenizer.encode_src([src for src, _ in pairs]), tokenizer.encode_tgt([tgt for _, tgt in pairs])
+                rows = tokenizer.encode_pairs(pairs)
                 columns = {"src": as_array(rows[0], dtype), "tgt": as_array(rows[1], dtype)}
                 facts = observe(pairs)
                 write_part(path, pa.table(columns | {name: pa.array(getattr(facts, name)) for name in FACTS}))

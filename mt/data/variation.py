@@ -1,4 +1,4 @@
-"""Variation of the training pairs: noise on the source and random segmentation, different in every epoch."""
+"""Variation of the training pairs: noise and random segmentation, different in every epoch."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -11,7 +11,7 @@ from mt.text.tokenizer import Pairs, Rows, Tokenizer
 
 @dataclass(frozen=True)
 class Variation:
-    """Noise on the source, and random segmentation of both sides."""
+    """Noise, and random segmentation of both sides."""
 
     tokenizer: Tokenizer
     max_len: int
@@ -30,8 +30,7 @@ class Variation:
         n_tags = [self.count_tags(src) for src, _ in pairs]
         texts = [(src[n:], tgt) for n, (src, tgt) in zip(n_tags, pairs, strict=True)]
         if self.noise.is_active:
-            sources = self.add_noise([src for src, _ in texts], seed)
-            texts = [(src, tgt) for src, (_, tgt) in zip(sources, texts, strict=True)]
+            texts = self.add_noise(texts, seed)
         if self.subword_alpha:
             texts = self.tokenizer.resample(texts, self.subword_alpha, seed)
         varied = [([*old[0][:n], *src], tgt) for n, old, (src, tgt) in zip(n_tags, pairs, texts, strict=True)]
@@ -45,13 +44,18 @@ class Variation:
         tags = set(self.tokenizer.tags.values())
         return next((n for n, token in enumerate(src) if token not in tags), len(src))
 
-    def add_noise(self, sources: Rows, seed: int) -> Rows:
-        """Add noise to sources; only those that it changes are encoded again."""
-        random = Random(seed)
-        lines = [self.tokenizer.decode_src(src) for src in sources]
-        noisy = [add_noise(line, self.noise, random) for line in lines]
-        changed = [i for i, (old, new) in enumerate(zip(lines, noisy, strict=True)) if old != new]
-        found = list(sources)
-        for index, ids in zip(changed, self.tokenizer.encode_src([noisy[i] for i in changed]), strict=True):
-            found[index] = ids
-        return found
+    def add_noise(self, pairs: Pairs, seed: int) -> Pairs:
+        """Add noise to pairs; only the sides that it changes are encoded again."""
+        random, tokenizer = Random(seed), self.tokenizer
+        old = [tokenizer.src.decode([src for src, _ in pairs]), tokenizer.tgt.decode([tgt for _, tgt in pairs])]
+        noisy = [add_noise(pair, self.noise, tokenizer.markers, random) for pair in zip(*old, strict=True)]
+        sides: list[Rows] = []
+        for number, encode in enumerate((tokenizer.encode_src, tokenizer.encode_tgt)):
+            rows = [pair[number] for pair in pairs]
+            changed = [
+                i for i, (before, after) in enumerate(zip(old[number], noisy, strict=True)) if before != after[number]
+            ]
+            for index, ids in zip(changed, encode([noisy[i][number] for i in changed]), strict=True):
+                rows[index] = ids
+            sides.append(rows)
+        return list(zip(*sides, strict=True))

@@ -38,12 +38,12 @@ class Output:
     perplexity: float | None = None
 
 
-def translate_test_set(translator: Translator, test: TestSet, search: SearchConfig, folder: Path) -> list[str]:
-    """Translate a test set and write the translations to `folder/NAME.LANG`."""
+def translate_test_set(translator: Translator, test: TestSet, search: SearchConfig, file: Path) -> list[str]:
+    """Translate a test set and write the translations to a file."""
     width = f"{search.width_key}={search.n_hypotheses}"
     log.info("Translating test set %s (%s sentences, %s).", test.name, f"{len(test):,}", width)
     translations = [best[0].text for best in translator.n_best(test.src, search)]
-    write_text(folder / f"{test.name}.{translator.langs[1]}", "".join(f"{line}\n" for line in translations))
+    write_text(file, "".join(f"{line}\n" for line in translations))
     return translations
 
 
@@ -116,7 +116,7 @@ def rank(test: TestSet, translations: Sequence[str]) -> list[Sentence]:
 def perplexity_of(translator: Translator, test: TestSet) -> float:
     """Return the perplexity of the (first) references."""
     tokenizer = translator.tokenizer
-    sides = tokenizer.encode_src(test.src), tokenizer.encode_tgt(test.references[0])
+    sides = tokenizer.encode_pairs(list(zip(test.src, test.references[0], strict=True)))
     pairs: Pairs = [([*translator.tags, *source], target) for source, target in zip(*sides, strict=True)]
     return perplexity(translator.model, tokenizer, pairs, MAX_TOKENS)
 

@@ -40,6 +40,21 @@ class MinLength:
 
 
 @dataclass(frozen=True)
+class Excluded:
+    """Tokens that the translation of each sentence of the batch never contains."""
+
+    excluded: Sequence[Sequence[int]]
+
+    def __call__(self, scores: Tensor, tokens: Tensor, sentences: list[int]) -> None:
+        """Exclude them."""
+        common = set(self.excluded[sentences[0]]).intersection(*(self.excluded[sentence] for sentence in sentences))
+        scores[..., sorted(common)] = NEVER
+        for row, sentence in enumerate(sentences):
+            if len(self.excluded[sentence]) > len(common):
+                scores[row, :, list(self.excluded[sentence])] = NEVER
+
+
+@dataclass(frozen=True)
 class ForcedPrefix:
     """Tokens that the translation of each sentence of the batch begins with."""
 
@@ -70,6 +85,29 @@ class NoRepeatedNgram:
         earlier = tokens.unfold(2, self.n, 1)  # (B, N, n-grams, n)
         repeated = (earlier[..., :-1] == begun).all(3).nonzero(as_tuple=True)
         scores[repeated[0], repeated[1], earlier[..., -1][repeated]] = NEVER
+
+
+@dataclass(frozen=True)
+class NoLoops:
+    """The same tokens in a row, again and again, end: no sequence of up to 16 tokens is repeated much."""
+
+    longest: int = 16
+    repeats: int = 3
+    """times that a sequence may occur in a row; a very short one until 8 tokens are full"""
+    interval: int = 4
+    """Translations are examined whenever they have grown by so many tokens, which saves most of the time."""
+
+    def __call__(self, scores: Tensor, tokens: Tensor, sentences: list[int]) -> None:
+        """Exclude tokens that would continue a loop."""
+        if tokens.size(2) % self.interval:
+            return
+        for period in range(1, self.longest + 1):
+            length = period * max(self.repeats, -(-8 // period))
+            if tokens.size(2) < length:
+                break
+            recent = tokens[..., -length:]
+            rows, columns = (recent[..., period:] == recent[..., :-period]).all(2).nonzero(as_tuple=True)
+            scores[rows, columns, recent[rows, columns, -period]] = NEVER
 
 
 @dataclass(frozen=True)

@@ -60,6 +60,8 @@ class Task(Generic[S]):
     required: Sequence[Required | None] = ()
     """phrases of each sentence for which the beam makes room; a rule enforces them"""
     device: torch.device | None = None
+    bans: Sequence[Rule] = ()
+    """rules that exclude tokens for good, log-probabilities included"""
 
     def score_next(self, newest: Tensor, live: Live, sentences: list[int], coverage: bool) -> tuple[Tensor, Tensor]:
         """Take one step.
@@ -74,6 +76,8 @@ class Task(Generic[S]):
         """
         log_probs = self.step(newest, self.state).float().log_softmax(-1)
         log_probs[..., list(self.vocabulary.never)] = -inf
+        for ban in self.bans:
+            ban(log_probs, live.tokens, sentences)
         if coverage:
             live.coverage = live.coverage + self.state.attention()
         scores = log_probs.clone() if self.rules else log_probs

@@ -13,8 +13,10 @@ from pathlib import Path
 import sentencepiece
 
 from mt.errors import UserError
-from mt.runtime.files import write_bytes
+from mt.runtime.files import check_file, write_bytes
 from mt.text.characters import is_word_character
+from mt.text.copying import MARKERS, mark_pair
+from mt.text.plain_form import PlainForm, to_plain
 
 Rows = list[list[int]]
 Pairs = list[tuple[list[int], list[int]]]
@@ -22,6 +24,8 @@ Pairs = list[tuple[list[int], list[int]]]
 
 PAD, UNK, BOS, EOS = 0, 1, 2, 3
 N_SPECIAL = 4 + 256  # the four ids above and the bytes
+MAX_BYTES = 1 << 28
+"""of a SentencePiece model; one of 64,000 pieces takes about a million"""
 SEPARATOR = "\ue000"  # a private-use character, which normal text does not contain
 
 
@@ -73,6 +77,30 @@ class Tokenizer:
             if tag not in self.tags:
                 raise UserError(f"The model has no tag {tag}; it has: {', '.join(self.tags) or 'none'}.")
         return [self.tags[tag] for tag in tags]
+
+    @cached_property
+    def markers(self) -> list[str]:
+        """The markers that both vocabularies have, each a character."""
+        return [marker for marker in MARKERS if UNK not in (self.src.piece_to_id(marker), self.tgt.piece_to_id(marker))]
+
+    @cached_property
+    def characters(self) -> frozenset[str]:
+        """The characters of the source vocabulary; all others are spelled in bytes."""
+        return frozenset(" \t").union(*(text.decode(errors="ignore") for text in self.src_texts))
+
+    def knows(self, text: str) -> bool:
+        """Return whether a text can be encoded without spelling a character in bytes."""
+        return self.characters.issuperset(text)
+
+    def plain_form(self, text: str) -> PlainForm:
+        """Return the form of a source text that a model of this vocabulary translates best."""
+        return to_plain(text, self.knows, self.markers)
+
+    def encode_pairs(self, pairs: Sequence[tuple[str, str]]) -> tuple[Rows, Rows]:
+        """Encode pairs for training, with markers for what both sides have in common and has to be copied."""
+        if self.markers:
+            pairs = [mark_pair(src, tgt, self.knows, self.markers) for src, tgt in pairs]
+        return self.encode_src([src for src, _ in pairs]), self.encode_tgt([tgt for _, tgt in pairs])
 
     @cached_property
     def tgt_continuing(self) -> list[int]:
@@ -167,10 +195,12 @@ def load_tokenizer(paths: Sequence[Path]) -> Tokenizer:
     Raises:
         UserError: a file is missing or damaged.
     """
+    for path in paths:
+        if not path.exists():
+            raise UserError(f"{path} is missing: a model does not work without its tokenizer.")
+        check_file(path, MAX_BYTES)
     try:
         return Tokenizer(*(path.read_bytes() for path in paths))
-    except FileNotFoundError as error:
-        raise UserError(f"{error.filename} is missing: a model does not work without its tokenizer.") from None
     except ValueError as error:
         files = " or ".join(str(path) for path in paths)
         raise UserError(f"{files} is damaged: {error}. Restore it, or train again in another folder.") from error

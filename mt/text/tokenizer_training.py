@@ -12,6 +12,7 @@ import sentencepiece
 
 from mt.config.schema import TokenizerConfig
 from mt.errors import UserError
+from mt.text.copying import MARKERS
 from mt.text.normalization import Rules, write_rules
 from mt.text.tokenizer import BOS, EOS, PAD, UNK, Tokenizer
 
@@ -100,6 +101,7 @@ def train_subwords(lines: Iterable[str], config: TokenizerConfig, extras: Extras
                 bos_id=BOS,
                 eos_id=EOS,
                 control_symbols=list(extras.tags),
+                user_defined_symbols=list(MARKERS[: config.copy_markers]),
                 minloglevel=2,
             )
     except RuntimeError as error:

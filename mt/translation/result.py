@@ -5,6 +5,7 @@ from dataclasses import dataclass, fields
 from typing import Any
 
 from mt.search.hypotheses import Hypothesis
+from mt.text.plain_form import PlainForm
 from mt.text.tokenizer import Tokenizer
 
 Parts = Sequence[tuple[list[int], list[int]]]
@@ -68,15 +69,24 @@ def join_translations(parts: Sequence[Translation], text: str) -> Translation:
 
 
 def join_parts(
-    sources: list[list[int]], hypotheses: list[list[Hypothesis]], n_best: int, tokenizer: Tokenizer, spaced: bool
+    form: PlainForm,
+    sources: list[list[int]],
+    hypotheses: list[list[Hypothesis]],
+    n_best: int,
+    tokenizer: Tokenizer,
+    spaced: bool,
 ) -> list[Translation]:
-    """Join the hypotheses of a line's parts to its n best translations, each from hypotheses of one rank."""
+    """Join the hypotheses of a line's parts to its n best translations, each from hypotheses of one rank.
+
+    `form` is the plain form of the line, according to which the translations are written.
+    """
     if not sources:
-        return [Translation("", 0.0, 0.0)]
+        return [Translation(form.restore(""), 0.0, 0.0)]
     joined = []
     for rank in range(min(n_best, *map(len, hypotheses))):
         pairs = zip(hypotheses, sources, strict=True)
         parts = [to_translation(best[rank], src_ids, tokenizer) for best, src_ids in pairs]
         text = (" " if spaced else "").join(part.text for part in parts)
-        joined.append(join_translations(parts, " ".join(text.splitlines())))  # bytes can spell line breaks
+        text = " ".join(text.splitlines())  # bytes can spell line breaks
+        joined.append(join_translations(parts, form.restore(text)))
     return joined

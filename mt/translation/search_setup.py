@@ -13,7 +13,16 @@ from mt.data.sampler import plan_batches
 from mt.search.beam import Beam, beam_search
 from mt.search.hypotheses import Hypothesis, Scoring
 from mt.search.required import MustContain, Phrase, Required
-from mt.search.rules import Forbidden, ForcedPrefix, MinLength, NoRepeatedNgram, RepetitionPenalty, Rule
+from mt.search.rules import (
+    Excluded,
+    Forbidden,
+    ForcedPrefix,
+    MinLength,
+    NoLoops,
+    NoRepeatedNgram,
+    RepetitionPenalty,
+    Rule,
+)
 from mt.search.sampling import Sampling, sample
 from mt.search.task import S, Task
 from mt.text.languages import has_spaces
@@ -121,6 +130,15 @@ def build_rules(
     if any(segment.prefix for segment in segments):  # last, as it overrules the others
         rules.append(ForcedPrefix([segment.prefix for segment in segments]))
     return rules
+
+
+def build_bans(config: SearchConfig, tokenizer: Tokenizer, segments: Sequence[Segment]) -> list[Rule]:
+    """Build the rules that exclude tokens for good."""
+    bans: list[Rule] = [NoLoops()] if config.no_loops else []
+    markers = [(tokenizer.src.piece_to_id(one), tokenizer.tgt.piece_to_id(one)) for one in tokenizer.markers]
+    if markers:
+        bans.append(Excluded([[tgt for src, tgt in markers if src not in segment.ids] for segment in segments]))
+    return bans
 
 
 def build_scoring(config: SearchConfig) -> Scoring:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -25,16 +24,24 @@ from mt.search.task import Task, Vocabulary
 from mt.text.languages import has_spaces
 from mt.text.long_lines import cut_long
 from mt.text.markup import MarkedText
+from mt.text.plain_form import PlainForm
 from mt.text.tokenizer import Tokenizer
 from mt.translation.alignment import Attention, align, aligned_words, source_attention
+from mt.translation.line_warnings import warn_about
 from mt.translation.mbr import rerank
 from mt.translation.pipeline import LineId, Request, splits_by_default, translate_marked, translate_sentences
 from mt.translation.result import Translation, join_parts
-from mt.translation.search_setup import Engine, Requirements, Segment, build_rules, plan_segments, run_search
+from mt.translation.search_setup import (
+    Engine,
+    Requirements,
+    Segment,
+    build_bans,
+    build_rules,
+    plan_segments,
+    run_search,
+)
 from mt.translation.tag_placement import restore_markup
 
-log = logging.getLogger(__name__)
-CUT = "translation cut at search.max_len_ratio x source length + search.max_len_offset."
 MAX_PARTS = 1000
 """most parts of a sentence that have seeds of their own"""
 
@@ -162,11 +169,12 @@ class Translator:
     def translate_texts(self, texts: list[str], request: Request, first_line: int = 1) -> list[list[Translation]]:
         """Return the best translations of each text, best first; line numbers are for warnings and seeds."""
         line_ids = [LineId(first_line + number) for number in range(len(texts))]
+        search = replace(request.search, simplify=False) if request.markup or request.align else request.search
 
         def translate_lines(
             lines: list[str], prefixes: list[str], line_ids: Sequence[LineId]
         ) -> list[list[Translation]]:
-            return self.n_best(lines, request.search, prefixes, line_ids)
+            return self.n_best(lines, search, prefixes if any(prefixes) else None, line_ids)
 
         if request.markup:
             return translate_marked(texts, line_ids, request, translate_lines, self.restore_markup)
@@ -199,7 +207,9 @@ class Translator:
         line_ids = line_ids or [LineId(number) for number in range(1, len(lines) + 1)]
         part_len = max(1, min(self.part_len, self.max_len - len(self.tags)))
         to_piece = self.tokenizer.src.id_to_piece
-        parts = [cut_long(ids, part_len, to_piece) for ids in self.tokenizer.encode_src(lines)]
+        simplifies = search.simplify and not (search.required or search.forbidden or search.terminology or prefixes)
+        forms = [self.tokenizer.plain_form(line) if simplifies else PlainForm(line) for line in lines]
+        parts = [cut_long(ids, part_len, to_piece) for ids in self.tokenizer.encode_src([form.text for form in forms])]
         starts = [self.tokenizer.encode_prefix(prefix) for prefix in prefixes or [""] * len(lines)]
         segments, owners = [], []
         for line, line_id in enumerate(line_ids):
@@ -212,13 +222,9 @@ class Translator:
         for line, best in zip(owners, self.search(segments, search), strict=True):
             found[line].append(best if search.mbr is None else self.rerank(best, search.mbr))
         if not quiet:
-            numbers = [line_id.line for line_id in line_ids]
-            long = [number for number, ids in zip(numbers, parts, strict=True) if len(ids) > 1]
-            cut = [n for n, line in zip(numbers, found, strict=True) if not all(best[0].complete for best in line)]
-            warn(long, f"longer than the training sentences, translated in parts of at most {part_len} pieces.")
-            warn(cut, CUT)
-        pairs = zip(parts, found, strict=True)
-        return [join_parts(*pair, search.n_best, self.tokenizer, self.spaced[1]) for pair in pairs]
+            warn_about([line_id.line for line_id in line_ids], parts, found, part_len)
+        lines_of_parts = zip(forms, parts, found, strict=True)
+        return [join_parts(*line, search.n_best, self.tokenizer, self.spaced[1]) for line in lines_of_parts]
 
     def search(self, segments: list[Segment], search: SearchConfig) -> list[list[Hypothesis]]:
         """Return the hypotheses of each segment, in order."""
@@ -251,6 +257,7 @@ class Translator:
             build_rules(search, tokenizer, segments, limits, self.spaced[1]),
             [segment.required for segment in segments],
             device,
+            build_bans(search, tokenizer, segments),
         )
         return run_search(task, search, [segment.seed for segment in segments])
 
@@ -288,10 +295,3 @@ class Translator:
         src_ids, tgt_ids = self.tokenizer.encode_src([source])[0], self.tokenizer.encode_tgt([translation])[0]
         src_ids = [*self.tags, *src_ids][: self.max_len]
         return source_attention(self.model, self.tokenizer, src_ids, tgt_ids[: self.max_len], layer)
-
-
-def warn(lines: list[int], message: str) -> None:
-    """Log a warning about some lines that names the first few."""
-    if numbers := list(dict.fromkeys(map(str, lines))):
-        more = f" and {len(numbers) - 5} more" if len(numbers) > 5 else ""
-        log.warning("line %s%s: %s", ", ".join(numbers[:5]), more, message)

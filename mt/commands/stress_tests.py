@@ -1,0 +1,32 @@
+"""`mt evaluate --stress`: test sets as people type."""
+
+import argparse
+import json
+from collections.abc import Sequence
+from dataclasses import asdict
+
+from mt.commands.evaluated_runs import EvaluatedRun
+from mt.evaluation.stress import as_table, build_stress_tests, judge
+from mt.evaluation.test_sets import TestSet
+from mt.runtime.files import write_text
+
+
+def run_stress_tests(runs: Sequence[EvaluatedRun], tests: Sequence[TestSet], options: argparse.Namespace) -> int:
+    """Print a table, or JSON, for each run and test set; return the exit code."""
+    for run in runs:
+        translator = run.load_translator(options)
+        for test in tests:
+            stress_tests = build_stress_tests(test, translator.langs)
+            translations = []
+            for one in stress_tests:
+                texts = translator.translate(one.src, run.config.search)
+                name = f"stress/{test.name}.{one.name.replace(' ', '-').lower()}"
+                write_text(run.layout.translation(name, translator.langs[1]), "".join(f"{text}\n" for text in texts))
+                translations.append(texts)
+            results = judge(stress_tests, translations, translator.langs[1])
+            if options.json:
+                rows = [asdict(result) for result in results]
+                print(json.dumps({"run": run.name, "test": test.name, "results": rows}, ensure_ascii=False))
+            else:
+                print(f"{run.name}, {test.name}, {len(test):,} sentences\n{as_table(results)}\n")
+    return 0

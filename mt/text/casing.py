@@ -1,0 +1,42 @@
+"""Text in capitals or in title case: recognised, written in lower case, and written in the same way again.
+
+A vocabulary learned from ordinary text spells capitals letter by letter, and a model has hardly seen such spellings.
+"""
+
+from enum import Enum
+
+import regex
+
+MIN_LETTERS = 6
+"""letters of a text in capitals; a shorter one, such as NASA, may be a name"""
+MIN_WORDS = 4
+"""words of a text in title case; fewer are often a name"""
+SHARE = 0.9
+"""of the letters, or of the words, that begin with a capital"""
+WORD = regex.compile(r"\p{L}[\p{L}\p{M}\p{N}'’]*")
+FIRST_LETTER = regex.compile(r"(?<![\p{L}\p{M}\p{N}'’])\p{Ll}")
+
+
+class Casing(Enum):
+    """How a whole text is written."""
+
+    plain = "plain"
+    upper = "upper"
+    title = "title"
+
+    def apply(self, text: str) -> str:
+        """Write a text in this way; `plain` leaves it as it is."""
+        if self is Casing.upper:
+            return text.upper()
+        return FIRST_LETTER.sub(lambda letter: letter[0].title(), text) if self is Casing.title else text
+
+
+def find_casing(text: str) -> Casing:
+    """Return how a text is written. A script without capitals is plain."""
+    cased = [character for character in text if character.isupper() or character.islower()]
+    n_upper = sum(map(str.isupper, cased))
+    if len(cased) >= MIN_LETTERS and n_upper >= SHARE * len(cased):
+        return Casing.upper
+    words = [word for word in WORD.findall(text) if word[0].isupper() or word[0].islower()]
+    n_capitalised = sum(word[0].isupper() for word in words)
+    return Casing.title if len(words) >= MIN_WORDS and n_capitalised >= SHARE * len(words) else Casing.plain

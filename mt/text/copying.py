@@ -1,0 +1,84 @@
+"""What a translation takes over from the source letter for letter: addresses, emoji, numbers, unknown words.
+
+In the text that the model sees, a marker stands for each of them. The vocabulary has a few markers, each a private-use
+character, and the model learns from pairs with the same text on both sides to put them in the right place.
+"""
+
+from collections.abc import Callable, Sequence
+
+import regex
+
+MARKERS = tuple(map(chr, range(0xE001, 0xE009)))
+"""private-use characters, which normal text does not contain"""
+PICTURE = r"\p{Extended_Pictographic}[\uFE0F\p{EMod}]*"
+EMOJI = rf"(?:\p{{RI}}\p{{RI}}|[0-9#*]\uFE0F?\u20E3|{PICTURE}(?:\u200D{PICTURE})*)"
+ADDRESS = r"(?:https?://|ftp://|www\.)[^\s<>\"'“”„«»()，。；！？、）]+(?<![.,;:!?…])|[\w.+-]+@[\w-]+(?:\.[\w-]+)+"
+LETTER = r"[\p{Latin}\p{Cyrillic}\p{Greek}\p{Arabic}\p{Hebrew}\p{M}_]"
+NUMBER = rf"(?<!{LETTER}|\d)(?<!\d[.,:/-])(?:\d{{1,4}}(?:[.,:/-]\d+)+|\d{{3,}})(?!{LETTER}|\d)"
+POSSIBLE = regex.compile(
+    r"\d{3}|\d[.,:/-]\d|@|://|www\.|[\u20E3\u2100-\u2BFF\u3030\u303D\u3297\u3299©®\U0001F000-\U0001FFFF]"
+)
+"""what every address, emoji and number contains; a quick test, as most text has nothing to copy"""
+SPAN = regex.compile(rf"(?P<address>{ADDRESS})|(?P<emoji>{EMOJI}+)|(?P<number>{NUMBER})")
+WORD = regex.compile(r"[^\s\p{P}]+")
+UNCASED = regex.compile(r"\p{Lo}")
+"""a letter of a script without capitals, most of which have no spaces between words"""
+MARKER = regex.compile(f"[{MARKERS[0]}-{MARKERS[-1]}]")
+
+Knows = Callable[[str], bool]
+"""whether the vocabulary has every character of a text"""
+
+
+def find_spans(text: str, knows: Knows) -> list[tuple[int, int]]:
+    """Return what has to be copied, in order: addresses, emoji, numbers of three digits or more or with separators,
+    and words with a character that the vocabulary lacks, unless it is a letter of a script without capitals."""
+    spans = [match.span() for match in SPAN.finditer(text)] if POSSIBLE.search(text) else []
+    if knows(text):
+        return spans
+    words = [word for word in WORD.finditer(text) if is_unknown(word[0], knows)]
+    apart = [
+        word.span() for word in words if not any(start < word.end() and word.start() < end for start, end in spans)
+    ]
+    return sorted([*spans, *apart])
+
+
+def is_unknown(word: str, knows: Knows) -> bool:
+    """Return whether a word has a character, other than a capital, that the vocabulary lacks."""
+    return not knows(word) and not knows(word.lower()) and not UNCASED.search(word)
+
+
+def mark(text: str, knows: Knows, markers: Sequence[str]) -> tuple[str, list[str]]:
+    """Put a marker in the place of what has to be copied, as long as there are markers; return the text and what the
+    markers stand for."""
+    copied: list[str] = []
+    parts, end = [], 0
+    for start, stop in find_spans(text, knows)[: len(markers)]:
+        parts += [text[end:start], markers[len(copied)]]
+        copied.append(text[start:stop])
+        end = stop
+    return "".join([*parts, text[end:]]), copied
+
+
+def mark_pair(src: str, tgt: str, knows: Knows, markers: Sequence[str]) -> tuple[str, str]:
+    """Put a marker in the place of what has to be copied and occurs once in the source and once in the target."""
+    used = 0
+    for copied in [src[start:stop] for start, stop in find_spans(src, knows)]:
+        if used < len(markers) and src.count(copied) == 1 == tgt.count(copied):
+            target = tgt.index(copied)
+            if (target, target + len(copied)) in find_spans(tgt, knows):
+                src, tgt = src.replace(copied, markers[used]), tgt.replace(copied, markers[used])
+                used += 1
+    return src, tgt
+
+
+def unmark(text: str, copied: Sequence[str], markers: Sequence[str]) -> str:
+    """Put back what markers stand for, each once; what the translation has no marker for stands at its end."""
+    missing = []
+    for marker, original in zip(markers, copied, strict=False):
+        before, found, after = text.partition(marker)
+        if found:
+            text = before + original + after.replace(marker, "")
+        else:
+            missing.append(original)
+    text = MARKER.sub("", text)
+    return " ".join([text, *missing] if text else missing)

@@ -1,0 +1,68 @@
+"""The plain form of a text, which a model translates best, and the way back.
+
+Around the text, list marks, emoji and quotation marks are taken off. In it, capitals become lower case, and markers
+stand for what is to be copied. The translation is then written as the source was.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import regex
+
+from mt.text.casing import Casing, find_casing
+from mt.text.copying import EMOJI, MARKERS, Knows, mark, unmark
+
+QUOTES = {
+    '"': '"', "'": "'", "“": "”", "”": "”", "„": "“”", "‘": "’", "‚": "‘’", "«": "»", "»": "«", "‹": "›", "›": "‹",
+    "「": "」", "『": "』", "《": "》",
+}  # fmt: skip
+"""opening quotation marks, and the marks that close each"""
+START = regex.compile(rf"\s*(?:(?:[-*•·–—▪●]|\d{{1,3}}\)|\(\d{{1,3}}\))\s+)?(?:{EMOJI}|\s)*")
+END = regex.compile(rf"(?:{EMOJI}|\s)*$")
+
+
+@dataclass(frozen=True)
+class PlainForm:
+    """What the model translates, and what is put back."""
+
+    text: str
+    before: str = ""
+    after: str = ""
+    casing: Casing = Casing.plain
+    copied: Sequence[str] = ()
+    markers: Sequence[str] = ()
+
+    def restore(self, translation: str) -> str:
+        """Write a translation of `text` as the source was written."""
+        if not self.text:
+            return self.before + self.after
+        return self.before + unmark(self.casing.apply(translation), self.copied, self.markers) + self.after
+
+
+def to_plain(text: str, knows: Knows, markers: Sequence[str]) -> PlainForm:
+    """Return the plain form of a text. If nothing in it can be translated, that is empty, and all is put back.
+
+    Args:
+        knows: whether the vocabulary has every character of a text.
+        markers: pieces of the vocabulary that can stand for what is copied.
+    """
+    before, core, after = take_off(text)
+    if not any(map(str.isalnum, mark(core, knows, MARKERS)[0])):
+        return PlainForm("", text.strip())
+    core, copied = mark(core, knows, markers)
+    casing = find_casing(core)
+    return PlainForm(core if casing is Casing.plain else core.lower(), before, after, casing, copied, markers)
+
+
+def take_off(text: str) -> tuple[str, str, str]:
+    """Return what stands before a text, the text, and what stands after it."""
+    start = START.match(text)
+    first = start.end() if start else 0
+    end = END.search(text, first)
+    last = end.start() if end else len(text)
+    closing = QUOTES.get(text[first : first + 1], "")
+    if last - first > 2 and text[last - 1] in closing and not set(text[first + 1 : last - 1]) & {text[first], *closing}:
+        first, last = first + 1, last - 1
+    return text[:first].lstrip(), text[first:last], text[last:].rstrip()

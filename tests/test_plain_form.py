@@ -1,0 +1,176 @@
+"""Text as people type it: capitals, quotation marks, emoji, addresses; and `mt evaluate --stress`."""
+
+import json
+from random import Random
+
+import pytest
+import sacrebleu
+from conftest import overrides, write_pairs
+
+from mt import SearchConfig, Translator
+from mt.evaluation.stress import ADDED, ends_in_loop
+from mt.text.copying import MARKERS
+from mt.text.plain_form import to_plain
+
+URL = "https://example.org/a?b=1&c=D"
+LETTERS = frozenset("abcdefghijklmnopqrstuvwxyz ABCDEFGHIJKLMNOPQRSTUVWXYZ.,'\"!?äöüß0123456789()-:/").union(MARKERS)
+
+
+def knows(text):
+    return LETTERS.issuperset(text)
+
+
+def plain(text):
+    return to_plain(text, knows, MARKERS[:4]).text
+
+
+@pytest.fixture(scope="module")
+def translator(run_folder):
+    return Translator.load(run_folder)
+
+
+@pytest.mark.parametrize(("typed", "expected"), [
+    ("TWO MEN ARE SLEEPING.", "two men are sleeping."),
+    ("Two Young Men Are Sleeping.", "two young men are sleeping."),
+    ("NASA", "NASA"),  # too short to tell from a name
+    ("New York City", "New York City"),
+    ("Ein Hund und ein Mann.", "Ein Hund und ein Mann."),
+    ('- "Two men." 😀 👍🏽', "Two men."),
+    ('"Yes," he said, "no."', '"Yes," he said, "no."'),
+    ("« Two men »", " Two men "),
+    ("2) two men", "two men"),
+    (f"See {URL}, or mail me@example.org.", "See 1, or mail 2."),
+    ("It costs 1,234.50 kg in 2019, not 12.", "It costs 1 kg in 2, not 12."),
+    ("The 1990s, 3D and A4", "The 1990s, 3D and A4"),
+    ("Łódź is nice", "1 is nice"),
+    ("我 is a letter, not a word to copy", "我 is a letter, not a word to copy"),
+    ("A family: 👨‍👩‍👧 here", "A family: 1 here"),
+    ("111 222 333 444 555 six", "1 2 3 4 555 six"),  # as many as there are markers
+])  # fmt: skip
+def test_the_plain_form(typed, expected):
+    names = {MARKERS[number]: str(number + 1) for number in range(4)}
+    assert plain(typed).translate(str.maketrans(names)) == expected
+
+
+@pytest.mark.parametrize("typed", ["😀", URL, "1,234.50 🎉", "...", "", "?! 👍🏽"])
+def test_what_needs_no_translation_is_copied(mt, run_folder, typed):
+    assert mt("translate", run_folder, "--", typed).out == f"{typed}\n"
+
+
+def test_any_text_is_restored_if_its_translation_is_itself():
+    """The way back undoes the way there, but for the case of letters in text that is not wholly in capitals."""
+    random = Random(3)
+    parts = [
+        "two ",
+        "MEN ",
+        "Łódź ",
+        URL + " ",
+        "😀",
+        "🎉 ",
+        '"',
+        "« ",
+        " »",
+        "- ",
+        "1) ",
+        "2019 ",
+        "12.5",
+        "我",
+        ". ",
+        "I ",
+    ]
+    for _ in range(3000):
+        text = "".join(random.choices(parts, k=random.randint(1, 9)))
+        form = to_plain(text, knows, MARKERS[: random.randint(0, 8)])
+        assert form.restore(form.text).strip().lower() == text.strip().lower()
+
+
+@pytest.mark.parametrize("translation", ["", "x", "1 x 1", "2 x", "x 3", "1 x 2 3"])
+def test_what_is_copied_arrives_once_whatever_the_model_does(translation):
+    """Markers that are missing, repeated or invented."""
+    form = to_plain(f"see {URL} and 2019", knows, MARKERS)
+    restored = form.restore(translation.translate({ord(str(n + 1)): marker for n, marker in enumerate(MARKERS)}))
+    assert restored.count(URL) == restored.count("2019") == 1
+    assert not set(restored) & {*MARKERS}
+
+
+def test_the_translation_is_written_as_the_source_is(mt, run_folder):
+    """The toy language's translations are in capitals, whatever the source's case."""
+    typed = ["BA DE FI GO", "Ba De Fi Go", '"ba de fi go"', "- ba de fi go 😀", "ba de fi go"]
+    expected = ["BA DE FI GO", "BA DE FI GO", '"BA DE FI GO"', "- BA DE FI GO 😀", "BA DE FI GO"]
+    assert mt("translate", run_folder, "--", *typed).out.splitlines() == expected
+    unchanged = mt("translate", run_folder, "--set", "search.simplify=false", "--", typed[0]).out.splitlines()
+    assert unchanged != expected[:1]  # the vocabulary has hardly met capitals
+
+
+def test_copied_text_arrives_through_a_model_that_knows_no_markers(translator):
+    """The toy model was trained without noise, so that its markers mean nothing to it."""
+    lines = [f"ba de {thing} fi" for things in ADDED.values() for thing in things]
+    for line, found in zip(lines, translator.translate(lines), strict=True):
+        assert found.count(line.split()[2]) == 1
+
+
+def test_phrases_and_prefixes_get_the_text_as_it_is(translator):
+    search = SearchConfig(simplify=False)
+    assert translator.translate(["BA DE FI"], prefix="XA") == translator.translate(["BA DE FI"], search, prefix="XA")
+    for key in ("forbidden", "required"):
+        phrases = {key: ["WU"]}
+        given = [SearchConfig(simplify=simplify, **phrases) for simplify in (True, False)]
+        assert translator.translate(["BA DE FI"], given[0]) == translator.translate(["BA DE FI"], given[1])
+
+
+def test_training_text_has_markers_for_what_both_sides_share(translator):
+    tokenizer = translator.tokenizer
+    (src,), (tgt,) = tokenizer.encode_pairs([(f"ba {URL} de 2019", f"BA 2019 DE {URL}")])
+    assert tokenizer.decode_src(src) == f"ba {MARKERS[0]} de {MARKERS[1]}"
+    assert tokenizer.decode_tgt(tgt) == f"BA {MARKERS[1]} DE {MARKERS[0]}"
+    (src,), _ = tokenizer.encode_pairs([("ba 2019", "BA 2020")])
+    assert tokenizer.decode_src(src) == "ba 2019"
+
+
+def test_copying_is_learnt(mt, corpus, tmp_path):
+    """Noise puts markers into the text; the model then keeps an address where it is."""
+    learn = ["training.max_steps=700", "optim.lr=0.005", "optim.warmup_steps=50", "optim.schedule=cosine"]
+    size = ["model.d_model=64", "model.d_ff=128", "model.dropout=0", "data.noise.copies=0.3"]
+    assert mt(*overrides(corpus, f"run_dir={tmp_path}/run", *learn, *size)).code == 0
+    found = mt("translate", tmp_path / "run", f"{URL} ba de fi", f"ba de fi {URL}", f"ba de {URL}.").out.splitlines()
+    assert found == [f"{URL} BA DE FI", f"BA DE FI {URL}", f"BA DE {URL}."]
+
+
+def test_without_markers_nothing_is_marked(mt, corpus, tmp_path):
+    few = [f"run_dir={tmp_path}/run", "training.max_steps=2", "tokenizer.copy_markers=0", "data.noise.copies=0.5"]
+    assert mt(*overrides(corpus, *few)).code == 0
+    assert Translator.load(tmp_path / "run").tokenizer.markers == []
+    outcome = mt(*overrides(corpus, "tokenizer.copy_markers=9"))
+    assert (outcome.code, "tokenizer.copy_markers must be between 0 and 8" in outcome.err) == (2, True)
+
+
+def test_stress_tests(mt, run_folder, corpus, tmp_path):
+    """Figures as sacreBLEU computes them from the translations that are written."""
+    sources = (corpus / "valid.aa").read_text(encoding="utf-8").splitlines()[:12]
+    pairs = [(f"{source} ba de fi", f"{source} ba de fi".upper()) for source in sources]
+    write_pairs(tmp_path / "test", pairs)
+    test = ["--test", f"few={tmp_path}/test"]
+    data = json.loads(mt("evaluate", run_folder, "--stress", "--json", *test).out)
+    rows = {row["name"]: row for row in data["results"]}
+    assert len(rows) == 15
+    folder = run_folder / "translations" / "stress"
+    for name in ("as it is", "CAPITALS", "two on a line"):
+        translations = (folder / f"few.{name.replace(' ', '-').lower()}.bb").read_text(encoding="utf-8").splitlines()
+        references = [tgt for _, tgt in pairs]
+        if name == "two on a line":
+            references = [f"{one} {other}" for one, other in zip(references[::2], references[1::2], strict=True)]
+        assert rows[name]["bleu"] == pytest.approx(sacrebleu.corpus_bleu(translations, [references]).score)
+    assert rows["as it is"]["bleu"] == pytest.approx(rows["CAPITALS"]["bleu"])  # the target is in capitals anyhow
+    assert [rows[name]["exact"] for name in ADDED] == [100.0] * len(ADDED)
+    assert rows["one word"]["bleu"] is None
+    table = mt("evaluate", run_folder, "--stress", *test).out
+    assert "CAPITALS" in table
+    assert "100.0%" in table
+
+
+@pytest.mark.parametrize(("text", "loops"), [
+    ("Ein Mann MANNMANNMANNMANN", True), ("a b a b a b a b a b.", True), ("----------------", True),
+    ("ha ha ha", False), ("Ein Mann schläft.", False), ("", False),
+])  # fmt: skip
+def test_loops_are_recognised(text, loops):
+    assert ends_in_loop(text) is loops
