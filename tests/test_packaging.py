@@ -75,7 +75,7 @@ def test_the_wheel_works_from_another_folder(installed, tmp_path):
 
 @pytest.mark.slow
 def test_a_checkout_works_without_an_editable_installation(installed, tmp_path):
-    """As under `torchrun -m mt` in the checkout after `pip install .`: Python finds the package in the working folder."""
+    """As under `torchrun -m mt` in the checkout after `pip install .`: the package is that of the working folder."""
     checkout = tmp_path / "checkout"
     for name in ("mt", "conf", "data"):
         shutil.copytree(ROOT / name, checkout / name, ignore=shutil.ignore_patterns("__pycache__"))

@@ -415,3 +415,28 @@ def test_a_sweep_needs_multirun(mt):
     outcome = mt("train", "experiment=sweep_grid")
     assert outcome.code == 2
     assert "add --multirun" in outcome.err
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("recipe", ["iwslt14", "iwslt15", "wmt14_base", "wmt14_big", "opus100"])
+def test_a_recipe_starts_on_other_text(recipe, mt, corpus, tmp_path):
+    """The sizes and the text are smaller here; everything else is as in the recipe."""
+    train = f"{corpus}/train" if recipe != "opus100" else f"[{{path: {corpus}/train, tgt_lang: bb}}]"
+    size = ["model.d_model=32", "model.d_ff=64", "model.n_heads=2", "training.max_tokens=600", "training.device=cpu"]
+    text = [
+        "data.src_lang=aa",
+        "data.tgt_lang=bb",
+        f"data.train={train}",
+        f"data.valid={corpus}/valid",
+        "data.test=null",
+    ]
+    ends = [
+        "training.max_steps=2",
+        "training.valid_every_steps=2",
+        "tokenizer.vocab_size=null",
+        f"run_dir={tmp_path}/run",
+    ]
+    outcome = mt("train", f"experiment={recipe}", *size, *text, *ends)
+    assert outcome.code == 0, outcome.err
+    assert "Chosen for" not in outcome.err  # nothing is left to choose
+    assert mt("translate", tmp_path / "run", "ba de").code == 0
