@@ -1,4 +1,10 @@
+import subprocess
+import sys
+from collections import Counter
+from functools import partial
+
 import pytest
+from conftest import DEMO, ROOT
 
 from mt.config.choices import ModelType
 from mt.config.schema import TokenizerConfig
@@ -88,3 +94,43 @@ def test_damaged_files_are_named(tmp_path):
         load_tokenizer([tmp_path / "tokenizer.model"])
     with pytest.raises(UserError, match=r"tokenizer\.src\.model is missing"):
         load_tokenizer([tmp_path / "tokenizer.src.model", tmp_path / "tokenizer.tgt.model"])
+
+
+WORDS = ["yesterday", "neighbors", "books 😀 men", "a\ue001b"]
+
+
+def sampled(model_type, alpha, count):
+    lines = (DEMO / "train.en").read_text(encoding="utf-8").splitlines()[:2000]
+    tokenizer = train_tokenizer(lambda: lines, lambda: lines, TokenizerConfig(model_type, vocab_size=450))
+    pairs = [(tokenizer.encode_src([word])[0],) * 2 for word in WORDS for _ in range(count)]
+    return tokenizer, tokenizer.resample(pairs, alpha, seed=3)
+
+
+@pytest.mark.parametrize(("model_type", "alpha"), [(ModelType.unigram, 0.3), (ModelType.bpe, 0.1)])
+def test_sampling_has_the_distribution_of_sentencepiece(model_type, alpha):
+    count = 3000
+    tokenizer, pairs = sampled(model_type, alpha, count)
+    for number, word in enumerate(WORDS):
+        own = Counter(tuple(src) for src, _ in pairs[number * count : (number + 1) * count])
+        texts = [word] * count
+        theirs = Counter(map(tuple, tokenizer.src.encode(texts, enable_sampling=True, alpha=alpha, nbest_size=-1)))
+        distance = sum(abs(own[one] - theirs[one]) for one in own | theirs) / 2 / count
+        assert distance < 0.1, word
+        assert {tokenizer.decode_src(list(one)) for one in own} == {word}
+
+
+@pytest.mark.parametrize("model_type", list(ModelType))
+def test_sampling_without_randomness_is_the_usual_segmentation(model_type):
+    tokenizer, pairs = sampled(model_type, 0.0 if model_type is ModelType.bpe else 1e6, 1)
+    for word, (src, tgt) in zip(WORDS, pairs, strict=True):
+        assert src == tgt == tokenizer.encode_src([word])[0]
+
+
+@pytest.mark.parametrize("model_type", list(ModelType))
+def test_sampling_is_the_same_in_every_process(model_type):
+    code = (
+        "import sys; sys.path.insert(0, 'tests'); from test_tokenizer import ModelType, sampled; "
+        f"print(sampled(ModelType.{model_type.value}, 0.2, 20)[1])"
+    )
+    run = partial(subprocess.run, [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert run().stdout == run().stdout != ""

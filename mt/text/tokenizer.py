@@ -9,6 +9,7 @@ import os
 from collections.abc import Sequence
 from functools import cached_property
 from pathlib import Path
+from random import Random
 
 import sentencepiece
 
@@ -17,6 +18,7 @@ from mt.runtime.files import check_file, write_bytes
 from mt.text.characters import is_word_character
 from mt.text.copying import MARKERS, mark_pair
 from mt.text.plain_form import PlainForm, to_plain
+from mt.text.sampling import SubwordSampler
 
 Rows = list[list[int]]
 Pairs = list[tuple[list[int], list[int]]]
@@ -79,6 +81,12 @@ class Tokenizer:
         return [self.tags[tag] for tag in tags]
 
     @cached_property
+    def samplers(self) -> tuple[SubwordSampler, SubwordSampler]:
+        """Samplers of segmentations in source and target pieces."""
+        source = SubwordSampler(self.src)
+        return source, source if self.joint else SubwordSampler(self.tgt)
+
+    @cached_property
     def markers(self) -> list[str]:
         """The markers that both vocabularies have, each a character."""
         return [marker for marker in MARKERS if UNK not in (self.src.piece_to_id(marker), self.tgt.piece_to_id(marker))]
@@ -136,9 +144,11 @@ class Tokenizer:
                 (Provilkov et al., "BPE-Dropout", 2020).
             seed: determines the segmentation.
         """
-        sources = sample(self.src, [src for src, _ in pairs], alpha, seed)
-        targets = sample(self.tgt, [tgt for _, tgt in pairs], alpha, seed)
-        return list(zip(sources, targets, strict=True))
+        random = Random(seed)
+        sides = []
+        for processor, sampler, rows in zip((self.src, self.tgt), self.samplers, zip(*pairs, strict=True), strict=True):
+            sides.append([sampler.sample(text, alpha, random) for text in processor.decode(list(rows))])
+        return list(zip(*sides, strict=True))
 
     def decode_src(self, ids: list[int]) -> str:
         """Decode source ids to text."""
@@ -160,14 +170,6 @@ def piece_text(processor: sentencepiece.SentencePieceProcessor, number: int) -> 
     if processor.is_control(number) or processor.is_unknown(number):
         return b""
     return bytes([int(piece[3:5], 16)]) if processor.is_byte(number) else piece.replace("▁", " ").encode()
-
-
-def sample(processor: sentencepiece.SentencePieceProcessor, rows: Rows, alpha: float, seed: int) -> Rows:
-    """Segment the text of rows of ids anew at random."""
-    sentencepiece.set_random_generator_seed(seed % 2**32)
-    text = processor.decode(rows)
-    # Each call starts a thread, and each thread seeds a generator: with one thread the result is the same every time.
-    return list(processor.encode(text, enable_sampling=True, alpha=alpha, nbest_size=-1, num_threads=1))
 
 
 def load_processor(proto: bytes) -> sentencepiece.SentencePieceProcessor:
