@@ -1,13 +1,20 @@
 """Rerunning the command of a run: what is resumed, what is finished, and what would damage the model."""
 
 import json
+import os
 import re
 import shutil
+import socket
+import subprocess
+import sys
 
 import pytest
 import yaml
 from conftest import overrides, toy_pairs, write_pairs
 from safetensors.torch import load_file
+
+from mt.data import store
+from mt.runtime.locks import locked
 
 LIMITS = ["training.valid_every_steps=2", "training.log_every_steps=1"]
 
@@ -147,3 +154,83 @@ def test_a_vocabulary_that_does_not_fit_the_new_text_is_reported(run_folder, tmp
     assert outcome.code == 0, outcome.err
     assert re.search(r"the sources are \d\.\d times as long as with one of their own", outcome.err)
     assert "training.new_vocab=true" in outcome.err
+
+
+def test_a_checkpoint_that_was_about_to_be_replaced_is_put_back(train, tmp_path):
+    """A kill came between the two renames: there is only the old folder, under another name, and the new one."""
+    assert train("training.max_steps=4").code == 0
+    checkpoint = tmp_path / "run" / "checkpoints" / "step-000000004"
+    checkpoint.rename(checkpoint.with_name(".step-000000004.replaced"))
+    (checkpoint.parent / ".step-000000004.77.tmp").mkdir()
+    outcome = train("training.max_steps=8")
+    assert outcome.code == 0, outcome.err
+    assert "Resuming from step 4" in outcome.err
+    assert [path.name for path in checkpoint.parent.iterdir()] == ["step-000000008"]
+
+
+def test_a_copy_of_a_checkpoint_is_left_alone(train, tmp_path):
+    assert train("training.max_steps=4").code == 0
+    checkpoints = tmp_path / "run" / "checkpoints"
+    shutil.copytree(checkpoints / "step-000000004", checkpoints / "step-old")
+    assert train("training.max_steps=8").code == 0
+    assert sorted(path.name for path in checkpoints.iterdir()) == ["step-000000008", "step-old"]
+
+
+def test_two_trainings_do_not_share_a_folder(train, corpus, tmp_path):
+    with locked(tmp_path / "free", "x"):
+        assert train("training.max_steps=2").code == 0
+    before = contents(tmp_path / "run")
+    with locked(tmp_path / "run" / ".lock", "x"):
+        outcome = train("training.max_steps=4")
+        assert outcome.code == 2
+        assert f"run is in use by process {os.getpid()} on {socket.gethostname()}" in outcome.err
+    assert contents(tmp_path / "run") == before
+    assert train("training.max_steps=4").code == 0
+
+
+def test_a_dead_process_holds_no_lock(train, tmp_path):
+    (tmp_path / "run").mkdir()
+    lock = f"locked(Path({str(tmp_path)!r}, 'run', '.lock'), '')"
+    code = f"import time; from pathlib import Path; from mt.runtime.locks import locked; lock = {lock}; "
+    code += "lock.__enter__(); print('held', flush=True); time.sleep(60)"
+    with subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout.readline() == "held\n"
+        assert f"process {process.pid}" in train("training.max_steps=2").err
+        process.kill()
+    assert (tmp_path / "run" / ".lock").exists()
+    assert train("training.max_steps=2").code == 0
+    assert not (tmp_path / "run" / ".lock").exists()
+
+
+def test_a_training_that_cannot_start_leaves_no_folder(mt, corpus, tmp_path):
+    assert mt(*overrides(corpus, f"run_dir={tmp_path}/run", "data.valid=nowhere")).code == 2
+    assert not (tmp_path / "run").exists()
+
+
+def test_two_translations_do_not_share_a_file(mt, run_folder, tmp_path):
+    (tmp_path / "in").write_text("ba de\n")
+    command = ["translate", run_folder, "--input", tmp_path / "in", "--output", tmp_path / "out"]
+    with locked(tmp_path / ".out.lock", "x"):
+        outcome = mt(*command)
+        assert (outcome.code, f"in use by process {os.getpid()}" in outcome.err) == (2, True)
+    assert mt(*command).code == 0
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["in", "out"]
+
+
+@pytest.mark.parametrize("damage", ["delete", "cut", "fill"])
+def test_a_damaged_part_of_the_encoded_text_is_encoded_again(mt, corpus, tmp_path, monkeypatch, damage):
+    monkeypatch.setattr(store, "PAIRS_PER_PART", 200)
+    cache = tmp_path / "cache"
+    arguments = overrides(corpus, f"run_dir={tmp_path}/run", "training.max_steps=1", f"data.cache_dir={cache}")
+    assert mt(*arguments).code == 0
+    before = contents(cache)
+    (part,) = [path for path in before if path.name == "part-000001.arrow" and len(before[path]) > 1000]
+    if damage == "delete":
+        part.unlink()
+    else:
+        part.write_bytes(before[part][:500] if damage == "cut" else b"x" * 500)
+    shutil.rmtree(tmp_path / "run")
+    outcome = mt(*arguments)
+    assert outcome.code == 0, outcome.err
+    assert "Training data: 800 pairs" in outcome.err
+    assert contents(cache) == before

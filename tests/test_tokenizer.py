@@ -10,7 +10,7 @@ from mt.config.choices import ModelType
 from mt.config.schema import TokenizerConfig
 from mt.errors import UserError
 from mt.text.tokenizer import BOS, EOS, PAD, UNK, Tokenizer, load_tokenizer
-from mt.text.tokenizer_training import train_tokenizer
+from mt.text.tokenizer_training import draw, train_tokenizer
 
 SRC = [f"我有{n}本书，你有{n * 7}个苹果。" for n in range(300)]
 TGT = [f"I have {n} books, you have {n * 7} apples." for n in range(300)]
@@ -134,3 +134,13 @@ def test_sampling_is_the_same_in_every_process(model_type):
     )
     run = partial(subprocess.run, [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
     assert run().stdout == run().stdout != ""
+
+
+def test_lines_of_a_large_corpus_are_drawn_alike_every_time():
+    few, all_lines = (train(max_train_sentences=count, vocab_size=300) for count in (100, 600))
+    assert few.fingerprint == train(max_train_sentences=100, vocab_size=300).fingerprint != all_lines.fingerprint
+    assert train(max_train_sentences=10_000, vocab_size=300).fingerprint == all_lines.fingerprint
+    drawn = draw(map(str, range(1000)), 100)
+    assert len({*drawn}) == 100
+    assert 400 < sum(map(int, drawn)) / 100 < 600  # 500 expected, with a standard deviation of 27
+    assert draw("abc", 5) == ["a", "b", "c"]

@@ -194,3 +194,17 @@ def test_evaluate_given_test_sets(run_folder, corpus, mt):
     assert outcome.out.startswith("mine  BLEU ")
     translations = (run_folder / "translations" / "mine.bb").read_text(encoding="utf-8").splitlines()
     assert len(translations) == len(Path(f"{corpus}/valid.bb").read_text(encoding="utf-8").splitlines())
+
+
+def test_the_output_does_not_replace_the_input(mt, run_folder, tmp_path):
+    (tmp_path / "in").write_text("ba de\n")
+    (tmp_path / "link").symlink_to(tmp_path / "in")
+    for output in ("in", "link"):
+        outcome = mt("translate", run_folder, "--input", tmp_path / "in", "--output", tmp_path / output)
+        assert (outcome.code, "is the file of --input" in outcome.err) == (2, True)
+    assert (tmp_path / "in").read_text() == "ba de\n"
+
+
+def test_a_bare_text_is_no_list_of_texts(run_folder):
+    with pytest.raises(TypeError, match="a list of texts"):
+        Translator.load(run_folder).translate("ba de")

@@ -7,7 +7,7 @@ from mt.commands.automatic_settings import adopt_choices
 from mt.commands.composition import run_jobs
 from mt.commands.training_setup import adopt_start, prepare_data
 from mt.config.schema import Config
-from mt.runs.folder import start_run_folder
+from mt.runs.folder import start_run_folder, used_for_training
 from mt.runs.layout import RunLayout
 from mt.runtime.distributed import start_world
 from mt.runtime.files import write_text
@@ -41,11 +41,12 @@ def prepare_run(config: Config, with_report: bool) -> None:
     world = start_world(use_gpu=False)
     if not world.is_main:
         silence_messages()
-    config = adopt_choices(adopt_start(config, world), world)
-    data = prepare_data(config, run, world)
-    if not world.is_main:
-        return
-    start_run_folder(run, config, data)
+    with used_for_training(run, world):
+        config = adopt_choices(adopt_start(config, world), world)
+        data = prepare_data(config, run, world)
+        if not world.is_main:
+            return
+        start_run_folder(run, config, data)
     log.info("Training data: %s.", data.train.describe())
     log.info("Validation data: %s.", data.valid.describe())
     if with_report:

@@ -14,7 +14,7 @@ from mt.commands.resuming import finished_state
 from mt.commands.training_setup import adopt_start, build_trainer, prepare_data, validate_weights
 from mt.config.schema import Config
 from mt.data.preparation import Prepared
-from mt.runs.folder import start_run_folder
+from mt.runs.folder import start_run_folder, used_for_training
 from mt.runs.layout import RunLayout
 from mt.runtime.devices import choose_device
 from mt.runtime.distributed import World, start_world
@@ -48,6 +48,12 @@ def train(config: Config) -> float | None:
     world = start_world(use_gpu=config.training.device != "cpu" and torch.cuda.is_available())
     if not world.is_main:
         silence_messages()
+    with used_for_training(RunLayout(Path(config.run_dir)), world):
+        return train_in_folder(config, world)
+
+
+def train_in_folder(config: Config, world: World) -> float | None:
+    """Train in a run folder that no other process trains in."""
     config = adopt_choices(adopt_start(config, world), world)
     with world.main_first():
         finished = world.is_main and finished_state(config)

@@ -1,6 +1,7 @@
-"""Checks of configured values. Every message names the key and says what would be right."""
+"""Checks of configured values, and of files. Every message names the key and says what would be right."""
 
 from math import inf
+from pathlib import Path
 
 from mt.errors import UserError
 
@@ -30,3 +31,11 @@ def require_fraction(section: str, config: object, *names: str) -> None:
     for name in names:
         value = getattr(config, name)
         require(value is None or 0 <= value < 1, f"{section}.{name}={value} must be at least 0 and below 1.")
+
+
+def check_file(path: Path, max_bytes: int | None = None) -> None:
+    """Raise `UserError` unless a path is that of a regular file, such as no pipe or device, of at most `max_bytes`."""
+    if not path.is_file():
+        raise UserError(f"{path} is missing, or not a regular file.")
+    if max_bytes is not None and path.stat().st_size > max_bytes:
+        raise UserError(f"{path} is too large: {path.stat().st_size:,} bytes, at most {max_bytes:,} are expected.")

@@ -9,11 +9,11 @@ import yaml
 from omegaconf import OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
+from mt.config.checks import check_file
 from mt.config.facts import keys_where
 from mt.config.schema import Config
 from mt.config.search import SearchConfig
 from mt.errors import UserError, suggest
-from mt.runtime.files import check_file
 
 MAX_BYTES = 1 << 20
 """of a configuration; the largest with many corpora take some thousands"""

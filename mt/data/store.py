@@ -92,21 +92,41 @@ def encode_text(
     label: str,
     share: Share = Share(),  # immutable
 ) -> None:
-    """Encode a share of the parts, except existing ones; mark the folder complete if the share is everything."""
-    if (folder / COMPLETE).exists():
+    """Encode a share of the parts, except sound ones; mark the folder complete if the share is everything."""
+    if is_complete(folder):
         return
     dtype = np.uint16 if max(tokenizer.vocab_sizes) <= 1 << 16 else np.int32
+    n_parts, n_pairs = 0, 0
     with tqdm(desc=label, total=text.n_pairs, unit="pair", disable=not on_terminal()) as bar:
         for number, pairs in enumerate(divide(text.read(), PAIRS_PER_PART)):
             path = folder / f"part-{number:06d}.arrow"
-            if number % share.size == share.rank and not path.exists():
+            n_parts, n_pairs = number + 1, n_pairs + len(pairs)
+            if number % share.size == share.rank and count_pairs(path) != len(pairs):
                 rows = tokenizer.encode_pairs(pairs)
                 columns = {"src": as_array(rows[0], dtype), "tgt": as_array(rows[1], dtype)}
                 facts = observe(pairs)
                 write_part(path, pa.table(columns | {name: pa.array(getattr(facts, name)) for name in FACTS}))
             bar.update(len(pairs))
     if share.size == 1:
-        write_text(folder / COMPLETE, "")
+        write_text(folder / COMPLETE, f"{n_parts} parts, {n_pairs} pairs")
+
+
+def is_complete(folder: Path) -> bool:
+    """Return whether a folder has all the parts that were written to it, and none of them is damaged."""
+    counts = [count_pairs(path) for path in part_paths(folder)]
+    try:
+        written = (folder / COMPLETE).read_text(encoding="utf-8")
+    except FileNotFoundError:
+        return False
+    return None not in counts and written == f"{len(counts)} parts, {sum(filter(None, counts))} pairs"
+
+
+def count_pairs(path: Path) -> int | None:
+    """Return the number of pairs in a part; None if there is none, or if it is damaged."""
+    try:
+        return len(Part(path))
+    except (OSError, pa.ArrowInvalid, KeyError, IndexError):
+        return None
 
 
 def write_part(path: Path, table: pa.Table) -> None:

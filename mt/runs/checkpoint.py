@@ -16,11 +16,12 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
+from mt.config.checks import check_file
 from mt.data.sampler import DataPosition
 from mt.errors import UserError
 from mt.runs.layout import BEST_SCORES, CheckpointLayout, step_name, stored_steps, weights_name
 from mt.runtime.distributed import shard_like, whole
-from mt.runtime.files import check_file, remove, replacing, write_text
+from mt.runtime.files import remove, replacing, write_text
 
 
 @dataclass

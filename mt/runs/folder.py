@@ -1,6 +1,9 @@
 """Run folders: checks that they fit the configuration, and the initial files of a new one."""
 
 import logging
+import os
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
 from mt.config.facts import keys_where
@@ -10,7 +13,9 @@ from mt.data.held_out import save_parts
 from mt.data.preparation import Prepared
 from mt.errors import UserError
 from mt.runs.layout import RunLayout
-from mt.runtime.files import remove, remove_leftovers, replacing
+from mt.runtime.distributed import World
+from mt.runtime.files import clear_leftovers, remove, replacing
+from mt.runtime.locks import locked
 from mt.text.tokenizer import Tokenizer, load_tokenizer
 
 log = logging.getLogger(__name__)
@@ -38,7 +43,7 @@ def check_run_folder(run: RunLayout, config: Config) -> None:
     if not folder.is_dir():
         raise UserError(f"run_dir={folder} is a file: give another name=… or run_dir=….")
     if not run.config.exists():
-        if any(folder.iterdir()):
+        if any(path != run.lock for path in folder.iterdir()):
             raise UserError(f"run_dir={folder} is neither empty nor a run folder: give another name=… or run_dir=….")
         return
     saved = load_config(run.config)
@@ -78,4 +83,37 @@ def start_run_folder(run: RunLayout, config: Config, data: Prepared) -> None:
         save_config(config, temporary)
     data.tokenizer.save(run.tokenizer(data.tokenizer.joint))
     save_parts(data.texts.held_out, run.held_out, (config.data.src_lang, config.data.tgt_lang))
-    remove_leftovers(run.folder)
+
+
+@contextmanager
+def used_for_training(run: RunLayout, world: World) -> Iterator[None]:
+    """Keep other trainings out of a run folder; every process must call this.
+
+    Raises:
+        UserError: another process trains in the folder; the message names it.
+    """
+    with ExitStack() as held:
+        with world.main_first():
+            if world.is_main:
+                held.enter_context(lock_folder(run))
+        yield
+
+
+@contextmanager
+def lock_folder(run: RunLayout) -> Iterator[None]:
+    """Hold the lock of a run folder, and clean up what a killed training has left in it.
+
+    A folder that is made for the lock, and that nothing is written to, is removed again.
+    """
+    folder = run.folder
+    if folder.exists() and not (folder.is_dir() and os.access(folder, os.W_OK)):
+        yield  # what is wrong is said elsewhere
+        return
+    folder.mkdir(parents=True, exist_ok=True)
+    try:
+        with locked(run.lock, f"run_dir={folder}"):
+            clear_leftovers(folder)
+            yield
+    finally:
+        with suppress(OSError):
+            folder.rmdir()

@@ -1,10 +1,11 @@
 """The layout of a run folder: every file name, once."""
 
+import re
 from pathlib import Path
 
 from mt.errors import UserError
 
-STEP_NAMES = "step-*"
+STEP_NAME = re.compile(r"step-\d{9}(?:\.safetensors)?")
 BEST_SCORES = "scores.json"
 """in the folder `best`: the score of each model"""
 STAMP = "stamp"
@@ -25,6 +26,7 @@ class RunLayout:
         self.tensorboard = folder / "tensorboard"  # the embeddings for the projector
         self.profile = folder / "profile"
         self.held_out = folder / "held_out"  # validation and test data taken from the training text
+        self.lock = folder / ".lock"  # while a process trains
         self.report = folder / "report.html"
         self.data_report = folder / "data.html"
 
@@ -61,7 +63,7 @@ class RunLayout:
 
     def has_checkpoint(self) -> bool:
         """Return whether there is a training run to resume."""
-        return any(self.checkpoints.glob(STEP_NAMES))
+        return bool(stored_steps(self.checkpoints))
 
 
 class CheckpointLayout:
@@ -87,4 +89,4 @@ def weights_name(step: int) -> str:
 
 def stored_steps(folder: Path) -> list[Path]:
     """Return the folders or files of steps in a folder, oldest first."""
-    return sorted(folder.glob(STEP_NAMES))
+    return sorted(path for path in folder.glob("step-*") if STEP_NAME.fullmatch(path.name))

@@ -17,6 +17,8 @@ ICONV_NAMES = {
     "shift_jis_2004": "CP932", "shift_jisx0213": "CP932", "euc_kr": "EUC-KR", "big5hkscs": "BIG5-HKSCS",
 }  # fmt: skip
 """names of encodings that iconv calls otherwise than Python"""
+ASIDE = ".replaced"
+"""suffix of a folder for the moment in which another takes its place"""
 COMPRESSIONS = (".gz", ".bz2", ".xz")
 
 
@@ -33,10 +35,13 @@ def replacing(path: Path) -> Iterator[Path]:
         yield temporary
         for file in [temporary, *temporary.rglob("*")] if temporary.is_dir() else [temporary]:
             sync(file)
+        aside = path.with_name(f".{path.name}{ASIDE}")
         if path.is_dir() and temporary.is_dir():  # rename cannot replace a folder that is not empty
-            remove(path)
+            remove(aside)
+            path.rename(aside)
         temporary.rename(path)
         sync(path.parent)
+        remove(aside)
     finally:
         remove(temporary)
 
@@ -58,8 +63,14 @@ def remove(path: Path) -> None:
         path.unlink(missing_ok=True)
 
 
-def remove_leftovers(folder: Path) -> None:
-    """Delete the temporary files that a killed process left behind."""
+def clear_leftovers(folder: Path) -> None:
+    """Clean up after a killed process: delete temporary files, and put back a folder that was about to be replaced."""
+    for aside in folder.rglob(f".*{ASIDE}"):
+        original = aside.with_name(aside.name[1 : -len(ASIDE)])
+        if original.exists():
+            remove(aside)
+        else:
+            aside.rename(original)
     for temporary in folder.rglob(".*.tmp"):
         remove(temporary)
 
@@ -73,14 +84,6 @@ def write_bytes(path: Path, content: bytes) -> None:
     """Write a file whole or not at all."""
     with replacing(path) as temporary:
         temporary.write_bytes(content)
-
-
-def check_file(path: Path, max_bytes: int | None = None) -> None:
-    """Raise `UserError` unless a path is that of a regular file, such as no pipe or device, of at most `max_bytes`."""
-    if not path.is_file():
-        raise UserError(f"{path} is missing, or not a regular file.")
-    if max_bytes is not None and path.stat().st_size > max_bytes:
-        raise UserError(f"{path} is too large: {path.stat().st_size:,} bytes, at most {max_bytes:,} are expected.")
 
 
 def plain_suffix(path: Path) -> str:

@@ -13,8 +13,9 @@ from random import Random
 
 import sentencepiece
 
+from mt.config.checks import check_file
 from mt.errors import UserError
-from mt.runtime.files import check_file, write_bytes
+from mt.runtime.files import write_bytes
 from mt.text.characters import is_word_character
 from mt.text.copying import MARKERS, mark_pair
 from mt.text.plain_form import PlainForm, to_plain

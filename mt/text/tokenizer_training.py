@@ -7,6 +7,7 @@ import tempfile
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from random import Random
 
 import sentencepiece
 
@@ -74,7 +75,7 @@ def train_subwords(lines: Iterable[str], config: TokenizerConfig, extras: Extras
 
     def read() -> Iterator[str]:
         try:
-            yield from (line for line in lines if line.strip())
+            yield from draw((line for line in lines if line.strip()), config.max_train_sentences)
         except UserError as error:  # SentencePiece would turn it into another error
             failures.append(error)
             raise
@@ -91,8 +92,7 @@ def train_subwords(lines: Iterable[str], config: TokenizerConfig, extras: Extras
                 vocab_size=config.vocab_size or extras.automatic_size,
                 hard_vocab_limit=config.vocab_size is not None,
                 character_coverage=config.character_coverage,
-                input_sentence_size=config.max_train_sentences,
-                shuffle_input_sentence=True,
+                shuffle_input_sentence=False,
                 max_sentence_length=LONGEST_LINE_BYTES,  # by default, lines over 4,192 bytes are dropped silently
                 **settings,  # type: ignore[arg-type]
                 byte_fallback=True,
@@ -109,6 +109,20 @@ def train_subwords(lines: Iterable[str], config: TokenizerConfig, extras: Extras
             0
         ] from error
     return model.getvalue()
+
+
+def draw(lines: Iterable[str], count: int) -> list[str]:
+    """Return at most `count` lines, drawn at random, the same ones every time (reservoir sampling, algorithm R).
+
+    SentencePiece could draw them, too, but would draw others in each process.
+    """
+    random, drawn = Random(0), []
+    for number, line in enumerate(lines):
+        if number < count:
+            drawn.append(line)
+        elif (place := random.randrange(number + 1)) < count:
+            drawn[place] = line
+    return drawn
 
 
 def explain_failure(message: str, vocab_size: int) -> str:

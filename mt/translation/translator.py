@@ -161,6 +161,8 @@ class Translator:
             split: translate a text of several sentences one by one; default: unless `markup` or required phrases
                 need whole texts.
         """
+        if isinstance(texts, str):
+            raise TypeError("texts must be a list of texts: translate([text])")
         search = search or self.defaults
         split = splits_by_default(search, markup) if split is None else split
         request = Request(search, prefix, markup, split)

@@ -126,6 +126,8 @@ def check_options(options: argparse.Namespace, search: SearchConfig) -> None:
         raise UserError(f"--input: there is no file {options.input}.")
     if options.output and not options.output.parent.is_dir():
         raise UserError(f"--output {options.output}: there is no folder {options.output.parent}.")
+    if options.input and options.output and options.output.exists() and options.output.samefile(options.input):
+        raise UserError(f"--output {options.output} is the file of --input, which would be lost.")
     if search.terminology:
         load_terminology(search.terminology)  # fails now instead of at the first line
 

@@ -12,6 +12,7 @@ from typing import TextIO
 
 from mt.errors import UserError
 from mt.runtime.files import COMPRESSIONS
+from mt.runtime.locks import locked
 
 log = logging.getLogger(__name__)
 
@@ -42,6 +43,12 @@ def open_output(path: Path | None, task: str, resumable: bool = True) -> Iterato
             yield Output(stream)
         return
     partial = path.with_name(f"{path.name}.partial-{hashlib.sha256(task.encode()).hexdigest()[:12]}")
+    with locked(path.with_name(f".{path.name}.lock"), f"--output {path}"):
+        yield from write_partial(path, partial, resumable)
+
+
+def write_partial(path: Path, partial: Path, resumable: bool) -> Iterator[Output]:
+    """Yield a partial file to append to, and rename it to `path` when it is complete."""
     if not resumable:
         partial.unlink(missing_ok=True)
     n_done = count_whole_lines(partial)
