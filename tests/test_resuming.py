@@ -234,3 +234,29 @@ def test_a_damaged_part_of_the_encoded_text_is_encoded_again(mt, corpus, tmp_pat
     assert outcome.code == 0, outcome.err
     assert "Training data: 800 pairs" in outcome.err
     assert contents(cache) == before
+
+
+@pytest.fixture
+def own_corpus(tmp_path):
+    write_pairs(tmp_path / "train", toy_pairs(300, 1))
+    write_pairs(tmp_path / "valid", toy_pairs(20, 2))
+    return tmp_path
+
+
+@pytest.mark.parametrize(("part", "count"), [("train", 300), ("train", 40), ("valid", 20), ("valid", 1)])
+def test_text_that_changed_is_noticed(mt, own_corpus, part, count):
+    steps = [*LIMITS, "training.average_best=2"]
+    run = own_corpus / "run"
+    assert mt(*overrides(own_corpus, f"run_dir={run}", "training.max_steps=8", *steps)).code == 0
+    write_pairs(own_corpus / part, toy_pairs(count, 77))
+    before = contents(run)
+    more = overrides(own_corpus, f"run_dir={run}", "training.max_steps=16", *steps)
+    outcome = mt(*more)
+    assert (outcome.code, f"The text of data.{part} has changed" in outcome.err) == (2, True)
+    assert contents(run) == before
+    accepted = mt(*more, "data.accept_changes=true")
+    assert accepted.code == 0, accepted.err
+    assert "Resuming from step 8" in accepted.err
+    if part == "valid":  # the first score on the new text is the best one on it
+        assert "(best so far)" in next(line for line in accepted.err.splitlines() if line.startswith("step 10,"))
+    assert mt(*overrides(own_corpus, f"run_dir={run}", "training.max_steps=18", *steps)).code == 0  # it is recorded

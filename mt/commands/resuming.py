@@ -1,15 +1,19 @@
 """What a rerun of `mt train` may do to a run: nothing if it is finished, and nothing that damages its model."""
 
+import json
 import logging
 from pathlib import Path
 
 from mt.config.choices import Schedule
 from mt.config.file import load_config
 from mt.config.schema import Config
+from mt.data.preparation import Prepared
+from mt.data.sampler import DataPosition
 from mt.errors import UserError
 from mt.runs.checkpoint import CheckpointStore, TrainState
 from mt.runs.folder import check_run_folder
 from mt.runs.layout import RunLayout
+from mt.runtime.files import remove
 from mt.training.limits import Limits
 from mt.training.optim import LearningRate
 from mt.training.pruning import HOPELESS, is_hopeless
@@ -71,3 +75,35 @@ def check_schedule(saved: Config, config: Config, state: TrainState) -> None:
         "uninterrupted training.",
         before, after, state.step + 1, ends,
     )  # fmt: skip
+
+
+def check_unchanged(config: Config, data: Prepared) -> None:
+    """Check that a run that resumes still finds the text that it was trained on.
+
+    If it does not, and `data.accept_changes` is set, the state is changed so that training can go on: a position in
+    other text, or a score of other text, would mean nothing.
+
+    Raises:
+        UserError: a text has changed, and `data.accept_changes` is not set.
+    """
+    run = RunLayout(Path(config.run_dir))
+    store = CheckpointStore(run.checkpoints)
+    state = store.latest_state()
+    if state is None or not run.fingerprints.exists():
+        return
+    before = json.loads(run.fingerprints.read_text(encoding="utf-8"))
+    changed = [key for key, fingerprint in data.fingerprints.items() if before.get(key) != fingerprint]
+    if not changed:
+        return
+    if not config.data.accept_changes:
+        raise UserError(
+            f"The text of {' and '.join(changed)} has changed since {run.folder} was trained on it. Restore it, or "
+            "resume with the new text by data.accept_changes=true."
+        )
+    if "data.train" in changed:
+        state.data_position = DataPosition(state.data_position.epoch + 1, stage=state.data_position.stage)
+    if "data.valid" in changed:
+        state.best_score, state.n_validations_since_best = None, 0
+        remove(run.best)
+    store.replace_state(state)
+    log.warning("The text of %s has changed; training goes on with the new text.", " and ".join(changed))

@@ -10,7 +10,7 @@ import torch
 from mt.commands.automatic_settings import adopt_choices, choose_automatic
 from mt.commands.composition import run_jobs
 from mt.commands.final_scores import score_final_model
-from mt.commands.resuming import finished_state
+from mt.commands.resuming import check_unchanged, finished_state
 from mt.commands.training_setup import adopt_start, build_trainer, prepare_data, validate_weights
 from mt.config.schema import Config
 from mt.data.preparation import Prepared
@@ -86,6 +86,7 @@ def set_up(config: Config, world: World) -> Setup:
     with world.main_first():
         model = build_starting_model(config, data.tokenizer, resumes).to(device)
         if world.is_main:
+            check_unchanged(config, data)
             start_run_folder(run, config, data)
     return Setup(config, run, data, build_trainer(config, run, data, model, world), world)
 

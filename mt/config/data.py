@@ -96,6 +96,9 @@ class DataConfig:
     the names from the first line if it has both languages, otherwise take the first two as source and target."""
     check_languages: bool = setting(True, may_change=True)
     """Refuse text whose sides are exchanged, by script, or by py3langid if both languages share a script."""
+    accept_changes: bool = setting(False, may_change=True)
+    """Resume although the training or validation text is another than at the last start: training goes on with a new
+    epoch, or the best model is chosen anew."""
     language_tags: bool = False
     """Put a tag of the target language before each source: one model then translates into several languages."""
     max_len: int = 256

@@ -30,6 +30,7 @@ from mt.data.corpus import CorpusEncoder
 from mt.data.direction import check_direction
 from mt.data.held_out import Parts, hold_out, in_memory, load_parts, without
 from mt.data.mixture import Member, Mixture, weights_by_temperature
+from mt.data.overlaps import Overlap, find_overlaps
 from mt.data.readers import Pair
 from mt.data.sources import ParallelText, open_text
 from mt.data.store import Share
@@ -66,15 +67,6 @@ class Texts:
 
 
 @dataclass(frozen=True)
-class Overlap:
-    """Validation data or a test set some of whose sources are in the training data."""
-
-    key: str
-    n_known: int
-    n_sentences: int
-
-
-@dataclass(frozen=True)
 class Prepared:
     """The data of a run, tokenized, encoded and checked."""
 
@@ -83,6 +75,12 @@ class Prepared:
     train: Mixture
     valid: Mixture
     overlaps: list[Overlap]
+
+    @property
+    def fingerprints(self) -> dict[str, str]:
+        """Hashes of the training and the validation text by their keys."""
+        train = " ".join(one.text.fingerprint for one in self.texts.train)
+        return {"data.train": train, "data.valid": self.texts.valid.fingerprint}
 
 
 def prepare(
@@ -206,23 +204,6 @@ def encode_all(data: DataConfig, texts: Texts, tokenizer: Tokenizer) -> Prepared
         Mixture([Member("", valid, valid_tags)], [Stage([1.0])]),
         find_overlaps(members, hashes),
     )
-
-
-def find_overlaps(members: Sequence[Member], others: dict[str, Hashes]) -> list[Overlap]:
-    """Find validation and test data that overlaps with the training data, and warn: its score means little."""
-    overlaps = []
-    for key, hashes in others.items():
-        known = int(np.any([member.corpus.has_sources(hashes) for member in members], axis=0).sum())
-        if known:
-            overlaps.append(Overlap(key, known, len(hashes)))
-            log.warning(
-                "%s of the %s sources of %s are in the training data, too: its scores will be too high. "
-                "data.clean.overlap=true drops these pairs from the training data.",
-                f"{known:,}",
-                f"{len(hashes):,}",
-                key,
-            )
-    return overlaps
 
 
 def tags_of(data: DataConfig, source: TrainingSource) -> list[str]:

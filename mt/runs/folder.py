@@ -1,5 +1,6 @@
 """Run folders: checks that they fit the configuration, and the initial files of a new one."""
 
+import json
 import logging
 import os
 from collections.abc import Iterator
@@ -14,7 +15,7 @@ from mt.data.preparation import Prepared
 from mt.errors import UserError
 from mt.runs.layout import RunLayout
 from mt.runtime.distributed import World
-from mt.runtime.files import clear_leftovers, remove, replacing
+from mt.runtime.files import clear_leftovers, remove, replacing, write_text
 from mt.runtime.locks import locked
 from mt.text.tokenizer import Tokenizer, load_tokenizer
 
@@ -82,6 +83,7 @@ def start_run_folder(run: RunLayout, config: Config, data: Prepared) -> None:
     with replacing(run.config) as temporary:  # first, as it marks the folder as this run's
         save_config(config, temporary)
     data.tokenizer.save(run.tokenizer(data.tokenizer.joint))
+    write_text(run.fingerprints, json.dumps(data.fingerprints, indent=1))
     save_parts(data.texts.held_out, run.held_out, (config.data.src_lang, config.data.tgt_lang))
 
 
