@@ -143,3 +143,15 @@ def test_regularisation_follows_the_length_of_training():
     assert 0 < long.optim.weight_decay < 0.1
     assert choose(30_000, optim=OptimConfig(OptimizerName.adam)).optim.weight_decay == 0
     assert choose(30_000, model=ModelConfig(dropout=0.05)).model.activation_dropout == 0.05
+
+
+@pytest.mark.parametrize("first", ["bf16", "float32"])
+def test_the_precision_of_the_first_start_stays(mt, corpus, tmp_path, monkeypatch, first):
+    """A processor that is faster in another precision, or a busy moment, does not change it."""
+    steps = [f"run_dir={tmp_path}/run", "training.precision=auto"]
+    for more, is_faster in ((2, first == "bf16"), (4, first != "bf16")):
+        monkeypatch.setattr("mt.commands.automatic_settings.bf16_is_faster", lambda _, answer=is_faster: answer)
+        outcome = mt(*overrides(corpus, *steps, f"training.max_steps={more}"))
+        assert outcome.code == 0, outcome.err
+        assert f"Training on cpu in {'bfloat16' if first == 'bf16' else first}" in outcome.err
+    assert yaml.safe_load((tmp_path / "run" / "config.yaml").read_text())["training"]["precision"] == first

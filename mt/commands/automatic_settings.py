@@ -2,20 +2,23 @@
 
 import logging
 import time
+from dataclasses import replace
 from enum import Enum
 from functools import partial
 from pathlib import Path
 
 import numpy as np
+import torch
 
 from mt.config.automatic import fill, unset, value_at
+from mt.config.choices import Precision
 from mt.config.file import load_config
 from mt.config.schema import Config
 from mt.data.loader import BatchLoader
 from mt.data.preparation import Prepared
 from mt.runs.layout import RunLayout
 from mt.runs.saved_model import build_model
-from mt.runtime.devices import choose_device, chooses_bf16
+from mt.runtime.devices import bf16_is_faster, choose_device, chooses_bf16
 from mt.runtime.distributed import World
 from mt.training.automatic import Amount, choose_settings
 from mt.training.objective import Objective
@@ -38,7 +41,22 @@ def adopt_choices(config: Config, world: World) -> Config:
             if config.training.is_unlimited:
                 keys.append("training.max_steps")
             adopted = fill(config, {key: value_at(saved, key) for key in keys})
+            if config.training.precision is Precision.auto:
+                adopted = with_precision(adopted, saved.training.precision)
     return world.gather(adopted)[0] or config
+
+
+def with_precision(config: Config, precision: Precision) -> Config:
+    """Return the configuration with this precision."""
+    return replace(config, training=replace(config.training, precision=precision))
+
+
+def choose_precision(config: Config, device: torch.device, world: World) -> Config:
+    """Return the configuration with the precision that is faster for the first process, unless one is set."""
+    precision = config.training.precision
+    if precision is Precision.auto:
+        precision = Precision.bf16 if bf16_is_faster(device) else Precision.float32
+    return with_precision(config, world.gather(precision)[0])
 
 
 def choose_automatic(config: Config, data: Prepared, world: World) -> Config:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import torch
 
-from mt.commands.automatic_settings import adopt_choices, choose_automatic
+from mt.commands.automatic_settings import adopt_choices, choose_automatic, choose_precision
 from mt.commands.composition import run_jobs
 from mt.commands.final_scores import score_final_model
 from mt.commands.resuming import check_unchanged, finished_state
@@ -82,7 +82,7 @@ def set_up(config: Config, world: World) -> Setup:
     Scorer(config.data.tgt_lang)  # fails now instead of after the first thousand steps
     resumes = run.has_checkpoint()
     data = prepare_data(config, run, world)
-    config = choose_automatic(config, data, world)
+    config = choose_automatic(choose_precision(config, device, world), data, world)
     with world.main_first():
         model = build_starting_model(config, data.tokenizer, resumes).to(device)
         if world.is_main:
