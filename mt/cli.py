@@ -11,6 +11,7 @@ import os
 import sys
 import threading
 from collections.abc import Callable
+from contextlib import suppress
 from keyword import iskeyword
 
 from mt.errors import UserError, WorkFailed, fail, suggest
@@ -50,16 +51,42 @@ demo model, Chinese to English, and then `mt translate runs/demo '我昨天买�
 
 def main(arguments: list[str] | None = None) -> None:
     """Run a command and end the process with its exit code."""
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
+        if getattr(sys, name) is None:  # a stream that was closed before the start
+            setattr(sys, name, open(os.devnull, mode))  # noqa: SIM115
     code = run(sys.argv[1:] if arguments is None else arguments)
     if "LOCAL_RANK" in os.environ:  # of torchrun: threads of torch.distributed can abort a process that ends normally
-        sys.stdout.flush()
         sys.stderr.flush()
         os._exit(code)
     sys.exit(code)
 
 
 def run(arguments: list[str]) -> int:
-    """Run a command and return the exit code."""
+    """Run a command, report errors that a user can cause in a short message, and return the exit code."""
+    report = threading.excepthook
+    # TensorBoard writes in a thread; a full disk there also stops the main thread, which reports it once
+    threading.excepthook = lambda failure: None if is_full_or_forbidden(failure.exc_value) else report(failure)
+    try:
+        code = dispatch(arguments)
+        sys.stdout.flush()
+        return code
+    except (UserError, WorkFailed) as error:
+        return fail(str(error), error.exit_code)
+    except KeyboardInterrupt:
+        return fail("Interrupted.", 130)
+    except BrokenPipeError:  # the reader of standard output, such as `head`, has ended
+        discard_output()
+        return 0
+    except OSError as error:
+        if not is_full_or_forbidden(error):
+            raise
+        discard_output()
+        subject = f"{error.filename}: " if error.filename else "Could not write: "
+        return fail(f"{subject}{error.strerror}. What was saved before is intact.", 2)
+
+
+def dispatch(arguments: list[str]) -> int:
+    """Run a command and return its exit code."""
     if not arguments or arguments[0] in ("-h", "--help", "help"):
         print(usage(), file=sys.stdout if arguments else sys.stderr)
         return 0 if arguments else 2
@@ -70,32 +97,16 @@ def run(arguments: list[str]) -> int:
         print(describe_version())
         return 0
     if name not in COMMANDS:
-        return fail(
-            f"There is no command '{name}'.{suggest(name, COMMANDS)} The commands are: {', '.join(COMMANDS)}.", 2
-        )
-    return run_guarded(name, rest)
+        choices = f"{suggest(name, COMMANDS)} The commands are: {', '.join(COMMANDS)}"
+        raise UserError(f"There is no command '{name}'.{choices}.")
+    start()
+    return load_command(name)(rest)
 
 
-def run_guarded(name: str, arguments: list[str]) -> int:
-    """Run a command and report errors that a user can cause in a short message."""
-    report = threading.excepthook
-    # TensorBoard writes in a thread; a full disk there also stops the main thread, which reports it once
-    threading.excepthook = lambda failure: None if is_full_or_forbidden(failure.exc_value) else report(failure)
-    try:
-        start()
-        return load_command(name)(arguments)
-    except (UserError, WorkFailed) as error:
-        return fail(str(error), error.exit_code)
-    except KeyboardInterrupt:
-        return fail("Interrupted.", 130)
-    except BrokenPipeError:  # the reader of standard output, such as `head`, has ended
+def discard_output() -> None:
+    """Let what is still to be written to standard output vanish, or Python would report at its end that it cannot."""
+    with suppress(OSError, ValueError):
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 0
-    except OSError as error:
-        if not is_full_or_forbidden(error):
-            raise
-        subject = f"{error.filename}: " if error.filename else "Could not write: "
-        return fail(f"{subject}{error.strerror}. What was saved before is intact.", 2)
 
 
 def is_full_or_forbidden(error: BaseException | None) -> bool:

@@ -36,6 +36,9 @@ DEFAULTS = {
     ("search", "default"): SearchConfig,
 }
 """group and name of the choices that are the defaults of the schema itself, without a YAML file"""
+GROUPS = ("data", "experiment", *(group for group, _ in DEFAULTS))
+GROUP_CHOICE = re.compile(r"(?!(?:null|true|false)$)[A-Za-z_][\w,./-]*|\[[A-Za-z_][\w,./ -]*\]|\{.*\}|\w+\(.*\)")
+"""a name, or several to sweep over; a list of names; a mapping with values; or a function such as `glob(*)`"""
 
 
 def run_jobs(arguments: list[str], job: Callable[[Config], float | None]) -> int:
@@ -80,11 +83,7 @@ def run_composed(arguments: list[str], job: Callable[[Config], float | None]) ->
     sweep = bool({"-m", "--multirun"} & set(arguments))
     arguments = [part for argument in with_demo(arguments) for part in replacing_test_sets(argument, sweep)]
     for argument in arguments:
-        key, equals, _ = argument.lstrip("+~").partition("=")
-        if not key and equals:
-            raise UserError(f"'{argument}' has no key: give KEY=VALUE.")
-        if argument.startswith(("+", "~")) and equals and not key.startswith("hydra") and "@" not in key:
-            check_key(key)
+        check_argument(argument)
     arguments.sort(key=lambda argument: argument not in ("-m", "--multirun"))  # Hydra wants overrides side by side
     os.environ["HYDRA_FULL_ERROR"] = "1"  # so that errors are raised here instead of being printed
     sys.argv = ["mt train", *arguments]
@@ -100,6 +99,18 @@ def run_composed(arguments: list[str], job: Callable[[Config], float | None]) ->
         raise
     if failures:
         raise failures[0]
+
+
+def check_argument(argument: str) -> None:
+    """Raise `UserError` for an override that Hydra would refuse in terms of its own, or fail at."""
+    key, equals, value = argument.lstrip("+~").partition("=")
+    if not key and equals:
+        raise UserError(f"'{argument}' has no key: give KEY=VALUE.")
+    is_choice = GROUP_CHOICE.fullmatch(value) or (key == "experiment" and value == "null")
+    if key in GROUPS and equals and not is_choice:
+        raise UserError(f"{argument}: {key} must be the name of a file of that group; `mt train --help` lists them.")
+    if argument.startswith(("+", "~")) and equals and not key.startswith("hydra") and "@" not in key:
+        check_key(key)
 
 
 def with_demo(arguments: list[str]) -> list[str]:

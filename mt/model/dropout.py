@@ -19,7 +19,7 @@ class Dropout(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Return a tensor of the same shape."""
-        dropped = round(self.p * 256)
+        dropped = min(255, round(self.p * 256))
         if not self.training or dropped == 0:
             return x
         if x.device.type != "cpu":

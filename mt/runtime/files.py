@@ -1,8 +1,10 @@
 """Files: written whole or not at all, and read line by line, compressed or not."""
 
 import codecs
+import lzma
 import os
 import shutil
+import zlib
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
@@ -100,7 +102,7 @@ def read_lines(path: Path) -> Iterator[str]:
     try:
         with open_binary(path) as stream:
             yield from decode_lines(stream, str(path))
-    except (EOFError, OSError) as error:  # a truncated or damaged compressed file
+    except (EOFError, OSError, zlib.error, lzma.LZMAError) as error:  # a truncated or damaged compressed file
         if isinstance(error, OSError) and error.errno is not None:
             raise
         raise UserError(f"{path} is damaged: {error}.") from error
