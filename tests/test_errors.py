@@ -311,3 +311,28 @@ def test_a_damaged_row_of_the_metrics_is_left_out(mt, corpus, tmp_path, command)
     (run / "train.log").write_bytes(b"\xff\n" + (run / "train.log").read_bytes())
     outcome = mt("report", run) if command == "report" else mt(*overrides(corpus, *steps))
     assert outcome.code == 0, outcome.err
+
+
+@pytest.mark.parametrize(
+    "argument", ["model=3", "tokenizer=[1,2]", "experiment=5", "optim=[]", "data=null", "training=1.5"]
+)
+def test_a_group_takes_a_name(mt, argument):
+    outcome = mt("train", argument, "data.train=nowhere")
+    assert (outcome.code, "must be the name of a file of that group" in outcome.err) == (2, True)
+
+
+def test_the_highest_dropout(mt, corpus, tmp_path):
+    assert mt(*overrides(corpus, f"run_dir={tmp_path}/run", "training.max_steps=2", "model.dropout=0.9999")).code == 0
+
+
+@pytest.mark.parametrize("arguments", [["--version"], ["--help"], ["translate", "RUN", "ba de"]])
+def test_standard_output_is_full_or_closed(run_folder, arguments):
+    command = [sys.executable, "-m", "mt", *(str(run_folder) if one == "RUN" else one for one in arguments)]
+    with open("/dev/full", "w") as full:
+        outcome = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, text=True, check=False)
+    assert outcome.returncode == 2
+    assert outcome.stderr.strip() == "mt: Could not write: No space left on device. What was saved before is intact."
+    closed = subprocess.run(
+        ["sh", "-c", 'exec "$@" >&- <&-', "sh", *command], stderr=subprocess.PIPE, text=True, check=False
+    )
+    assert (closed.returncode, closed.stderr) == (0, "")

@@ -213,7 +213,9 @@ def test_validation_and_test_data_from_the_training_text(corpus, tmp_path, mt):
     assert read_part(tmp_path / "tuned" / "held_out", "valid") == parts["valid"]
     # a run keeps its parts when the text grows
     write_pairs(tmp_path / "all", [*toy_pairs(200, 9), *pairs])
-    again = mt(*arguments[:-2], "training.max_steps=3", "training.valid_every_steps=3")
+    longer = [*arguments[:-2], "training.max_steps=3", "training.valid_every_steps=3"]
+    assert "The text of data.train has changed" in mt(*longer).err
+    again = mt(*longer, "data.accept_changes=true")
     assert again.code == 0, again.err
     assert sizes(again)[1] == "100"
     assert {part: read_part(folder, part) for part in ("valid", "test.held.tsv")} == {

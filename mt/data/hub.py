@@ -22,8 +22,10 @@ def load_table(source: str, files: list[Path] | None, context: SourceContext) ->
         return load_hub(source, context)
     try:
         table = Dataset.from_parquet(str(files[0]), cache_dir=str(context.cache_dir))
-    except (pa.ArrowInvalid, datasets.exceptions.DatasetGenerationError) as error:
-        raise UserError(f"{files[0]} is not a Parquet file ({error}).") from error
+    except (pa.ArrowException, OSError, datasets.exceptions.DatasetGenerationError) as error:
+        if isinstance(error, OSError) and error.errno is not None:  # the disk, not the file
+            raise
+        raise UserError(f"{files[0]} is not a Parquet file, or is damaged ({error}).") from error
     assert isinstance(table, Dataset)
     return table
 
@@ -45,8 +47,11 @@ def language_columns(table: Dataset, source: str, context: SourceContext) -> Dat
 
 def read_table(table: Dataset) -> Iterator[Pair]:
     """Yield the pairs of a table with the columns `src` and `tgt`."""
-    for rows in table.iter(batch_size=10_000):
-        yield from zip(rows["src"], rows["tgt"], strict=True)
+    try:
+        for rows in table.iter(batch_size=10_000):
+            yield from zip(rows["src"], rows["tgt"], strict=True)
+    except UnicodeDecodeError as error:
+        raise UserError(f"The table has text that is not UTF-8 ({error.reason}): it is damaged.") from None
 
 
 def load_hub(source: str, context: SourceContext) -> Dataset:

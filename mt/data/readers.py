@@ -13,6 +13,7 @@ from mt.data.translation_memory import SUFFIXES as MEMORIES
 from mt.data.translation_memory import read_memory
 from mt.errors import UserError
 from mt.runtime.files import plain_suffix, read_lines
+from mt.text.characters import is_encodable
 
 log = logging.getLogger(__name__)
 Pair = tuple[str, str]
@@ -127,10 +128,10 @@ def read_jsonl(path: Path, langs: tuple[str, str]) -> Iterator[Pair]:
             row = json.loads(line)
             sides = row.get("translation", row)
             pair = (sides[langs[0]], sides[langs[1]])
-        except (json.JSONDecodeError, KeyError, TypeError, AttributeError) as error:
+        except (json.JSONDecodeError, KeyError, TypeError, AttributeError, RecursionError) as error:
             raise UserError(
                 f"{path}, line {number}: not a JSON object with the keys '{langs[0]}' and '{langs[1]}' ({error})."
             ) from None
-        if not all(isinstance(side, str) for side in pair):
+        if not all(isinstance(side, str) and is_encodable(side) for side in pair):
             raise UserError(f"{path}, line {number}: '{langs[0]}' and '{langs[1]}' must both be text.")
         yield pair
