@@ -1,5 +1,6 @@
 """Every figure of `mt evaluate` equals that of the sacrebleu command for the same files."""
 
+import errno
 import json
 import math
 import shutil
@@ -184,3 +185,14 @@ def test_impossible_evaluations_are_refused(mt, run_folder, corpus, arguments, m
     assert outcome.code == 2
     assert message in outcome.err
     assert "Traceback" not in outcome.err
+
+
+def test_a_run_that_cannot_be_written_to_is_evaluated(mt, run_folder, monkeypatch):
+    def refuse(path, _):
+        raise PermissionError(errno.EACCES, "Permission denied", str(path))
+
+    monkeypatch.setattr("mt.evaluation.evaluation.write_text", refuse)
+    outcome = mt("evaluate", run_folder)
+    assert outcome.code == 0
+    assert "test  BLEU" in outcome.out
+    assert "The translations could not be saved" in outcome.err

@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from dataclasses import asdict
 
 from mt.commands.evaluated_runs import EvaluatedRun
+from mt.evaluation.evaluation import save_translations
 from mt.evaluation.stress import as_table, build_stress_tests, judge
 from mt.evaluation.test_sets import TestSet
-from mt.runtime.files import write_text
 
 
 def run_stress_tests(runs: Sequence[EvaluatedRun], tests: Sequence[TestSet], options: argparse.Namespace) -> int:
@@ -21,7 +21,7 @@ def run_stress_tests(runs: Sequence[EvaluatedRun], tests: Sequence[TestSet], opt
             for one in stress_tests:
                 texts = translator.translate(one.src, run.config.search)
                 name = f"stress/{test.name}.{one.name.replace(' ', '-').lower()}"
-                write_text(run.layout.translation(name, translator.langs[1]), "".join(f"{text}\n" for text in texts))
+                save_translations(run.layout.translation(name, translator.langs[1]), texts)
                 translations.append(texts)
             results = judge(stress_tests, translations, translator.langs[1])
             if options.json:

@@ -43,8 +43,16 @@ def translate_test_set(translator: Translator, test: TestSet, search: SearchConf
     width = f"{search.width_key}={search.n_hypotheses}"
     log.info("Translating test set %s (%s sentences, %s).", test.name, f"{len(test):,}", width)
     translations = [best[0].text for best in translator.n_best(test.src, search)]
-    write_text(file, "".join(f"{line}\n" for line in translations))
+    save_translations(file, translations)
     return translations
+
+
+def save_translations(file: Path, translations: Sequence[str]) -> None:
+    """Write translations; if that is not possible, as in the run of somebody else, say so and go on."""
+    try:
+        write_text(file, "".join(f"{line}\n" for line in translations))
+    except OSError as error:
+        log.warning("The translations could not be saved: %s: %s.", error.filename or file, error.strerror)
 
 
 @dataclass
