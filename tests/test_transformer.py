@@ -7,7 +7,7 @@ from mt.config.choices import Activation, Norm, Positions
 from mt.config.schema import ModelConfig
 from mt.data.batch import build_source
 from mt.model.dropout import Dropout
-from mt.model.layers import sinusoids
+from mt.model.layers import Embedding, sinusoids
 from mt.model.transformer import Transformer
 
 TINY = dict(d_model=16, n_heads=2, d_ff=32, n_encoder_layers=2, n_decoder_layers=2, dropout=0.0)
@@ -118,3 +118,13 @@ def test_dropout_keeps_the_mean_and_drops_the_right_fraction():
     assert torch.equal(dropout.eval()(x), x)
     columns = (dropout.train()(torch.ones(8000, 8)) == 0).float().mean(0)
     assert (columns - 0.3).abs().max() < 0.03  # every byte of a random number is used alike
+
+
+def test_positions_that_a_translation_needed_serve_training():
+    """Several processes broadcast or train with them, which torch forbids for what inference mode has made."""
+    embedding = Embedding(torch.nn.Embedding(5, 8), n_positions=4)
+    with torch.inference_mode():
+        embedding(torch.zeros(1, 9, dtype=torch.long))
+    assert len(embedding.positions) >= 9
+    assert not embedding.positions.is_inference()
+    assert torch.equal(embedding.positions[:9], sinusoids(9, 8))

@@ -1,0 +1,34 @@
+"""The choice of the device: a function of what torch reports, so that it can be tested without a GPU."""
+
+import pytest
+import torch
+
+from mt.errors import UserError
+from mt.runtime.devices import choose_device
+
+
+@pytest.fixture
+def gpus(monkeypatch):
+    """Let torch report two GPUs."""
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
+    empty = torch.empty
+    monkeypatch.setattr(torch, "empty", lambda *size, device=None: empty(*size))
+
+
+@pytest.mark.parametrize(
+    ("name", "local_rank", "expected"),
+    [("auto", None, "cuda:0"), ("cuda", None, "cuda:0"), ("auto", 1, "cuda:1"), ("cuda", 1, "cuda:1"),
+     ("cuda:1", None, "cuda:1"), ("cpu", None, "cpu"), ("cpu", 1, "cpu")],
+)  # fmt: skip
+def test_a_gpu_has_a_number(gpus, name, local_rank, expected):
+    """torch.cuda.set_device needs it."""
+    assert str(choose_device(name, local_rank)) == expected
+
+
+def test_without_a_gpu(monkeypatch):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    monkeypatch.setattr(torch.backends.mps, "is_available", lambda: False)
+    assert str(choose_device()) == "cpu"
+    with pytest.raises(UserError, match="There is no device 'nonsense'"):
+        choose_device("nonsense")
