@@ -64,8 +64,10 @@ def put(text: str, place: int, marker: str) -> str:
 
 def mistype(word: str, probability: float, random: Random) -> str:
     """Return a word, with a typo at this probability."""
+    if random.random() >= probability:
+        return word
     letters = [index for index, character in enumerate(word) if character.isalpha()]
-    if len(letters) < MIN_LETTERS or random.random() >= probability:
+    if len(letters) < MIN_LETTERS:
         return word
     return random.choice(TYPOS)(word, random.choice(letters[:-1]))
 

@@ -4,6 +4,7 @@ In the text that the model sees, a marker stands for each of them. The vocabular
 character, and the model learns from pairs with the same text on both sides to put them in the right place.
 """
 
+import re
 from collections.abc import Callable, Sequence
 
 import regex
@@ -15,10 +16,8 @@ EMOJI = rf"(?:\p{{RI}}\p{{RI}}|[0-9#*]\uFE0F?\u20E3|{PICTURE}(?:\u200D{PICTURE})
 ADDRESS = r"(?:https?://|ftp://|www\.)[^\s<>\"'“”„«»()，。；！？、）]+(?<![.,;:!?…])|[\w.+-]+@[\w-]+(?:\.[\w-]+)+"
 LETTER = r"[\p{Latin}\p{Cyrillic}\p{Greek}\p{Arabic}\p{Hebrew}\p{M}_]"
 NUMBER = rf"(?<!{LETTER}|\d)(?<!\d[.,:/-])(?:\d{{1,4}}(?:[.,:/-]\d+)+|\d{{3,}})(?!{LETTER}|\d)"
-POSSIBLE = regex.compile(
-    r"\d{3}|\d[.,:/-]\d|@|://|www\.|[\u20E3\u2100-\u2BFF\u3030\u303D\u3297\u3299©®\U0001F000-\U0001FFFF]"
-)
-"""what every address, emoji and number contains; a quick test, as most text has nothing to copy"""
+POSSIBLE = re.compile(r"[\d@/©®\u20E3-\U0001FFFF]")
+"""a character of every emoji, every number, and every address that does not begin with www; most text has none"""
 SPAN = regex.compile(rf"(?P<address>{ADDRESS})|(?P<emoji>{EMOJI}+)|(?P<number>{NUMBER})")
 WORD = regex.compile(r"[^\s\p{P}]+")
 UNCASED = regex.compile(r"\p{Lo}")
@@ -32,7 +31,8 @@ Knows = Callable[[str], bool]
 def find_spans(text: str, knows: Knows) -> list[tuple[int, int]]:
     """Return what has to be copied, in order: addresses, emoji, numbers of three digits or more or with separators,
     and words with a character that the vocabulary lacks, unless it is a letter of a script without capitals."""
-    spans = [match.span() for match in SPAN.finditer(text)] if POSSIBLE.search(text) else []
+    possible = "www." in text or POSSIBLE.search(text)
+    spans = [match.span() for match in SPAN.finditer(text)] if possible else []
     if knows(text):
         return spans
     words = [word for word in WORD.finditer(text) if is_unknown(word[0], knows)]

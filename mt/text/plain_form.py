@@ -20,7 +20,7 @@ QUOTES = {
 }  # fmt: skip
 """opening quotation marks, and the marks that close each"""
 START = regex.compile(rf"\s*(?:(?:[-*•·–—▪●]|\d{{1,3}}\)|\(\d{{1,3}}\))\s+)?(?:{EMOJI}|\s)*")
-END = regex.compile(rf"(?:{EMOJI}|\s)*$")
+END = regex.compile(rf"(?r)(?:{EMOJI}|\s)*$")  # (?r): from the end
 
 
 @dataclass(frozen=True)
@@ -46,14 +46,16 @@ def to_plain(text: str, knows: Knows, markers: Sequence[str]) -> PlainForm:
 
     Args:
         knows: whether the vocabulary has every character of a text.
-        markers: pieces of the vocabulary that can stand for what is copied.
+        markers: pieces of the vocabulary that can stand for what is copied, the first ones of `MARKERS`.
     """
     before, core, after = take_off(text)
-    if not any(map(str.isalnum, mark(core, knows, MARKERS)[0])):
+    marked, copied = mark(core, knows, MARKERS)
+    if not any(map(str.isalnum, marked)):
         return PlainForm("", text.strip())
-    core, copied = mark(core, knows, markers)
-    casing = find_casing(core)
-    return PlainForm(core if casing is Casing.plain else core.lower(), before, after, casing, copied, markers)
+    if len(copied) > len(markers):
+        marked, copied = mark(core, knows, markers)
+    casing = find_casing(marked)
+    return PlainForm(marked if casing is Casing.plain else marked.lower(), before, after, casing, copied, markers)
 
 
 def take_off(text: str) -> tuple[str, str, str]:
