@@ -23,7 +23,7 @@ def run_stress_tests(runs: Sequence[EvaluatedRun], tests: Sequence[TestSet], opt
                 name = f"stress/{test.name}.{one.name.replace(' ', '-').lower()}"
                 save_translations(run.layout.translation(name, translator.langs[1]), texts)
                 translations.append(texts)
-            results = judge(stress_tests, translations, translator.langs[1])
+            results = judge(stress_tests, translations, test.references[0], translator.langs[1])
             if options.json:
                 rows = [asdict(result) for result in results]
                 print(json.dumps({"run": run.name, "test": test.name, "results": rows}, ensure_ascii=False))

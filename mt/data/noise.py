@@ -1,7 +1,8 @@
 """Noise on pairs of training text, which makes a model robust to text as people type it.
 
-Typos are for the source alone (Belinkov and Bisk, 2018). Everything else changes both sides in the same way, as
-OpusTrainer does (de Gibert et al., 2023), so that the model learns to keep what it finds.
+Typos and lower case are for the source alone (Belinkov and Bisk, 2018): the translation is to be spelled well. What is
+lost or put in changes both sides in the same way, as in OpusTrainer (Bogoychev et al., 2023), so that the model keeps
+what it finds.
 """
 
 from collections.abc import Callable, Sequence
@@ -23,7 +24,7 @@ def add_noise(pair: Pair, noise: NoiseConfig, markers: Sequence[str], random: Ra
     """Return a pair with random noise: lower case, lost punctuation, a marker, typos."""
     src, tgt = pair
     if random.random() < noise.case:
-        src, tgt = src.lower(), tgt.lower()
+        src = src.lower()
     if random.random() < noise.punctuation:
         src, tgt = END.sub("", src) or src, END.sub("", tgt) or tgt
     if random.random() < noise.copies and markers:

@@ -93,21 +93,20 @@ class NoLoops:
 
     longest: int = 16
     repeats: int = 3
-    """times that a sequence may occur in a row; a very short one until 8 tokens are full"""
-    interval: int = 4
-    """Translations are examined whenever they have grown by so many tokens, which saves most of the time."""
+    """times that a sequence may occur in a row"""
+    repeats_of_one: int = 5
+    """times that a single token may"""
 
     def __call__(self, scores: Tensor, tokens: Tensor, sentences: list[int]) -> None:
         """Exclude tokens that would continue a loop."""
-        if tokens.size(2) % self.interval:
-            return
-        for period in range(1, self.longest + 1):
-            length = period * max(self.repeats, -(-8 // period))
-            if tokens.size(2) < length:
-                break
-            recent = tokens[..., -length:]
-            rows, columns = (recent[..., period:] == recent[..., :-period]).all(2).nonzero(as_tuple=True)
-            scores[rows, columns, recent[rows, columns, -period]] = NEVER
+        before = tokens[..., -self.longest - 1 : -1].flip(2)
+        periods = (before == tokens[..., -1:]).flatten(0, 1).any(0).nonzero().flatten() + 1
+        for period in periods.tolist():  # few: most tokens have not occurred shortly before
+            length = period * self.repeats if period > 1 else self.repeats_of_one
+            if tokens.size(2) >= length:
+                recent = tokens[..., -length:]
+                rows, columns = (recent[..., period:] == recent[..., :-period]).all(2).nonzero(as_tuple=True)
+                scores[rows, columns, recent[rows, columns, -period]] = NEVER
 
 
 @dataclass(frozen=True)
