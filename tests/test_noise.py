@@ -37,6 +37,8 @@ def test_every_kind_of_noise_occurs_at_its_probability():
     pairs = many(punctuation=0.3)
     assert {*pairs} == {(LINE, OTHER), (LINE[:-1], OTHER[:-1])}
     assert 85 < sum(pair != (LINE, OTHER) for pair in pairs) < 155  # 120 expected
+    assert {*many(punctuation=ALMOST, pair=("我走", "I go."))} == {("我走", "I go.")}  # neither, or both
+    assert {*many(case=ALMOST, pair=("我走。", "I go."))} == {("我走。", "I go.")}
     pairs = many(typos=0.1)
     words = [word for src, _ in pairs for word in src.split()]
     wrong = [word for word in words if word not in LINE.split()]

@@ -1,6 +1,7 @@
 """Text as people type it: capitals, quotation marks, emoji, addresses; and `mt evaluate --stress`."""
 
 import json
+import time
 from random import Random
 
 import pytest
@@ -8,6 +9,7 @@ import sacrebleu
 from conftest import overrides, write_pairs
 
 from mt import SearchConfig, Translator
+from mt.data.noise import END
 from mt.evaluation.stress import ADDED, ends_in_loop
 from mt.text.copying import MARKERS
 from mt.text.plain_form import to_plain
@@ -34,6 +36,7 @@ def translator(run_folder):
     ("Two Young Men Are Sleeping.", "two young men are sleeping."),
     ("NASA", "NASA"),  # too short to tell from a name
     ("New York City", "New York City"),
+    ("Angela Merkel, Barack Obama, Nelson Mandela", "Angela Merkel, Barack Obama, Nelson Mandela"),
     ("Ein Hund und ein Mann.", "Ein Hund und ein Mann."),
     ('- "Two men." 😀 👍🏽', "Two men."),
     ('"Yes," he said, "no."', '"Yes," he said, "no."'),
@@ -42,7 +45,13 @@ def translator(run_folder):
     (f"See {URL}, or mail me@example.org.", "See 1, or mail 2."),
     ("It costs 1,234.50 kg in 2019, not 12.", "It costs 1 kg in 2, not 12."),
     ("The 1990s, 3D and A4", "The 1990s, 3D and A4"),
+    ("See https://example.org/Foo_(bar) (or not).", "See 1 (or not)."),
+    ("3000万 and 3000", "3000万 and 1"),
+    ("a \ue001 and 123", "a 1 and 2"),  # a character that would be taken for a marker
     ("Łódź is nice", "1 is nice"),
+    ("nice\u200b hou\u00adse", "nice house"),
+    ("the ﬁrst ＨＯＵＳＥ", "the first HOUSE"),
+    ("scho\u0308n", "schön"),
     ("我 is a letter, not a word to copy", "我 is a letter, not a word to copy"),
     ("A family: 👨‍👩‍👧 here", "A family: 1 here"),
     ("111 222 333 444 555 six", "1 2 3 4 555 six"),  # as many as there are markers
@@ -52,7 +61,9 @@ def test_the_plain_form(typed, expected):
     assert plain(typed).translate(str.maketrans(names)) == expected
 
 
-@pytest.mark.parametrize("typed", ["😀", URL, "1,234.50 🎉", "...", "", "?! 👍🏽"])
+@pytest.mark.parametrize(
+    "typed", ["😀", URL, "1,234.50 🎉", "...", "", "?! 👍🏽", "111 222 333 444 555 666 777 888 999"]
+)
 def test_what_needs_no_translation_is_copied(mt, run_folder, typed):
     assert mt("translate", run_folder, "--", typed).out == f"{typed}\n"
 
@@ -95,11 +106,30 @@ def test_what_is_copied_arrives_once_whatever_the_model_does(translation):
 
 def test_the_translation_is_written_as_the_source_is(mt, run_folder):
     """The toy language's translations are in capitals, whatever the source's case."""
-    typed = ["BA DE FI GO", "Ba De Fi Go", '"ba de fi go"', "- ba de fi go 😀", "ba de fi go"]
-    expected = ["BA DE FI GO", "BA DE FI GO", '"BA DE FI GO"', "- BA DE FI GO 😀", "BA DE FI GO"]
+    typed = ["BA DE FI GO", "Ba De Fi Go Hu", '"ba de fi go"', "- ba de fi go 😀", "ba de fi go"]
+    expected = ["BA DE FI GO", "BA DE FI GO HU", '"BA DE FI GO"', "- BA DE FI GO 😀", "BA DE FI GO"]
     assert mt("translate", run_folder, "--", *typed).out.splitlines() == expected
     unchanged = mt("translate", run_folder, "--set", "search.simplify=false", "--", typed[0]).out.splitlines()
     assert unchanged != expected[:1]  # the vocabulary has hardly met capitals
+
+
+@pytest.mark.parametrize("typed", [
+    "a" + " " * 50_000 + "b", "a" + "😀\u200d" * 10_000 + "b", "a" * 50_000 + " @", "🇩🇪" * 10_000, "1." * 30_000,
+    "(" * 50_000,    "https://" + "(" * 20_000, "x" + "." * 50_000 + "x", "\"" * 50_000,
+])  # fmt: skip
+def test_long_odd_text_takes_no_time(typed):
+    started = time.process_time()
+    plain(typed)
+    END.sub("", typed)
+    ends_in_loop(typed)
+    assert time.process_time() - started < 2
+
+
+def test_what_has_to_be_in_a_translation_may_repeat(translator):
+    """A prefix and required phrases are stronger than the rule against loops."""
+    prefix = " ".join(["BA"] * 12)
+    assert translator.translate(["ba de"], prefix=prefix)[0].startswith(prefix)
+    assert prefix in translator.translate(["ba de"], SearchConfig(required=[prefix]))[0]
 
 
 def test_copied_text_arrives_through_a_model_that_knows_no_markers(translator):
@@ -163,6 +193,10 @@ def test_stress_tests(mt, run_folder, corpus, tmp_path):
     assert rows["as it is"]["bleu"] == pytest.approx(rows["CAPITALS"]["bleu"])  # the target is in capitals anyhow
     assert [rows[name]["exact"] for name in ADDED] == [100.0] * len(ADDED)
     assert rows["one word"]["bleu"] is None
+    assert rows["as it is"]["share"] == rows["CAPITALS"]["share"] == pytest.approx(100)
+    write_pairs(tmp_path / "one", pairs[:1])
+    assert mt("evaluate", run_folder, "--stress", "--test", f"one={tmp_path}/one").code == 0
+    assert "omit --by" in mt("evaluate", run_folder, "--stress", "--worst", 3).err
     table = mt("evaluate", run_folder, "--stress", *test).out
     assert "CAPITALS" in table
     assert "100.0%" in table
@@ -170,7 +204,7 @@ def test_stress_tests(mt, run_folder, corpus, tmp_path):
 
 @pytest.mark.parametrize(("text", "loops"), [
     ("Ein Mann MANNMANNMANNMANN", True), ("a b a b a b a b a b.", True), ("----------------", True),
-    ("ha ha ha", False), ("Ein Mann schläft.", False), ("", False),
+    ("ha ha ha", False), ("1000000000000000", False), ("Ein Mann schläft.", False), ("", False),
 ])  # fmt: skip
 def test_loops_are_recognised(text, loops):
     assert ends_in_loop(text) is loops

@@ -260,3 +260,12 @@ def test_text_that_changed_is_noticed(mt, own_corpus, part, count):
     if part == "valid":  # the first score on the new text is the best one on it
         assert "(best so far)" in next(line for line in accepted.err.splitlines() if line.startswith("step 10,"))
     assert mt(*overrides(own_corpus, f"run_dir={run}", "training.max_steps=18", *steps)).code == 0  # it is recorded
+
+
+def test_a_damaged_record_of_the_text_says_nothing(train, tmp_path):
+    assert train("training.max_steps=2").code == 0
+    (tmp_path / "run" / "fingerprints.json").write_text("[1,")
+    rows_before = (tmp_path / "run" / "metrics.jsonl").read_text()
+    (tmp_path / "run" / "metrics.jsonl").write_text('{"step": 1, "valid/loss": 1.0}\n' + rows_before)
+    outcome = train("training.max_steps=8")
+    assert outcome.code == 0, outcome.err

@@ -11,7 +11,9 @@ from itertools import pairwise
 from pathlib import Path
 
 import pytest
+import torch
 import yaml
+from safetensors.torch import load_file, save_file
 
 from mt.config.file import load_config
 
@@ -42,6 +44,13 @@ def refuse(outcome, *words):
     assert "Traceback" not in outcome.err
     for word in words:
         assert word in outcome.err
+
+
+class Bomb:
+    """Runs a command when it is unpickled."""
+
+    def __reduce__(self):
+        return os.system, ("touch exploded",)
 
 
 COMMANDS = (("translate", "ba de"), ("evaluate",), ("report",), ("explain", "ba de"))
@@ -123,6 +132,8 @@ def test_the_environment_stays_secret(folder, use, monkeypatch, spelling, place)
 
 @pytest.mark.parametrize("text", [
     "_target_: os.system", "!!python/object/apply:os.system [id]", "a: &a [x]\nb: *a", "[" * 5000, "a: " + "[" * 5000,
+    "seed: " + "1" * 5000, "name: 2024-13-45", "name: 2024-01-01", "seed: !!int abc", "name: !!binary aGk=",
+    'data: {src_lang: aa, tgt_lang: bb, train: x, valid: x, columns: !!pairs [ "${oc.env:HOME}": "x" ]}',
     "a: &a [x,x]\nb: &b [*a,*a]\nc: &c [*b,*b]", "\x00", "- 1", "", "data: {src_lang: 1", "name: ${name}",
 ])  # fmt: skip
 def test_a_configuration_is_plain_data(folder, use, text):
@@ -143,9 +154,48 @@ def test_sizes_have_bounds(folder, mt, key, value):
         change(folder, model__n_heads=1)
     started = time.monotonic()
     outcome = mt("translate", folder, "ba de")
-    assert time.monotonic() - started < 10
+    assert time.monotonic() - started < 60
     if key != "data__part_len":  # which is no more than data.max_len
         refuse(outcome)
+
+
+def test_empty_tensors_stand_for_no_large_ones(folder, mt):
+    size = 1 << 20
+    tensors = load_file(folder / "model.safetensors")
+    for name, tensor in tensors.items():
+        if name.endswith(".tokens.weight"):
+            tensors[name] = torch.zeros(0, size)
+        elif name.endswith("feed_forward.hidden.weight"):
+            tensors[name] = torch.zeros(size, 0)
+        else:
+            tensors[name] = tensor
+    save_file(tensors, folder / "model.safetensors")
+    change(folder, model__d_model=size, model__d_ff=size)
+    refuse(mt("translate", folder, "ba de"), "does not fit")
+
+
+@pytest.mark.parametrize("source", ["hub:pandas", "hub:csv", "hub:json@x", "hub:text:a:b"])
+def test_the_hub_is_asked_for_data_alone(folder, mt, tmp_path, monkeypatch, source):
+    """Such a name would stand for a program of the datasets library that reads the working folder."""
+    (tmp_path / "test.pkl").write_bytes(pickle.dumps(Bomb()))
+    monkeypatch.chdir(tmp_path)
+    change(folder, data__test={"x": source})
+    refuse(mt("evaluate", folder), "give OWNER/NAME")
+    (tmp_path / source[4:].split(":")[0].split("@")[0]).mkdir()
+    mt("evaluate", folder)
+    assert not (tmp_path / "exploded").exists()
+
+
+def test_no_link_waits_for_a_temporary_file(folder, mt, tmp_path):
+    victim = tmp_path / "victim"
+    victim.write_text("mine")
+    for number in range(max(1, os.getpid() - 5), os.getpid() + 6):
+        (folder / "translations" / f".test.bb.{number}.tmp").symlink_to(victim)
+    (tmp_path / ".out.lock").symlink_to(victim)
+    (tmp_path / "in").write_text("ba de\n")
+    assert mt("evaluate", folder).code == 0
+    refuse(mt("translate", folder, "--input", tmp_path / "in", "--output", tmp_path / "out"), "is a link")
+    assert victim.read_text() == "mine"
 
 
 @pytest.mark.parametrize("name", ["config.yaml", "tokenizer.model", "model.safetensors"])
@@ -175,13 +225,6 @@ HEADER = b'{"x": {"dtype": "F32", "shape": [2], "data_offsets": [0, 8]}}'
 def test_malformed_weights_are_refused(folder, mt, content):
     (folder / "model.safetensors").write_bytes(content)
     refuse(mt("translate", folder, "ba de"), "model.safetensors")
-
-
-class Bomb:
-    """Runs a command when it is unpickled."""
-
-    def __reduce__(self):
-        return os.system, ("touch exploded",)
 
 
 def test_no_file_is_unpickled(folder, use, tmp_path, monkeypatch):

@@ -59,6 +59,8 @@ def main(arguments: list[str]) -> int:
     runs = load_runs(options.runs, search_overrides(options))
     tests = choose_tests(runs[0].config, options, options.runs[0], "domain" in options.by)
     if options.stress:
+        if options.by or options.worst:
+            raise UserError("--stress has a table of its own: omit --by and --worst.")
         return run_stress_tests(runs, tests, options)
     evaluation = build_evaluation(runs[0], metrics, options)
     outputs = [run.translate(run.load_translator(options), tests, "perplexity" in metrics) for run in runs]

@@ -91,7 +91,10 @@ def check_unchanged(config: Config, data: Prepared) -> None:
     state = store.latest_state()
     if state is None or not run.fingerprints.exists():
         return
-    before = json.loads(run.fingerprints.read_text(encoding="utf-8"))
+    try:
+        before = dict(json.loads(run.fingerprints.read_text(encoding="utf-8")))
+    except (ValueError, TypeError):  # damaged: nothing can be said
+        return
     changed = [key for key, fingerprint in data.fingerprints.items() if before.get(key) != fingerprint]
     if not changed:
         return

@@ -19,8 +19,17 @@ MAX_BYTES = 1 << 20
 """of a configuration; the largest with many corpora take some thousands"""
 
 
+TAGS = {f"tag:yaml.org,2002:{name}" for name in ("map", "seq", "str", "int", "float", "bool", "null")}
+
+
 class PlainLoader(yaml.SafeLoader):
-    """Reads YAML as `save_config` writes it: without aliases, with which a small file can stand for endless data."""
+    """Reads YAML as `save_config` writes it: plain values, and no aliases, which make a small file endless data."""
+
+    def construct_object(self, node: Any, deep: bool = False) -> Any:
+        """Refuse values that are no mapping, list, text or number, such as dates."""
+        if node.tag not in TAGS:
+            raise yaml.YAMLError(f"{node.tag} is not allowed")
+        return super().construct_object(node, deep)
 
     def compose_node(self, parent: Any, index: Any) -> Any:
         """Refuse an alias."""
@@ -60,7 +69,7 @@ def load_config(path: Path, overrides: list[str] | None = None) -> Config:
         if not isinstance(values, dict) or has_interpolation(values):
             raise UserError(f"{path} is not a configuration that mt has written.")
         merged = OmegaConf.merge(OmegaConf.structured(Config), values)
-    except (OmegaConfBaseException, yaml.YAMLError, UnicodeDecodeError, RecursionError) as error:
+    except (OmegaConfBaseException, yaml.YAMLError, ValueError, RecursionError) as error:
         raise UserError(f"{path}: {str(error).splitlines()[0]}") from error
     for override in overrides or []:
         apply_override(merged, override)

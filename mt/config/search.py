@@ -74,8 +74,8 @@ class SearchConfig:
         require_not_negative("search", self, "length_penalty", "coverage_penalty", "max_len_offset", "min_len_ratio")
         require_not_negative("search", self, "diversity", "no_repeat_ngram", "top_k", "seed")
         require(self.temperature >= 0.001, f"search.temperature={self.temperature} must be at least 0.001.")
-        bounds = {"length_penalty": 10, "max_len_ratio": 100, "min_len_ratio": 100, "max_len_offset": 10_000}
-        bounds |= {"beam_size": 1000, "n_samples": 10_000, "max_tokens": 10_000_000, "no_repeat_ngram": 1000}
+        bounds = {"length_penalty": 10, "max_len_ratio": 100, "min_len_ratio": 100, "max_len_offset": 2000}
+        bounds |= {"beam_size": 256, "n_samples": 4096, "max_tokens": 10_000_000, "no_repeat_ngram": 1000}
         for name, most in bounds.items():
             value = getattr(self, name)
             require(value <= most, f"search.{name}={value} must be at most {most:,}.")

@@ -58,6 +58,10 @@ def load_hub(source: str, context: SourceContext) -> Dataset:
     """Load `hub:NAME[@REVISION][:CONFIG[:SPLIT]]`, by default the split of the context; NAME may be a local folder."""
     address, _, rest = source.removeprefix(HUB).partition(":")
     name, _, revision = address.partition("@")
+    if Path(name).is_dir():
+        name = str(Path(name).resolve())  # or a folder called csv would stand for a program of the datasets library
+    elif "/" not in name:
+        raise UserError(f"{context.key}: {source}: give OWNER/NAME of the hub, or a folder.")
     config, _, split = ("", "", rest) if re.match(r"\w+\[", rest) else rest.partition(":")  # a split: `train[:98%]`
     reversed_config = "-".join(config.split("-")[::-1])
 

@@ -15,7 +15,7 @@ from mt.data.readers import Pair
 
 MIN_LETTERS = 3
 """letters of a word that can have a typo; a shorter word would become unrecognisable"""
-END = regex.compile(r"[\p{P}\s]+$")
+END = regex.compile(r"(?r)[\p{P}\s]+$")  # (?r): from the end
 BREAK = regex.compile(r"[,;:，；：、]\s*")
 WORD = regex.compile(r"[^\s\p{P}]{3,}")
 
@@ -25,7 +25,7 @@ def add_noise(pair: Pair, noise: NoiseConfig, markers: Sequence[str], random: Ra
     src, tgt = pair
     if random.random() < noise.case:
         src = src.lower()
-    if random.random() < noise.punctuation:
+    if random.random() < noise.punctuation and all(map(END.search, pair)):
         src, tgt = END.sub("", src) or src, END.sub("", tgt) or tgt
     if random.random() < noise.copies and markers:
         src, tgt = insert((src, tgt), random.choice(markers), random)

@@ -2,14 +2,18 @@
 
 from pathlib import Path
 
+import torch
+
 from mt.config.file import load_config
-from mt.config.schema import Config, ModelConfig
+from mt.config.schema import Config
 from mt.errors import UserError
 from mt.model.transformer import Transformer
 from mt.runs.checkpoint import load_weights, read_shapes
 from mt.runs.layout import RunLayout
 from mt.runtime.devices import choose_device
 from mt.text.tokenizer import Tokenizer, load_tokenizer
+
+PARTS = ("encoder", "decoder")
 
 
 def build_model(config: Config, tokenizer: Tokenizer) -> Transformer:
@@ -32,26 +36,23 @@ def load_model(run: RunLayout, config: Config, device: str) -> tuple[Transformer
     tokenizer = load_tokenizer(run.tokenizer(config.tokenizer.joint))
     if not run.weights.exists() and run.checkpoints.is_dir():
         raise UserError(f"{run.weights} is missing: training has not saved a model yet.")
-    check_sizes(config.model, run.weights)
+    check_sizes(config, tokenizer, run.weights)
     model = build_model(config, tokenizer).to(choose_device(device))
     load_weights(model, run.weights)
     return model.eval(), tokenizer
 
 
-def check_sizes(config: ModelConfig, weights: Path) -> None:
-    """Raise `UserError` unless the sizes in a configuration are those of a file of weights.
+def check_sizes(config: Config, tokenizer: Tokenizer, weights: Path) -> None:
+    """Raise `UserError` unless a configuration describes the model of a file of weights.
 
     Otherwise a few bytes of configuration could claim all memory, before the weights show that they do not fit.
     """
-    shapes = read_shapes(weights)
-    n_layers = [
-        len({name.split(".")[1] for name in shapes if name.startswith(f"{part}.")}) for part in ("encoder", "decoder")
-    ]
-    hidden = [shape[0] for name, shape in shapes.items() if name.endswith("feed_forward.hidden.weight")]
-    fits = (
-        n_layers == [config.n_encoder_layers, config.n_decoder_layers]
-        and {shape[-1] for name, shape in shapes.items() if name.endswith(".tokens.weight")} == {config.d_model}
-        and set(hidden) == {config.d_ff}
-    )
+    shapes, model = read_shapes(weights), config.model
+    n_layers = [len({name.split(".")[1] for name in shapes if name.startswith(f"{part}.")}) for part in PARTS]
+    fits = n_layers == [model.n_encoder_layers, model.n_decoder_layers]
+    if fits:
+        with torch.device("meta"):  # without memory
+            described = build_model(config, tokenizer).named_parameters()
+        fits = shapes == {name: tuple(parameter.shape) for name, parameter in described}
     if not fits:
         raise UserError(f"{weights} does not fit the model that config.yaml describes.")

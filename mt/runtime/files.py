@@ -3,6 +3,7 @@
 import codecs
 import lzma
 import os
+import secrets
 import shutil
 import zlib
 from collections.abc import Iterator
@@ -32,7 +33,7 @@ def replacing(path: Path) -> Iterator[Path]:
     """
     path = Path(os.path.abspath(path))
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    temporary = path.with_name(f".{path.name}.{secrets.token_hex(8)}.tmp")  # no link can be waiting at such a name
     try:
         yield temporary
         for file in [temporary, *temporary.rglob("*")] if temporary.is_dir() else [temporary]:

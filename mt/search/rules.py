@@ -6,7 +6,7 @@ reported remain the model's own.
 Shapes: B sentences still searched, N hypotheses of each, T tokens so far, V vocabulary.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -96,6 +96,8 @@ class NoLoops:
     """times that a sequence may occur in a row"""
     repeats_of_one: int = 5
     """times that a single token may"""
+    exempt: Collection[int] = ()
+    """sentences of the batch whose translation has to contain given tokens, perhaps such"""
 
     def __call__(self, scores: Tensor, tokens: Tensor, sentences: list[int]) -> None:
         """Exclude tokens that would continue a loop."""
@@ -105,7 +107,9 @@ class NoLoops:
             length = period * self.repeats if period > 1 else self.repeats_of_one
             if tokens.size(2) >= length:
                 recent = tokens[..., -length:]
-                rows, columns = (recent[..., period:] == recent[..., :-period]).all(2).nonzero(as_tuple=True)
+                loops = (recent[..., period:] == recent[..., :-period]).all(2)
+                loops[[row for row, sentence in enumerate(sentences) if sentence in self.exempt]] = False
+                rows, columns = loops.nonzero(as_tuple=True)
                 scores[rows, columns, recent[rows, columns, -period]] = NEVER
 
 

@@ -9,8 +9,9 @@ import regex
 
 MIN_LETTERS = 6
 """letters of a text in capitals; a shorter one, such as NASA, may be a name"""
-MIN_WORDS = 4
-"""words of a text in title case; fewer are often a name"""
+MIN_WORDS = 5
+"""words of a text in title case, one of them short unless there are many; others are often names"""
+MANY_WORDS = 8
 SHARE = 0.9
 """of the letters, or of the words, that begin with a capital"""
 WORD = regex.compile(r"\p{L}[\p{L}\p{M}\p{N}'’]*")
@@ -39,4 +40,6 @@ def find_casing(text: str) -> Casing:
         return Casing.upper
     words = [word for word in WORD.findall(text) if word[0].isupper() or word[0].islower()]
     n_capitalised = sum(word[0].isupper() for word in words)
-    return Casing.title if len(words) >= MIN_WORDS and n_capitalised >= SHARE * len(words) else Casing.plain
+    has_short = len(words) >= MANY_WORDS or any(len(word) <= 3 for word in words)
+    is_title = len(words) >= MIN_WORDS and has_short and n_capitalised >= SHARE * len(words)
+    return Casing.title if is_title else Casing.plain

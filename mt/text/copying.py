@@ -5,21 +5,31 @@ character, and the model learns from pairs with the same text on both sides to p
 """
 
 import re
+import unicodedata
 from collections.abc import Callable, Sequence
 
 import regex
 
 MARKERS = tuple(map(chr, range(0xE001, 0xE009)))
 """private-use characters, which normal text does not contain"""
-PICTURE = r"\p{Extended_Pictographic}[\uFE0F\p{EMod}]*"
-EMOJI = rf"(?:\p{{RI}}\p{{RI}}|[0-9#*]\uFE0F?\u20E3|{PICTURE}(?:\u200D{PICTURE})*)"
-ADDRESS = r"(?:https?://|ftp://|www\.)[^\s<>\"'“”„«»()，。；！？、）]+(?<![.,;:!?…])|[\w.+-]+@[\w-]+(?:\.[\w-]+)+"
+PICTURE = r"\p{Extended_Pictographic}[\uFE0F\p{EMod}]*+"
+EMOJI = rf"(?:\p{{RI}}\p{{RI}}|[0-9#*]\uFE0F?\u20E3|{PICTURE}(?:\u200D{PICTURE})*+)"
+INSIDE = r"[^\s()<>\"'“”„«»，。；！？、（）]"
+"""a character of an address"""
+ADDRESS = (
+    rf"(?:https?://|ftp://|www\.)(?:{INSIDE}|\({INSIDE}*\))+(?<![.,;:!?…])"
+    r"|(?<![\w.+-])[\w.+-]{1,64}@[\w-]+(?:\.[\w-]+)+"
+)
 LETTER = r"[\p{Latin}\p{Cyrillic}\p{Greek}\p{Arabic}\p{Hebrew}\p{M}_]"
-NUMBER = rf"(?<!{LETTER}|\d)(?<!\d[.,:/-])(?:\d{{1,4}}(?:[.,:/-]\d+)+|\d{{3,}})(?!{LETTER}|\d)"
+NUMBER = (
+    rf"(?<!{LETTER}|\d)(?<!\d[.,:/-])(?:\d{{1,4}}+(?:[.,:/-]\d++)++|\d{{3,}}+)"
+    rf"(?!{LETTER}|\d|[万亿萬億千百兆])"  # such a number is not written with these digits everywhere
+)
 POSSIBLE = re.compile(r"[\d@/©®\u20E3-\U0001FFFF]")
 """a character of every emoji, every number, and every address that does not begin with www; most text has none"""
-SPAN = regex.compile(rf"(?P<address>{ADDRESS})|(?P<emoji>{EMOJI}+)|(?P<number>{NUMBER})")
+SPAN = regex.compile(rf"{ADDRESS}|{EMOJI}++|{NUMBER}|[{MARKERS[0]}-{MARKERS[-1]}]")
 WORD = regex.compile(r"[^\s\p{P}]+")
+INVISIBLE = regex.compile(r"[\u00AD\u200B\u200C\u2060\uFEFF]")
 UNCASED = regex.compile(r"\p{Lo}")
 """a letter of a script without capitals, most of which have no spaces between words"""
 MARKER = regex.compile(f"[{MARKERS[0]}-{MARKERS[-1]}]")
@@ -30,7 +40,8 @@ Knows = Callable[[str], bool]
 
 def find_spans(text: str, knows: Knows) -> list[tuple[int, int]]:
     """Return what has to be copied, in order: addresses, emoji, numbers of three digits or more or with separators,
-    and words with a character that the vocabulary lacks, unless it is a letter of a script without capitals."""
+    words with a character that the vocabulary lacks, unless it is a letter of a script without capitals, and characters
+    that would be taken for markers."""
     possible = "www." in text or POSSIBLE.search(text)
     spans = [match.span() for match in SPAN.finditer(text)] if possible else []
     if knows(text):
@@ -40,6 +51,28 @@ def find_spans(text: str, knows: Knows) -> list[tuple[int, int]]:
         word.span() for word in words if not any(start < word.end() and word.start() < end for start, end in spans)
     ]
     return sorted([*spans, *apart])
+
+
+def without_spans(text: str, knows: Knows) -> str:
+    """Return what is left of a text without what has to be copied."""
+    end, parts = 0, []
+    for start, stop in find_spans(text, knows):
+        parts.append(text[end:start])
+        end = stop
+    return "".join([*parts, text[end:]])
+
+
+def respell(text: str, knows: Knows) -> str:
+    """Spell words with invisible characters, ligatures, full-width or decomposed letters as the vocabulary does."""
+    return text if knows(text) else WORD.sub(lambda word: known_spelling(word[0], knows), text)
+
+
+def known_spelling(word: str, knows: Knows) -> str:
+    """Return a word in normalisation form NFKC and without invisible characters, if the vocabulary then knows it."""
+    if not is_unknown(word, knows):
+        return word
+    normal = unicodedata.normalize("NFKC", INVISIBLE.sub("", word))
+    return word if is_unknown(normal, knows) else normal
 
 
 def is_unknown(word: str, knows: Knows) -> bool:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import regex
 
 from mt.text.casing import Casing, find_casing
-from mt.text.copying import EMOJI, MARKERS, Knows, mark, unmark
+from mt.text.copying import EMOJI, Knows, mark, respell, unmark, without_spans
 
 QUOTES = {
     '"': '"', "'": "'", "“": "”", "”": "”", "„": "“”", "‘": "’", "‚": "‘’", "«": "»", "»": "«", "‹": "›", "›": "‹",
@@ -46,14 +46,13 @@ def to_plain(text: str, knows: Knows, markers: Sequence[str]) -> PlainForm:
 
     Args:
         knows: whether the vocabulary has every character of a text.
-        markers: pieces of the vocabulary that can stand for what is copied, the first ones of `MARKERS`.
+        markers: pieces of the vocabulary that can stand for what is copied.
     """
     before, core, after = take_off(text)
-    marked, copied = mark(core, knows, MARKERS)
-    if not any(map(str.isalnum, marked)):
+    core = respell(core, knows)
+    if not any(map(str.isalnum, without_spans(core, knows))):
         return PlainForm("", text.strip())
-    if len(copied) > len(markers):
-        marked, copied = mark(core, knows, markers)
+    marked, copied = mark(core, knows, markers)
     casing = find_casing(marked)
     return PlainForm(marked if casing is Casing.plain else marked.lower(), before, after, casing, copied, markers)
 

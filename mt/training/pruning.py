@@ -18,7 +18,7 @@ HOPELESS = "other jobs of the sweep do better (training.early_stopping.prune_aft
 
 def validations(run: RunLayout) -> list[dict[str, float]]:
     """Return the rows of a run's metrics that are validations."""
-    return [row for row in MetricsFile(run.metrics).rows() if "valid/loss" in row]
+    return [row for row in MetricsFile(run.metrics).rows() if row.keys() >= {"valid/loss", "valid/bleu", "valid/chrf"}]
 
 
 def is_hopeless(folder: Path, config: TrainingConfig, step: int) -> bool:

@@ -134,10 +134,12 @@ def build_rules(
 
 def build_bans(config: SearchConfig, tokenizer: Tokenizer, segments: Sequence[Segment]) -> list[Rule]:
     """Build the rules that exclude tokens for good."""
-    bans: list[Rule] = [NoLoops()] if config.no_loops else []
+    exempt = {number for number, segment in enumerate(segments) if segment.prefix or segment.required}
+    bans: list[Rule] = [NoLoops(exempt=exempt)] if config.no_loops else []
     markers = [(tokenizer.src.piece_to_id(one), tokenizer.tgt.piece_to_id(one)) for one in tokenizer.markers]
     if markers:
-        bans.append(Excluded([[tgt for src, tgt in markers if src not in segment.ids] for segment in segments]))
+        foreign = [[tgt for src, tgt in markers if src not in segment.ids] for segment in segments]
+        bans.append(Excluded([[] if number in exempt else ids for number, ids in enumerate(foreign)]))
     return bans
 
 
