@@ -480,13 +480,18 @@ def test_a_loop_ends():
 
 
 def test_what_is_repeated_three_times_is_left_alone():
-    """The end occurs not quite three times, or three times; or it is one token, five or four times."""
+    """The end occurs not quite three times, or three times; or it is one token, four, three, seven or six times."""
     tokens = torch.tensor([[
-        [9, 9, 1, 2, 3, 1, 2, 3, 1, 2], [0, 1, 2, 3, 1, 2, 3, 1, 2, 3], [0, 1, 2, 1, 2, 1, 2, 1, 2, 1],
-        [7, 8, 9, 7, 8, 4, 4, 4, 4, 4], [7, 8, 9, 7, 8, 9, 4, 4, 4, 4],
+        [9, 9, 1, 2, 3, 1, 2, 3, 1, 2], [0, 1, 2, 3, 1, 2, 3, 1, 2, 3], [0, 1, 0, 2, 1, 2, 1, 2, 1, 2],
+        [7, 8, 9, 7, 8, 9, 4, 4, 4, 4], [7, 8, 9, 7, 8, 9, 7, 4, 4, 4], [1, 2, 3, 0, 0, 0, 0, 0, 0, 0],
+        [1, 2, 3, 1, 9, 0, 0, 0, 0, 0],
     ]])  # fmt: skip
-    scores = torch.zeros(1, 5, 10)
-    NoLoops()(scores, tokens, [0])
-    assert [row.isinf().nonzero().flatten().tolist() for row in scores[0]] == [[], [1], [2], [4], []]
+    scores = torch.zeros(1, 7, 10)
+    rule = NoLoops(without_letters=torch.arange(10) == 0)
+    rule(scores, tokens, [0])
+    assert [row.isinf().nonzero().flatten().tolist() for row in scores[0]] == [[], [1], [1], [4], [4], [0], []]
     for length in range(5):
-        NoLoops()(scores, tokens[..., :length], [0])  # too short for any
+        rule(scores, tokens[..., :length], [0])  # too short for most
+    scores = torch.zeros(1, 7, 10)
+    NoLoops(exempt={3})(scores, tokens, [3])
+    assert not scores.any()

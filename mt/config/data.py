@@ -44,11 +44,11 @@ class CleanConfig:
 class NoiseConfig:
     """Noise on the training data, different in every epoch, so that the model translates what people type."""
 
-    typos: float = 0.02
+    typos: float = 0.03
     """Probability that a word of the source of 3 or more letters has one dropped, doubled or swapped."""
     case: float = 0.05
     """Probability that a source is set in lower case."""
-    punctuation: float = 0.05
+    punctuation: float = 0.1
     """Probability that both sides lose their final punctuation."""
     copies: float = 0.05
     """Probability that both sides get a marker of `tokenizer.copy_markers` in corresponding places."""

@@ -10,6 +10,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
+import torch
 from torch import Tensor
 
 from mt.text.characters import is_word_character
@@ -91,26 +92,35 @@ class NoRepeatedNgram:
 class NoLoops:
     """The same tokens in a row, again and again, end: no sequence of up to 16 tokens is repeated much."""
 
+    without_letters: Tensor | None = None
+    """for each token, whether it is digits or punctuation, which repeat more often, as in 1000000; None: none is"""
+    exempt: Collection[int] = ()
+    """sentences of the batch whose translation has to contain given tokens, perhaps such"""
     longest: int = 16
     repeats: int = 3
     """times that a sequence may occur in a row"""
-    repeats_of_one: int = 5
-    """times that a single token may"""
-    exempt: Collection[int] = ()
-    """sentences of the batch whose translation has to contain given tokens, perhaps such"""
+    repeats_without_letters: int = 6
+    """times that a single token without letters may"""
 
     def __call__(self, scores: Tensor, tokens: Tensor, sentences: list[int]) -> None:
         """Exclude tokens that would continue a loop."""
         before = tokens[..., -self.longest - 1 : -1].flip(2)
         periods = (before == tokens[..., -1:]).flatten(0, 1).any(0).nonzero().flatten() + 1
         for period in periods.tolist():  # few: most tokens have not occurred shortly before
-            length = period * self.repeats if period > 1 else self.repeats_of_one
-            if tokens.size(2) >= length:
-                recent = tokens[..., -length:]
-                loops = (recent[..., period:] == recent[..., :-period]).all(2)
-                loops[[row for row, sentence in enumerate(sentences) if sentence in self.exempt]] = False
-                rows, columns = loops.nonzero(as_tuple=True)
-                scores[rows, columns, recent[rows, columns, -period]] = NEVER
+            loops = self.ends_with(tokens, period, self.repeats)
+            if period == 1 and self.without_letters is not None:
+                spared = self.without_letters.to(tokens.device)[tokens[..., -1]]
+                loops &= ~spared | self.ends_with(tokens, period, self.repeats_without_letters)
+            loops[[row for row, sentence in enumerate(sentences) if sentence in self.exempt]] = False
+            rows, columns = loops.nonzero(as_tuple=True)
+            scores[rows, columns, tokens[rows, columns, -period]] = NEVER
+
+    def ends_with(self, tokens: Tensor, period: int, repeats: int) -> Tensor:
+        """Return which of the hypotheses (B, N, T) end with a sequence of `period` tokens so many times, (B, N)."""
+        recent = tokens[..., -period * repeats :]
+        if recent.size(2) < period * repeats:
+            return torch.zeros_like(tokens[..., 0], dtype=torch.bool)
+        return (recent[..., period:] == recent[..., :-period]).all(2)
 
 
 @dataclass(frozen=True)

@@ -12,6 +12,7 @@ from pathlib import Path
 from random import Random
 
 import sentencepiece
+import torch
 
 from mt.config.checks import check_file
 from mt.errors import UserError
@@ -116,6 +117,12 @@ class Tokenizer:
         """Target pieces that continue a word."""
         starts = (text.decode(errors="ignore")[:1] for text in self.tgt_texts)
         return [number for number, start in enumerate(starts) if start and is_word_character(start)]
+
+    @cached_property
+    def tgt_without_letters(self) -> torch.Tensor:
+        """For each target piece, whether it has no letter: digits, punctuation and special ids, (V,)."""
+        texts = (text.decode(errors="ignore") for text in self.tgt_texts)
+        return torch.tensor([not any(map(str.isalpha, text)) for text in texts])
 
     def encode_src(self, lines: list[str]) -> list[list[int]]:
         """Encode source lines without special ids, on all cores."""

@@ -135,7 +135,7 @@ def build_rules(
 def build_bans(config: SearchConfig, tokenizer: Tokenizer, segments: Sequence[Segment]) -> list[Rule]:
     """Build the rules that exclude tokens for good."""
     exempt = {number for number, segment in enumerate(segments) if segment.prefix or segment.required}
-    bans: list[Rule] = [NoLoops(exempt=exempt)] if config.no_loops else []
+    bans: list[Rule] = [NoLoops(tokenizer.tgt_without_letters, exempt)] if config.no_loops else []
     markers = [(tokenizer.src.piece_to_id(one), tokenizer.tgt.piece_to_id(one)) for one in tokenizer.markers]
     if markers:
         foreign = [[tgt for src, tgt in markers if src not in segment.ids] for segment in segments]
