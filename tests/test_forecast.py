@@ -46,6 +46,8 @@ def test_bounds():
     assert forecast([0.2, 0.4], [10, 20]) is None
     flat = forecast(SHARES[:4], [99.9, 99.9, 99.9, 99.9])
     assert 99.9 <= flat.low <= flat.score <= flat.high <= 100
+    steep = forecast(SHARES[:4], [20, 60, 85, 98])
+    assert 98 <= steep.low <= steep.score <= steep.high <= 100
     falling = forecast(SHARES[:4], [20, 22, 18, 15])
     assert falling.low >= 22  # the best model is kept
     rows = [{"step": step, "valid/bleu": 10.0 * step} for step in (0, 1, 2, 3, 4)]

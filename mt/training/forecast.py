@@ -70,8 +70,8 @@ def forecast(shares: Sequence[float], scores: Sequence[float]) -> Forecast | Non
     variance = float(np.average((np.array(ends) - mean) ** 2, weights=weights))
     rise, left = max(0.0, mean - scores[-1]), 1 - shares[-1]
     deviation = np.sqrt(variance + noise**2 + (OF_RISE * rise) ** 2 + (OF_SCORE * left * mean) ** 2)
-    low, score, high = (max(best, mean + side * QUANTILE * deviation) for side in (-1, 0, 1))  # the best model is kept
-    return Forecast(low, score, min(100.0, high))
+    between = [mean + side * QUANTILE * deviation for side in (-1, 0, 1)]
+    return Forecast(*(min(100.0, max(best, float(value))) for value in between))  # the best model is kept
 
 
 def forecast_run(rows: Sequence[Row], share: float) -> Forecast | None:
