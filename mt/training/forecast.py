@@ -25,7 +25,7 @@ FAMILIES: tuple[tuple[Callable[[Array], Array], float], ...] = (
 anything is known"""
 NOISE, OF_BEST = 0.1, 0.01
 """standard deviation of a validation's BLEU around its curve: a constant, and relative to the best score so far"""
-OF_RISE, OF_SCORE = 0.25, 0.05
+OF_RISE, OF_SCORE = 0.5, 0.05
 """standard deviations of what no curve knows, relative to the rise that is still expected, and to the score while all
 of the training is still to come"""
 QUANTILE = 1.28
