@@ -53,15 +53,6 @@ def find_spans(text: str, knows: Knows) -> list[tuple[int, int]]:
     return sorted([*spans, *apart])
 
 
-def without_spans(text: str, knows: Knows) -> str:
-    """Return what is left of a text without what has to be copied."""
-    end, parts = 0, []
-    for start, stop in find_spans(text, knows):
-        parts.append(text[end:start])
-        end = stop
-    return "".join([*parts, text[end:]])
-
-
 def respell(text: str, knows: Knows) -> str:
     """Spell words with invisible characters, ligatures, full-width or decomposed letters as the vocabulary does."""
     return text if knows(text) else WORD.sub(lambda word: known_spelling(word[0], knows), text)

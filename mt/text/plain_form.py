@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import regex
 
 from mt.text.casing import Casing, find_casing
-from mt.text.copying import EMOJI, Knows, mark, respell, unmark, without_spans
+from mt.text.copying import EMOJI, Knows, mark, respell, unmark
 
 QUOTES = {
     '"': '"', "'": "'", "“": "”", "”": "”", "„": "“”", "‘": "’", "‚": "‘’", "«": "»", "»": "«", "‹": "›", "›": "‹",
@@ -50,7 +50,8 @@ def to_plain(text: str, knows: Knows, markers: Sequence[str]) -> PlainForm:
     """
     before, core, after = take_off(text)
     core = respell(core, knows)
-    if not any(map(str.isalnum, without_spans(core, knows))):
+    rest, _ = mark(core, knows, [""] * len(core))
+    if not any(map(str.isalnum, rest)):
         return PlainForm("", text.strip())
     marked, copied = mark(core, knows, markers)
     casing = find_casing(marked)
