@@ -325,6 +325,7 @@ def test_the_highest_dropout(mt, corpus, tmp_path):
     assert mt(*overrides(corpus, f"run_dir={tmp_path}/run", "training.max_steps=2", "model.dropout=0.9999")).code == 0
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("arguments", [["--version"], ["--help"], ["translate", "RUN", "ba de"]])
 def test_standard_output_is_full_or_closed(run_folder, arguments):
     command = [sys.executable, "-m", "mt", *(str(run_folder) if one == "RUN" else one for one in arguments)]

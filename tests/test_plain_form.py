@@ -157,6 +157,7 @@ def test_training_text_has_markers_for_what_both_sides_share(translator):
     assert tokenizer.decode_src(src) == "ba 2019"
 
 
+@pytest.mark.slow
 def test_copying_is_learnt(mt, corpus, tmp_path):
     """Noise puts markers into the text; the model then keeps an address where it is."""
     learn = ["training.max_steps=700", "optim.lr=0.005", "optim.warmup_steps=50", "optim.schedule=cosine"]

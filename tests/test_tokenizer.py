@@ -106,6 +106,7 @@ def sampled(model_type, alpha, count):
     return tokenizer, tokenizer.resample(pairs, alpha, seed=3)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("model_type", "alpha"), [(ModelType.unigram, 0.3), (ModelType.bpe, 0.1)])
 def test_sampling_has_the_distribution_of_sentencepiece(model_type, alpha):
     count = 10_000  # two samples then differ by a few percent
