@@ -34,13 +34,13 @@ demo: $(STAMP)  ## train the demo model (about 3 minutes on 2 cores), score it, 
 
 test: $(DEV_STAMP)  ## run the tests, except the slow ones (a few minutes)
 	@echo "Running the tests (a few minutes)."
-	@$(BIN)/python -m pytest
+	@$(BIN)/python -m pytest -n auto
 
 test-all: $(DEV_STAMP)  ## run all tests, every script included (about half an hour)
-	@$(BIN)/python -m pytest -m ''
+	@$(BIN)/python -m pytest -m '' -n auto
 
 coverage: $(DEV_STAMP)  ## run the tests of `make test`, and report the lines they do not reach
-	@$(BIN)/python -m pytest --cov --cov-report=term-missing:skip-covered
+	@$(BIN)/python -m pytest -n auto --cov --cov-report=term-missing:skip-covered
 
 bench: $(STAMP)  ## time training beside other toolkits; SRC=FILE TGT=FILE: on text other than the demo's
 	@$(BIN)/python scripts/bench_training.py --src $(SRC) --tgt $(TGT) --threads 1 2

@@ -37,6 +37,7 @@ SMALL = [
     "optim.warmup_steps=1000",
     "training.valid_every_steps=1000",
     "training.checkpoint_every_steps=500",
+    "training.keep_checkpoints=1",
     "model.d_model=32",
     "model.d_ff=64",
     "model.n_heads=2",
@@ -138,3 +139,10 @@ def worse_run(run_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Pat
     noisy = {name: w + 0.08 * torch.randn(w.shape, generator=noise) for name, w in weights.items()}
     save_file(noisy, run / "model.safetensors", metadata={"format": "pt"})
     return run
+
+
+@pytest.fixture
+def copy_of_run(run_folder: Path, tmp_path: Path) -> Path:
+    """Return a copy of the small model's folder, to be damaged."""
+    shutil.copytree(run_folder, tmp_path / "copy")
+    return tmp_path / "copy"

@@ -4,7 +4,6 @@ import gzip
 import importlib.util
 import re
 import resource
-import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -145,12 +144,6 @@ def test_a_run_folder_of_another_configuration(mt, corpus, tmp_path):
     outcome = mt(*overrides(corpus, f"run_dir={tmp_path}/other"))
     assert outcome.code == 2
     assert "neither empty nor a run folder" in outcome.err
-
-
-@pytest.fixture
-def copy_of_run(run_folder, tmp_path):
-    shutil.copytree(run_folder, tmp_path / "copy")
-    return tmp_path / "copy"
 
 
 @pytest.mark.parametrize("file", ["tokenizer.model", "model.safetensors", "config.yaml"])

@@ -51,6 +51,7 @@ def test_training_learns_and_writes_a_run(run_folder, mt):
         "model.safetensors",
         "optimizer.safetensors",
         "state.json",
+        "SHA256SUMS",
     }
     assert not [p for p in run_folder.rglob("*") if p.suffix in (".pt", ".pth", ".pkl", ".tmp")]
     outcome = mt("evaluate", run_folder)

@@ -11,6 +11,7 @@ from mt.runs.checkpoint import BestModels, CheckpointStore, read_tensors, save_w
 from mt.runs.folder import check_free
 from mt.runs.layout import RunLayout
 from mt.runs.saved_model import load_run_config
+from mt.runtime.checksums import check_sum, record_files
 from mt.runtime.files import replacing
 from mt.training.averaging import average_weights, read_checkpoint
 
@@ -49,7 +50,9 @@ def main(arguments: list[str]) -> int:
     with replacing(options.output) as folder:
         folder.mkdir()
         for source in (run.config, *run.tokenizer(config.tokenizer.joint)):
+            check_sum(source)
             shutil.copyfile(source, folder / source.name)
         save_weights(weights, RunLayout(folder).weights)
+        record_files(folder)
     print(f"The mean of {', '.join(path.stem for path in paths)} is in {options.output}.")
     return 0

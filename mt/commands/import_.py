@@ -9,6 +9,7 @@ from mt.config.schema import Config, ModelConfig
 from mt.runs.checkpoint import copy_weights, save_weights
 from mt.runs.folder import check_free
 from mt.runs.layout import RunLayout
+from mt.runtime.checksums import record_files
 from mt.runtime.files import replacing
 from mt.runtime.packages import require_package
 
@@ -42,6 +43,7 @@ def main(arguments: list[str]) -> int:
         save_config(config, run.config)
         tokenizer.save(run.tokenizer(tokenizer.joint))
         save_weights(copy_weights(model), run.weights)
+        record_files(folder)
     print(f"The model is in {options.run}. To fine-tune it:\n{fine_tuning_command(options.run, config)}")
     return 0
 

@@ -168,7 +168,7 @@ class TrainingConfig:
     checkpoint_every_steps: Auto[int] = automatic(may_change=True, tracked=False)
     """null: about every two minutes, besides each validation."""
     log_every_steps: int = setting(50, may_change=True, tracked=False)
-    keep_checkpoints: int = setting(1, may_change=True, tracked=False)
+    keep_checkpoints: int = setting(2, may_change=True, tracked=False)
     device: str = setting("auto", may_change=True, tracked=False)
     precision: Precision = setting(Precision.auto, may_change=False, tracked=False)
     label_smoothing: float = setting(0.1, may_change=False, tracked=True)

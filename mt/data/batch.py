@@ -41,6 +41,19 @@ class Batch:
         """Number of positions on both sides, padding included."""
         return self.src.numel() + self.tgt_in.numel()
 
+    def halves(self) -> tuple[Batch, Batch]:
+        """Return two batches of half of the pairs each; there must be at least two pairs."""
+        n_rows, width = len(self.src) // 2, self.tgt_in.size(1)
+        n_first = int((self.tgt_positions < n_rows * width).sum())
+        first, second = slice(n_rows), slice(n_rows, None)
+
+        def part(rows: slice, tokens: slice, offset: int) -> Batch:
+            mask = self.src_mask[rows]
+            positions = self.tgt_positions[tokens] - offset
+            return Batch(self.src[rows], mask, self.tgt_in[rows], positions, self.tgt_out[tokens], int(mask.sum()))
+
+        return part(first, slice(n_first), 0), part(second, slice(n_first, None), n_rows * width)
+
     def to(self, device: torch.device) -> Batch:
         """Return the batch on another device; the copy to a GPU does not block."""
         if self.src.device == device:

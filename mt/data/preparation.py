@@ -35,6 +35,7 @@ from mt.data.readers import Pair
 from mt.data.sources import ParallelText, open_text
 from mt.data.store import Share
 from mt.errors import UserError
+from mt.runtime.checksums import matches
 from mt.runtime.distributed import ALONE, World
 from mt.text.languages import plain_language
 from mt.text.normalization import build_rules, useful_settings
@@ -265,7 +266,7 @@ def make_tokenizer(config: Config, train: Sequence[TrainingText]) -> Tokenizer:
         raise UserError("data.train: every pair has an empty side.")
     cached = tokenizer_cache(config, train)
     files = [cached / name for name in (["joint"] if config.tokenizer.joint else ["src", "tgt"])]
-    if all(file.exists() for file in files):
+    if all(file.exists() and matches(file) for file in files):
         log.info("The tokenizer was trained on this text before.")
         return load_tokenizer(files)
     log.info("Training the tokenizer on data.train.")

@@ -4,6 +4,7 @@ All files are safetensors or JSON, so that loading executes no code.
 """
 
 import json
+import logging
 import os
 import re
 from dataclasses import asdict, dataclass, field
@@ -20,8 +21,11 @@ from mt.config.checks import check_file
 from mt.data.sampler import DataPosition
 from mt.errors import UserError
 from mt.runs.layout import BEST_SCORES, CheckpointLayout, step_name, stored_steps, weights_name
+from mt.runtime.checksums import check_files, check_sum, record_files, replacing_recorded, write_recorded
 from mt.runtime.distributed import shard_like, whole
-from mt.runtime.files import remove, replacing, write_text
+from mt.runtime.files import remove, replacing
+
+log = logging.getLogger(__name__)
 
 
 @dataclass
@@ -39,6 +43,10 @@ class TrainState:
     best_step: int = 0
     n_validations_since_best: int = 0
     validated_step: int = 0
+    n_skipped: int = 0
+    """steps that changed nothing, because their gradient was not finite"""
+    n_skipped_in_a_row: int = 0
+    """such steps since the last that changed something"""
     is_finished: bool = False
     """training has ended, and its test sets are scored"""
 
@@ -50,7 +58,7 @@ def copy_weights(model: nn.Module) -> dict[str, Tensor]:
 
 def save_weights(weights: dict[str, Tensor], path: Path) -> None:
     """Write weights, by name, to a safetensors file."""
-    with replacing(path) as temporary:
+    with replacing_recorded(path) as temporary:
         write_tensors(weights, temporary)
 
 
@@ -86,6 +94,7 @@ def set_weights(model: nn.Module, tensors: dict[str, Tensor], origin: str) -> No
 def read_tensors(path: Path) -> dict[str, Tensor]:
     """Read the tensors of a safetensors file."""
     check_file(path)
+    check_sum(path)
     try:
         return load_file(path)
     except (SafetensorError, OSError) as error:
@@ -126,14 +135,31 @@ class CheckpointStore:
             if average:
                 write_tensors(average, layout.average)
             layout.state.write_text(json.dumps(asdict(state), indent=1), encoding="utf-8")
+            record_files(temporary)
         for old in self.paths()[: -self.keep]:
             remove(old)
         return path
 
+    def set_aside_damaged(self) -> None:
+        """Rename the newest checkpoints if they are damaged and an older one is not, so that training goes on there."""
+        damaged: list[tuple[Path, UserError]] = []
+        for path in reversed(self.paths()):
+            try:
+                check_checkpoint(CheckpointLayout(path))
+            except UserError as error:
+                damaged.append((path, error))
+                continue
+            for other, reason in damaged:
+                aside = other.with_name(f"damaged-{other.name}")
+                remove(aside)
+                other.rename(aside)
+                log.warning("%s Training goes on from %s; the damaged checkpoint is now %s.", reason, path, aside)
+            return
+
     def replace_state(self, state: TrainState) -> None:
         """Overwrite the state in the newest checkpoint, if there is one."""
         if self.paths():
-            write_text(CheckpointLayout(self.paths()[-1]).state, json.dumps(asdict(state), indent=1))
+            write_recorded(CheckpointLayout(self.paths()[-1]).state, json.dumps(asdict(state), indent=1))
 
     def latest_state(self) -> TrainState | None:
         """Return the state in the newest checkpoint; None if there is none, or if it is damaged."""
@@ -185,10 +211,11 @@ class BestModels:
     def scores(self) -> dict[str, float]:
         """Return the score of each file by its name; larger is better."""
         try:
+            check_sum(self.scores_path)
             return dict(json.loads(self.scores_path.read_text(encoding="utf-8")))
         except FileNotFoundError:
             return {}
-        except ValueError as error:
+        except (UserError, ValueError) as error:
             raise UserError(f"{self.scores_path} is damaged ({error}): delete {self.folder}.") from error
 
     def offer(self, step: int, score: float, weights: dict[str, Tensor]) -> None:
@@ -200,15 +227,24 @@ class BestModels:
         kept = sorted(scores, key=lambda name: scores[name], reverse=True)[: self.keep]
         if name in kept:
             save_weights(weights, self.folder / name)
-        write_text(self.scores_path, json.dumps({name: scores[name] for name in kept}, indent=1))
+        write_recorded(self.scores_path, json.dumps({name: scores[name] for name in kept}, indent=1))
         for path in stored_steps(self.folder):
             if path.name not in kept:
                 remove(path)
 
 
+def check_checkpoint(layout: CheckpointLayout) -> None:
+    """Raise `UserError` if a checkpoint is damaged."""
+    check_files(layout.folder)
+    read_state(layout.state)
+    for path in (layout.weights, layout.optimizer):
+        read_shapes(path)
+
+
 def read_state(path: Path) -> TrainState:
     """Read the state of a training run."""
     try:
+        check_sum(path)
         values: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
         values["data_position"] = DataPosition(**values["data_position"])
         return TrainState(**values)

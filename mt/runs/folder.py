@@ -13,9 +13,11 @@ from mt.config.schema import Config
 from mt.data.held_out import save_parts
 from mt.data.preparation import Prepared
 from mt.errors import UserError
+from mt.runs.checkpoint import CheckpointStore
 from mt.runs.layout import RunLayout
+from mt.runtime.checksums import replacing_recorded, warn_if_changed, write_recorded
 from mt.runtime.distributed import World
-from mt.runtime.files import clear_leftovers, remove, replacing, write_text
+from mt.runtime.files import clear_leftovers, remove
 from mt.runtime.locks import locked
 from mt.text.tokenizer import Tokenizer, load_tokenizer
 
@@ -47,6 +49,7 @@ def check_run_folder(run: RunLayout, config: Config) -> None:
         if any(path != run.lock for path in folder.iterdir()):
             raise UserError(f"run_dir={folder} is neither empty nor a run folder: give another name=… or run_dir=….")
         return
+    warn_if_changed(run.config)
     saved = load_config(run.config)
     old, new = flatten(saved), flatten(config)
     held_out = {f"data.{part}" for part in saved.data.held_out.keys() | config.data.held_out.keys()}
@@ -80,10 +83,10 @@ def existing_tokenizer(run: RunLayout, config: Config) -> Tokenizer | None:
 
 def start_run_folder(run: RunLayout, config: Config, data: Prepared) -> None:
     """Write the configuration, including changed limits, the tokenizer, and what is held out of the training text."""
-    with replacing(run.config) as temporary:  # first, as it marks the folder as this run's
+    with replacing_recorded(run.config) as temporary:  # first, as it marks the folder as this run's
         save_config(config, temporary)
     data.tokenizer.save(run.tokenizer(data.tokenizer.joint))
-    write_text(run.fingerprints, json.dumps(data.fingerprints, indent=1))
+    write_recorded(run.fingerprints, json.dumps(data.fingerprints, indent=1))
     save_parts(data.texts.held_out, run.held_out, (config.data.src_lang, config.data.tgt_lang))
 
 
@@ -103,7 +106,7 @@ def used_for_training(run: RunLayout, world: World) -> Iterator[None]:
 
 @contextmanager
 def lock_folder(run: RunLayout) -> Iterator[None]:
-    """Hold the lock of a run folder, and clean up what a killed training has left in it.
+    """Hold the lock of a run folder, and clean up what a killed training or a damaged disk has left in it.
 
     A folder that is made for the lock, and that nothing is written to, is removed again.
     """
@@ -115,6 +118,7 @@ def lock_folder(run: RunLayout) -> Iterator[None]:
     try:
         with locked(run.lock, f"run_dir={folder}"):
             clear_leftovers(folder)
+            CheckpointStore(run.checkpoints).set_aside_damaged()
             yield
     finally:
         with suppress(OSError):

@@ -10,6 +10,7 @@ from mt.errors import UserError
 from mt.model.transformer import Transformer
 from mt.runs.checkpoint import load_weights, read_shapes
 from mt.runs.layout import RunLayout
+from mt.runtime.checksums import warn_if_changed
 from mt.runtime.devices import choose_device
 from mt.text.tokenizer import Tokenizer, load_tokenizer
 
@@ -27,6 +28,7 @@ def load_run_config(run: RunLayout, overrides: list[str] | None = None) -> Confi
     if not run.folder.is_dir():
         raise UserError(f"There is no folder {run.folder}.")
     config = load_config(run.config, overrides)
+    warn_if_changed(run.config)
     config.data.cache_dir = None  # a choice of the one who trained, about another machine
     return config
 

@@ -16,7 +16,7 @@ import torch
 
 from mt.config.checks import check_file
 from mt.errors import UserError
-from mt.runtime.files import write_bytes
+from mt.runtime.checksums import check_sum, replacing_recorded
 from mt.text.characters import is_word_character
 from mt.text.copying import MARKERS, mark_pair
 from mt.text.plain_form import PlainForm, to_plain
@@ -169,7 +169,8 @@ class Tokenizer:
     def save(self, paths: Sequence[Path]) -> None:
         """Write the one or two models to files."""
         for path, proto in zip(paths, self.protos, strict=True):
-            write_bytes(path, proto)
+            with replacing_recorded(path) as temporary:
+                temporary.write_bytes(proto)
 
 
 def piece_text(processor: sentencepiece.SentencePieceProcessor, number: int) -> bytes:
@@ -209,6 +210,7 @@ def load_tokenizer(paths: Sequence[Path]) -> Tokenizer:
         if not path.exists():
             raise UserError(f"{path} is missing: a model does not work without its tokenizer.")
         check_file(path, MAX_BYTES)
+        check_sum(path)
     try:
         return Tokenizer(*(path.read_bytes() for path in paths))
     except ValueError as error:

@@ -45,8 +45,10 @@ class Update:
     config: OptimConfig
     learning_rate: LearningRate
 
-    def apply(self, model: nn.Module, step: int, minutes: float, n_tokens: float) -> tuple[float, Tensor]:
+    def apply(self, model: nn.Module, step: int, minutes: float, n_tokens: float) -> tuple[float, float]:
         """Turn gradients, which are sums over `n_tokens`, into their mean; clip, step, and clear them.
+
+        If the gradient is not finite, nothing changes: one such step would make every weight NaN.
 
         Returns:
             The learning rate, and the norm of the mean gradient before clipping.
@@ -54,11 +56,12 @@ class Update:
         learning_rate = self.learning_rate.at(step, minutes)
         for group in self.optimizer.param_groups:
             group["lr"] = learning_rate
-        norm = scale_gradients(model, 1 / n_tokens, self.config.grad_clip)
-        self.optimizer.step()
+        norm = float(scale_gradients(model, 1 / n_tokens, self.config.grad_clip))
+        if math.isfinite(norm):
+            self.optimizer.step()
+            if self.config.l1:
+                shrink(model.parameters(), learning_rate * self.config.l1)
         self.optimizer.zero_grad(set_to_none=True)
-        if self.config.l1:
-            shrink(model.parameters(), learning_rate * self.config.l1)
         return learning_rate, norm
 
 

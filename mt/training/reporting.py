@@ -1,6 +1,7 @@
 """Metrics of the last training steps, for the terminal and the run folder."""
 
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from math import exp
 
@@ -12,7 +13,7 @@ from mt.runtime.distributed import World
 
 @dataclass
 class Window:
-    """Sums over the steps since the last report, as tensors, so that no step waits for a GPU."""
+    """Sums over the steps since the last report that were not skipped."""
 
     started: float = field(default_factory=time.monotonic)
     loss_sum: Tensor | float = 0.0
@@ -22,13 +23,15 @@ class Window:
     n_padded: int = 0
     n_steps: int = 0
 
-    def add(self, batch: Batch, loss_sum: Tensor, nll_sum: Tensor) -> None:
-        """Add a batch and its losses."""
-        self.loss_sum += loss_sum.detach()
+    def add(self, batches: Sequence[Batch], loss_sum: Tensor, nll_sum: Tensor) -> None:
+        """Add a step: its batches and its losses."""
+        self.n_steps += 1
+        self.loss_sum += loss_sum
         self.nll_sum += nll_sum
-        self.n_tgt_tokens += batch.n_tgt_tokens
-        self.n_tokens += batch.n_src_tokens + batch.n_tgt_tokens
-        self.n_padded += batch.n_padded
+        for batch in batches:
+            self.n_tgt_tokens += batch.n_tgt_tokens
+            self.n_tokens += batch.n_src_tokens + batch.n_tgt_tokens
+            self.n_padded += batch.n_padded
 
 
 @dataclass
@@ -42,7 +45,7 @@ class Figures:
     seconds_per_step: float
 
 
-def summarise(window: Window, learning_rate: float, grad_norm: Tensor, world: World) -> Figures:
+def summarise(window: Window, learning_rate: float, grad_norm: float, world: World) -> Figures:
     """Compute the figures of a window; all processes must call this."""
     seconds = time.monotonic() - window.started
     loss_sum, nll_sum, n_tgt_tokens, n_tokens, n_padded = world.sum(
@@ -54,7 +57,7 @@ def summarise(window: Window, learning_rate: float, grad_norm: Tensor, world: Wo
         "train/nll": nll,
         "train/perplexity": exp(min(nll, 100)),
         "train/learning_rate": learning_rate,
-        "train/gradient_norm": float(grad_norm),
+        "train/gradient_norm": grad_norm,
         "speed/target_tokens_per_second": n_tgt_tokens / seconds,
         "speed/padding_share": 1 - n_tokens / n_padded,
     }

@@ -6,9 +6,6 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
-import torch
-from torch import Tensor
-
 from mt.config.schema import TrainingConfig
 from mt.runs.checkpoint import TrainState
 from mt.runs.layout import RunLayout
@@ -35,7 +32,7 @@ class Session:
     learning_rate: float = 0.0
     outlook: str = ""
     """what score the training is heading for"""
-    grad_norm: Tensor = field(default_factory=lambda: torch.zeros(()))
+    grad_norm: float = 0.0
 
     @property
     def minutes(self) -> float:

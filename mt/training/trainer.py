@@ -1,15 +1,15 @@
 """The training loop. All objects that it uses are passed in; it builds none."""
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from math import isfinite
 
-import torch
 from torch import Tensor, nn
 
 from mt.config.schema import TrainingConfig
+from mt.data.batch import Batch
 from mt.data.loader import BatchLoader
 from mt.errors import WorkFailed
 from mt.model.lora import merge_lora
@@ -23,12 +23,13 @@ from mt.runs.checkpoint import (
     save_weights,
 )
 from mt.runs.layout import RunLayout
-from mt.runtime.distributed import World, gathered, without_sync
+from mt.runtime.distributed import World, gathered
 from mt.runtime.progress import describe_seconds
 from mt.runtime.seeds import derive_seed
 from mt.runtime.signals import Interrupted
 from mt.training.averaging import MovingAverage, average_weights
 from mt.training.forecast import forecast_run
+from mt.training.gradients import add_gradients
 from mt.training.limits import Limits
 from mt.training.objective import Objective
 from mt.training.optim import Update
@@ -38,6 +39,9 @@ from mt.training.session import Session, open_session
 from mt.training.validator import Validation, Validator
 
 log = logging.getLogger(__name__)
+MAX_SKIPPED = 10
+"""steps in a row without a finite gradient after which training ends"""
+SHOWN_LINES = 5
 
 
 @dataclass
@@ -86,7 +90,7 @@ class Trainer:
 
         Raises:
             Interrupted: a process received SIGINT or SIGTERM; the state is saved.
-            WorkFailed: the loss is not finite.
+            WorkFailed: the loss is not finite, or there is not enough memory.
         """
         self.resume()
         self.state.is_finished = False
@@ -115,45 +119,60 @@ class Trainer:
             step = self.state.step
             logs, saves = step % self.config.log_every_steps == 0, step % self.config.checkpoint_every_steps == 0
             validates = self.validation_is_due()
-            if logs or saves or validates or session.signals.agreed:
-                self.check_finite(session)
-            if logs or (validates and session.window.n_steps):
+            if (logs or validates) and session.window.n_steps:
                 self.log_window(session)
             if validates:
                 self.validate(session)
-            elif saves:
+            elif saves and not self.state.n_skipped_in_a_row:  # the weights may have gone bad
                 self.save(session)
             session.signals.check_agreed()
         if self.state.validated_step < self.state.step:
             if session.window.n_steps:
-                self.check_finite(session)
                 self.log_window(session)
             self.validate(session)
 
     def train_step(self, session: Session) -> None:
         """Make one update with the mean gradient over all target tokens of `accumulate` batches of every process."""
         shared = self.learner.shared.train()
-        torch.manual_seed(derive_seed(self.seed, self.state.step, self.world.rank))
-        n_tgt_tokens = 0
         self.loader.begin_step(self.state.step)
-        for micro_step in range(self.accumulate):
-            batch = self.loader.next_batch()
-            with without_sync(shared, active=micro_step < self.accumulate - 1):
-                loss_sum, nll_sum = shared(batch.to(self.device))
-                # DDP and FSDP average the gradients, but the sum is needed.
-                (loss_sum * self.world.size).backward()
-            session.window.add(batch, loss_sum, nll_sum)
-            n_tgt_tokens += batch.n_tgt_tokens
-        n_all_tokens = self.agree(session, n_tgt_tokens)
+        batches = [self.loader.next_batch() for _ in range(self.accumulate)]
+        seed = derive_seed(self.seed, self.state.step, self.world.rank)
+        loss_sum, nll_sum = add_gradients(shared, batches, seed, self.device, self.world)
+        n_all_tokens = self.agree(session, sum(batch.n_tgt_tokens for batch in batches))
         self.state.step += 1
         self.state.data_position, self.state.epochs = self.loader.position, self.loader.epochs
         session.learning_rate, session.grad_norm = self.learner.update.apply(
             self.model, self.state.step, self.state.minutes, n_all_tokens
         )
+        session.progress.advance()
+        if not isfinite(session.grad_norm):
+            self.skip(batches)
+            return
+        self.state.n_skipped_in_a_row = 0
         if self.learner.average:
             self.learner.average.update(self.state.step)
-        session.window.n_steps += 1
-        session.progress.advance()
+        session.window.add(batches, loss_sum, nll_sum)
+
+    def skip(self, batches: Sequence[Batch]) -> None:
+        """Count a step that has changed nothing, as its loss or gradient is not finite.
+
+        Raises:
+            WorkFailed: there were too many in a row; training would not recover.
+        """
+        state, tokenizer = self.state, self.validator.translator.tokenizer
+        state.n_skipped += 1
+        state.n_skipped_in_a_row += 1
+        if state.n_skipped_in_a_row < MAX_SKIPPED:
+            log.warning("Step %d is skipped: its loss or gradient is not finite.", state.step)
+            return
+        batch = batches[0]
+        rows = zip(batch.src[:SHOWN_LINES], batch.src_mask, strict=False)
+        shown = "".join(f"\n  {tokenizer.decode_src(row[mask].tolist())}" for row, mask in rows)
+        raise WorkFailed(
+            f"Training has diverged: at {MAX_SKIPPED} steps in a row, the last of them step {state.step}, the loss or "
+            "its gradient was not finite. Try a lower optim.lr, more optim.warmup_steps or a lower optim.grad_clip. "
+            f"Nothing was saved since. The last batch had {len(batch.src):,} pairs; the first sources are:{shown}"
+        )
 
     def agree(self, session: Session, n_tgt_tokens: int) -> float:
         """Agree with all processes on signals and time; return the sum of their tokens."""
@@ -167,7 +186,8 @@ class Trainer:
         figures = summarise(session.window, session.learning_rate, session.grad_norm, self.world)
         session.window = Window()
         if session.tracker:
-            session.tracker.scalars(self.state.step, figures.scalars)
+            skipped = {"train/skipped_steps": float(self.state.n_skipped)} if self.state.n_skipped else {}
+            session.tracker.scalars(self.state.step, figures.scalars | skipped)
         epochs_per_step = self.world.size * self.accumulate / self.loader.batches_per_epoch
         left = self.limits.seconds_left(self.state, epochs_per_step, figures.seconds_per_step)
         session.progress.report(self.state.step, figures.nll, figures.tgt_tokens_per_second, left, session.outlook)
@@ -218,14 +238,6 @@ class Trainer:
         """Return whether this sweep job is worse than the median of the others; all processes must call this."""
         hopeless = self.world.is_main and is_hopeless(self.run.folder, self.config, self.state.step)
         return self.world.sum([float(hopeless)])[0] > 0
-
-    def check_finite(self, session: Session) -> None:
-        """Raise `WorkFailed` if the last gradient is not finite; a non-finite loss always makes it so."""
-        if not isfinite(float(session.grad_norm)):
-            raise WorkFailed(
-                f"Training has diverged: at step {self.state.step} the loss or its gradient is not finite. Try a lower "
-                "optim.lr, more optim.warmup_steps or a lower optim.grad_clip. This state was not saved."
-            )
 
     def save(self, session: Session) -> None:
         """Write a checkpoint and, until the first validation, the model, so that it can be tried."""

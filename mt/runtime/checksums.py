@@ -1,0 +1,95 @@
+"""SHA-256 sums of the files in a folder, by which damage is found: `SHA256SUMS`, which `sha256sum -c` reads, too."""
+
+import hashlib
+import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from mt.errors import UserError
+from mt.runtime.files import replacing, write_text
+
+log = logging.getLogger(__name__)
+SUMS = "SHA256SUMS"
+
+
+def digest(path: Path) -> str:
+    """Return the SHA-256 sum of a file, in hexadecimal digits."""
+    total = hashlib.sha256()
+    with path.open("rb") as file:
+        while chunk := file.read(1 << 20):
+            total.update(chunk)
+    return total.hexdigest()
+
+
+def read_sums(folder: Path) -> dict[str, list[str]]:
+    """Return the recorded sums of each file in a folder, by its name.
+
+    While a file is replaced there are two, so that the folder is sound at every moment.
+    """
+    sums: dict[str, list[str]] = {}
+    try:
+        lines = (folder / SUMS).read_text(encoding="utf-8", errors="replace").splitlines()
+    except FileNotFoundError:
+        return sums
+    for line in lines:
+        value, _, name = line.partition("  ")
+        sums.setdefault(name, []).append(value)
+    return sums
+
+
+def write_sums(folder: Path, sums: dict[str, list[str]]) -> None:
+    """Write the sums of the files that are in a folder, or about to be."""
+    lines = [f"{value}  {name}\n" for name, values in sorted(sums.items()) for value in values]
+    write_text(folder / SUMS, "".join(lines))
+
+
+@contextmanager
+def replacing_recorded(path: Path) -> Iterator[Path]:
+    """Replace a file as `replacing` does, and record its sum in its folder."""
+    with replacing(path) as temporary:
+        yield temporary
+        new = digest(temporary)
+        sums = {name: values for name, values in read_sums(path.parent).items() if (path.parent / name).exists()}
+        sums[path.name] = [*(value for value in sums.get(path.name, []) if value != new), new]
+        write_sums(path.parent, sums)
+    if len(sums[path.name]) > 1:
+        write_sums(path.parent, sums | {path.name: [new]})
+
+
+def write_recorded(path: Path, text: str) -> None:
+    """Write a text file in UTF-8, whole or not at all, and record its sum in its folder."""
+    with replacing_recorded(path) as temporary:
+        temporary.write_text(text, encoding="utf-8")
+
+
+def record_files(folder: Path) -> None:
+    """Record the sums of all files in a folder."""
+    write_sums(folder, {path.name: [digest(path)] for path in folder.iterdir() if path.is_file() and path.name != SUMS})
+
+
+def matches(path: Path) -> bool:
+    """Return whether a file has the sum that is recorded for it, if there is one."""
+    sums = read_sums(path.parent).get(path.name)
+    return sums is None or digest(path) in sums
+
+
+def check_sum(path: Path) -> None:
+    """Raise `UserError` if a file is there, but is not the one that was recorded."""
+    if path.is_file() and not matches(path):
+        raise UserError(f"{path} is damaged: its SHA-256 sum is not the one in {path.with_name(SUMS)}.")
+
+
+def check_files(folder: Path) -> None:
+    """Raise `UserError` if one of the recorded files in a folder is missing or damaged."""
+    for name in read_sums(folder):
+        path = folder / name
+        if not path.is_file():
+            raise UserError(f"{path} is missing, or its name in {folder / SUMS} is damaged.")
+        check_sum(path)
+
+
+def warn_if_changed(path: Path) -> None:
+    """Warn if a file that users may edit is not the one that was recorded."""
+    if path.is_file() and not matches(path):
+        log.warning("%s has changed since mt wrote it. If you have not edited it, it is damaged.", path)
