@@ -133,7 +133,7 @@ def run_folder(corpus: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 def worse_run(run_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The same model with noise on its weights."""
     run = tmp_path_factory.mktemp("runs") / "worse"
-    shutil.copytree(run_folder, run, ignore=shutil.ignore_patterns("checkpoints", "tensorboard"))
+    shutil.copytree(run_folder, run, ignore=shutil.ignore_patterns("checkpoints", "tensorboard", "SHA256SUMS"))
     weights = load_file(run / "model.safetensors")
     noise = torch.Generator().manual_seed(1)
     noisy = {name: w + 0.08 * torch.randn(w.shape, generator=noise) for name, w in weights.items()}

@@ -208,3 +208,20 @@ def test_processes_fine_tune_and_hold_out_the_same_pairs(run_folder, corpus, tmp
     assert outcome.code == 0, outcome.err
     assert "step 0, epoch 0.0" in outcome.err
     assert outcome.err.count("Held out of data.train: 50 pairs for valid.") == 1
+
+
+@pytest.mark.slow
+def test_several_processes_resume_an_interrupted_validation(alone, corpus, tmp_path):
+    """With "fsdp", the first thing that a model does is then to translate, and not to train."""
+    assert torchrun(2, corpus, tmp_path / "run", "training.strategy=fsdp", "training.max_steps=6").code == 0
+    state = tmp_path / "run" / "checkpoints" / "step-000000006" / "state.json"
+    values = json.loads(state.read_text()) | {"validated_step": 0, "best_score": None}
+    state.write_text(json.dumps(values))
+    (state.parent / "SHA256SUMS").unlink()
+    metrics = tmp_path / "run" / "metrics.jsonl"
+    rows = [line for line in metrics.read_text().splitlines(keepends=True) if "valid/loss" not in line]
+    metrics.write_text("".join(rows))
+    resumed = torchrun(2, corpus, tmp_path / "run", "training.strategy=fsdp")
+    assert resumed.code == 0, resumed.err
+    assert resumed.err.count("step 6, epoch") == 1
+    assert_same(tmp_path / "run", alone)

@@ -285,6 +285,20 @@ def test_an_error_in_one_job_of_a_sweep_is_the_sweeps(mt, corpus, tmp_path, monk
     assert "not divisible by model.n_heads=3" in outcome.err
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize("failing", ["optim.lr=0.001,-1", "optim.lr=0.001,1e30"])
+def test_a_job_on_a_cluster_that_fails_is_the_sweeps_failure(mt, corpus, tmp_path, monkeypatch, failing):
+    monkeypatch.chdir(tmp_path)
+    launcher = ["hydra/launcher=submitit_local", "hydra.launcher.gpus_per_node=0", "hydra.launcher.cpus_per_task=1"]
+    limits = ["training.max_steps=12", "optim.warmup_steps=0", "optim.grad_clip=0"]
+    arguments = overrides(corpus, "name=s", *limits, failing, *launcher)
+    outcome = mt(arguments[0], "--multirun", "experiment=slurm", *arguments[1:])
+    assert outcome.code in (1, 2)
+    assert "optim.lr=-1" in outcome.err or "diverged" in outcome.err
+    assert "Traceback" not in outcome.err
+    assert len([*(tmp_path / "runs" / "s").glob("*/model.safetensors")]) >= 1  # of the other job
+
+
 def test_a_foreign_configuration_is_only_data(mt, copy_of_run):
     text = (copy_of_run / "config.yaml").read_text()
     (copy_of_run / "config.yaml").write_text(text.replace("name: ", "name: ${oc.env:HOME} # "))

@@ -1,9 +1,11 @@
 import io
 import json
 import shutil
+import signal
 import subprocess
 import sys
 import time
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -169,6 +171,26 @@ def test_a_closed_reader_is_not_an_error(run_folder):
     done = subprocess.run(["bash", "-c", script], capture_output=True, text=True, cwd=ROOT, check=False)
     assert "Traceback" not in done.stderr
     assert len(done.stdout.splitlines()) == 1
+
+
+@pytest.mark.parametrize("end", ["interrupted", "no reader"])
+def test_ending_while_standard_input_is_open(run_folder, end):
+    """A thread waits for the next line; Python must not abort because of it."""
+    command = [sys.executable, "-m", "mt", "translate", str(run_folder)]
+    pipes = dict.fromkeys(("stdin", "stdout", "stderr"), subprocess.PIPE)
+    listen = partial(signal.signal, signal.SIGINT, signal.default_int_handler)  # a shell's background job ignores it
+    with subprocess.Popen(command, **pipes, text=True, cwd=ROOT, preexec_fn=listen) as process:
+        process.stdin.write("ba\n")
+        process.stdin.flush()
+        assert process.stdout.readline()
+        if end == "interrupted":
+            process.send_signal(signal.SIGINT)
+        else:
+            process.stdout.close()
+            process.stdin.write("de\n")
+            process.stdin.flush()
+        assert process.wait(30) == (130 if end == "interrupted" else 0)
+        assert "Fatal" not in process.stderr.read()
 
 
 def test_help_is_fast_and_does_not_import_torch():

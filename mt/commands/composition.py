@@ -44,11 +44,14 @@ GROUP_CHOICE = re.compile(r"(?!(?:null|true|false)$)[A-Za-z_][\w,./-]*|\[[A-Za-z
 def run_jobs(arguments: list[str], job: Callable[[Config], float | None]) -> int:
     """Run a job with the composed configuration, or with each of a sweep, and return the exit code."""
     exit_codes = [0]
+    launcher = os.getpid()
 
     def guarded(config: Config) -> float | None:
         try:
             return job(config)
         except (UserError, WorkFailed) as error:
+            if os.getpid() != launcher:  # a job on a cluster, whose error Hydra raises again where it was launched
+                raise
             exit_codes.append(fail(str(error), error.exit_code))
         except StoppedElsewhere:
             exit_codes.append(2)
@@ -70,12 +73,15 @@ def run_composed(arguments: list[str], job: Callable[[Config], float | None]) ->
     for (group, name), schema in DEFAULTS.items():
         store.store(group=group, name=name, node=schema)
     failures: list[UserError] = []
+    launcher = os.getpid()
 
     @hydra.main(config_path=str(packaged("mt.conf", "conf")), config_name="config", version_base="1.3")
     def run(composed: DictConfig) -> float | None:
         try:
             config = to_config(composed, arguments)
         except UserError as error:  # kept from Hydra, which would print a line of its own
+            if os.getpid() != launcher:
+                raise
             failures.append(error)
             return None
         return job(config)

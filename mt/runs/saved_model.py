@@ -27,8 +27,8 @@ def load_run_config(run: RunLayout, overrides: list[str] | None = None) -> Confi
     """Read the configuration of a run folder, with `KEY=VALUE` overrides."""
     if not run.folder.is_dir():
         raise UserError(f"There is no folder {run.folder}.")
-    config = load_config(run.config, overrides)
     warn_if_changed(run.config)
+    config = load_config(run.config, overrides)
     config.data.cache_dir = None  # a choice of the one who trained, about another machine
     return config
 

@@ -1,15 +1,17 @@
 """Sources of the lines of `mt translate`: arguments, a file, or standard input as it arrives."""
 
+import io
 import queue
 import sys
 import threading
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import NoReturn
+from typing import BinaryIO, NoReturn
 
 from tqdm import tqdm
 
+from mt.errors import UserError
 from mt.runtime.files import decode_lines, read_lines
 from mt.runtime.progress import on_terminal
 
@@ -45,6 +47,8 @@ def read_groups(
 ) -> Iterator[list[str]]:
     """Yield groups of lines from `sentences`, a file or standard input, without the first `n_done`."""
     if sentences:
+        for sentence in sentences:
+            check_utf8(sentence)
         yield [line for sentence in sentences for line in (sentence.splitlines() or [""])][n_done:]
     elif source:
         lines = list(read_lines(source))
@@ -55,7 +59,26 @@ def read_groups(
                 yield group
                 progress.show(1)
     else:
-        yield from group_as_they_arrive(decode_lines(sys.stdin.buffer, "standard input"))
+        yield from group_as_they_arrive(decode_lines(standard_input(), "standard input"))
+
+
+def check_utf8(sentence: str) -> None:
+    """Raise `UserError` if an argument was not UTF-8: Python keeps its bytes as lone surrogates."""
+    try:
+        sentence.encode()
+    except UnicodeEncodeError as error:
+        raise UserError(f"The sentence {sentence!a} is not UTF-8, at character {error.start + 1}.") from error
+
+
+def standard_input() -> BinaryIO:
+    """Return standard input as a stream that Python does not close at its end.
+
+    To close `sys.stdin`, Python would wait for a thread that reads from it, and abort.
+    """
+    try:
+        return open(sys.stdin.fileno(), "rb", closefd=False)
+    except io.UnsupportedOperation:  # not a file
+        return sys.stdin.buffer
 
 
 def group_as_they_arrive(lines: Iterable[str]) -> Iterator[list[str]]:
