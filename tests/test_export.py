@@ -280,3 +280,45 @@ def test_options_that_the_engine_lacks_are_refused(run_folder, mt, tmp_path, arg
     outcome = mt("translate", run, *[argument.format(run=run) for argument in arguments], LINES[0])
     assert outcome.code == 2
     assert message in outcome.err
+
+
+@pytest.fixture(scope="module")
+def tagged(corpus, tmp_path_factory):
+    """Return a function that trains a model with tags."""
+    from mt import cli
+
+    def train(*tags):
+        folder = tmp_path_factory.mktemp("tagged") / "run"
+        limits = [f"run_dir={folder}", "training.max_steps=40", "optim.lr=0.005", "optim.warmup_steps=10"]
+        assert cli.run(overrides(corpus, *limits, *tags)) == 0
+        return folder
+
+    return train
+
+
+def test_tags_of_exported_models(tagged, corpus, mt, tmp_path):
+    run = tagged("data.language_tags=true")
+    exported = mt("export", run, "--to", "ctranslate2", tmp_path / "ct")
+    assert "Put a tag before the pieces of each source, such as <2bb>" in exported.out
+    translator = Translator.load(run)
+    own = [best[0].text for best in translator.n_best(LINES, LIMIT)]
+    engine = ctranslate2.Translator(str(tmp_path / "ct"), "cpu", intra_threads=1)
+    sources = [["<2bb>", *row] for row in in_pieces(translator.tokenizer.src, translator.tokenizer.encode_src(LINES))]
+    never = {"disable_unk": True, "suppress_sequences": [["<pad>"], ["<s>"], ["<2bb>"]]}
+    found = engine.translate_batch(sources, beam_size=1, max_decoding_length=30, **never)
+    assert [translator.tokenizer.tgt.decode(result.hypotheses[0]) for result in found] == own
+
+    exported = mt("export", run, "--to", "huggingface", tmp_path / "hf")
+    assert "such as `>>2bb<< TEXT`" in exported.out
+    theirs = transformers.MarianTokenizer.from_pretrained(tmp_path / "hf")
+    for line, ids in zip(LINES, translator.tokenizer.encode_src(LINES), strict=True):
+        expected = [*translator.tokenizer.encode_tags(["<2bb>"]), *ids, translator.tokenizer.eos_id]
+        assert theirs(f">>2bb<< {line}").input_ids == expected
+
+
+def test_two_tags_are_too_many_for_transformers(tagged, corpus, mt, tmp_path):
+    run = tagged("data.language_tags=true", f"data.train=[{{path: {corpus}/train, tag: law}}]")
+    outcome = mt("export", run, "--to", "huggingface", tmp_path / "hf")
+    assert outcome.code == 2
+    assert "takes one tag only" in outcome.err
+    assert mt("export", run, "--to", "ctranslate2", tmp_path / "ct").out.endswith("there are <2bb>, <law>.\n")

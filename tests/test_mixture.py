@@ -1,5 +1,6 @@
 """Several corpora in one training: weights, stages, tags, several languages."""
 
+import re
 from collections import Counter
 from types import SimpleNamespace
 
@@ -211,3 +212,16 @@ def test_malformed_stages_are_refused(corpora, mt, tmp_path):
         assert outcome.code == 2, stages
         assert message in outcome.err
     assert SMALL
+
+
+def test_tags_count_towards_the_longest_sources(corpora, tmp_path, mt):
+    """Learned positions suffice for two tags before a source."""
+    train = f"data.train=[{{path: {corpora}/a, tag: plain}}]"
+    tags = ["data.language_tags=true", "data.max_len=8", "model.positions=learned"]
+    dropped = []
+    for number, settings in enumerate((tags[1:], tags)):
+        limits = ["training.max_steps=20", f"run_dir={tmp_path}/{number}"]
+        outcome = mt(*of_several(corpora, train, *settings, *limits))
+        assert outcome.code == 0, outcome.err
+        dropped.append(int(re.search(r"([\d,]+) too long", outcome.err)[1]))
+    assert dropped[1] > dropped[0] > 0

@@ -4,6 +4,7 @@ import argparse
 from pathlib import Path
 
 from mt.commands.options import run_parser
+from mt.config.data import DataConfig, training_sources
 from mt.errors import UserError
 from mt.runs.folder import check_free
 from mt.runs.layout import RunLayout
@@ -43,6 +44,7 @@ def main(arguments: list[str]) -> int:
     if options.positions < 2:
         raise UserError(f"--positions {options.positions}: must be 2 or more.")
     config = load_run_config(RunLayout(options.run))
+    tags = tag_advice(config.data, options.to)
     if options.to == "huggingface":
         from mt.interop.to_huggingface import check_fits
 
@@ -50,8 +52,28 @@ def main(arguments: list[str]) -> int:
     translator = Translator.load(options.run, "cpu", config=config)
     with replacing(options.output) as folder:
         export(translator, options.to, folder, options.quantization or "float32", options.positions)
-    print(f"The model is in {options.output}.")
+    print(f"The model is in {options.output}.{tags}")
     return 0
+
+
+def tag_advice(data: DataConfig, toolkit: str) -> str:
+    """Return how a model with tags is to be used, which knows nothing of our options for them.
+
+    Raises:
+        UserError: a source needs two tags, and the tokenizer of transformers finds one.
+    """
+    names = data.tags
+    if not names:
+        return ""
+    if toolkit == "ctranslate2":
+        return f" Put a tag before the pieces of each source, such as {names[0]}; there are {', '.join(names)}."
+    if data.language_tags and any(source.tag for source in training_sources(data.train)):
+        raise UserError(
+            "The model has tags for languages and for domains. The tokenizer of transformers takes one tag only: "
+            "use --to ctranslate2, or --engine ctranslate2 of mt translate."
+        )
+    tags = [f">>{name[1:-1]}<<" for name in names]
+    return f" Put a tag before each text, such as `{tags[0]} TEXT`; there are {', '.join(tags)}."
 
 
 def export(translator: Translator, toolkit: str, folder: Path, quantization: str, n_positions: int) -> None:

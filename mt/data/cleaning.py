@@ -96,14 +96,14 @@ def reasons_to_drop(
     facts: Facts,
     lens: tuple[NDArray[np.int32], NDArray[np.int32]],
     clean: CleanConfig,
-    max_len: int,
+    max_lens: tuple[int, int],
     other_sources: Hashes,
 ) -> NDArray[np.uint8]:
     """Return why each pair is dropped, or KEPT, from its facts, lengths in pieces, and hashes of held-out sources."""
     reasons = np.zeros(len(facts.seen), np.uint8)
     shorter, longer = np.minimum(*lens), np.maximum(*lens)
     reasons[shorter == 0] = EMPTY
-    reasons[(reasons == KEPT) & (longer > max_len)] = TOO_LONG
+    reasons[(reasons == KEPT) & ((lens[0] > max_lens[0]) | (lens[1] > max_lens[1]))] = TOO_LONG
     if clean.max_ratio is not None:
         reasons[(reasons == KEPT) & (longer > clean.max_ratio * shorter)] = RATIO
     for fact, active in ((IDENTICAL, clean.identical), (CONTROL, clean.control), (LANGUAGE, clean.language)):

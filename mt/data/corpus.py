@@ -88,21 +88,24 @@ class CorpusEncoder:
 
     tokenizer: Tokenizer
     max_len: int
-    """pairs with a side of more pieces are dropped"""
+    """pairs with a side of more pieces, tags included, are dropped"""
     cache_dir: Path
     """folder for encoded text"""
     clean: CleanConfig = field(default_factory=CleanConfig)
     other_sources: Hashes = field(default_factory=NO_HASHES.copy)
     """hashes of the sources of validation and test data"""
 
-    def encode(self, text: ParallelText, langs: tuple[str, str], key: str) -> Corpus:
+    def encode(self, text: ParallelText, langs: tuple[str, str], key: str, n_tags: int = 0) -> Corpus:
         """Encode a text, or load what an earlier run encoded, and select the pairs that pass every filter.
+
+        Args:
+            n_tags: tags that will stand before each source.
 
         Raises:
             UserError: every pair is dropped; the message names the configuration `key` of the corpus.
         """
         self.encode_share(text, langs, key, Share())
-        corpus = self.choose(EncodedPairs(self.folder_of(text)))
+        corpus = self.choose(EncodedPairs(self.folder_of(text)), n_tags)
         if len(corpus) == 0:
             counts = ", ".join(f"{count:,} {reason}" for reason, count in corpus.dropped().items())
             raise UserError(
@@ -121,13 +124,14 @@ class CorpusEncoder:
         name = f"{text.fingerprint}-{self.tokenizer.fingerprint}-{facts_key(self.clean)}"
         return self.cache_dir / "encoded" / name
 
-    def choose(self, encoded: EncodedPairs) -> Corpus:
+    def choose(self, encoded: EncodedPairs, n_tags: int = 0) -> Corpus:
         """Select the pairs that pass every filter, part by part: only what `Corpus` holds stays in memory."""
         reasons = np.zeros(len(encoded), np.uint8)
+        max_lens = (self.max_len - n_tags, self.max_len)
         start = 0
         for part in encoded.parts:
             lens = (part.lens(0), part.lens(1))
-            found = reasons_to_drop(part.facts, lens, self.clean, self.max_len, self.other_sources)
+            found = reasons_to_drop(part.facts, lens, self.clean, max_lens, self.other_sources)
             reasons[start : start + len(part)] = found
             start += len(part)
         if self.clean.duplicates is not Duplicates.none:

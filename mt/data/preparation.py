@@ -189,15 +189,15 @@ def build_encoder(data: DataConfig, tokenizer: Tokenizer, other_sources: Hashes 
 def encode_all(data: DataConfig, texts: Texts, tokenizer: Tokenizer) -> Prepared:
     """Encode all text; what is in the cache already is used."""
     encoder = CorpusEncoder(tokenizer, data.max_len, source_context(data, "valid", "validation").cache_dir)
-    valid = encoder.encode(texts.valid, (data.src_lang, data.tgt_lang), "data.valid")
     valid_tags = tokenizer.encode_tags(tags_of(data, TrainingSource(data.valid)))
+    valid = encoder.encode(texts.valid, (data.src_lang, data.tgt_lang), "data.valid", len(valid_tags))
     hashes = {"data.valid": hash_sources(list(texts.valid.read()))}
     hashes |= {f"data.test.{name}": hash_sources(pairs) for name, pairs in texts.tests.items()}
     encoder = build_encoder(data, tokenizer, np.concatenate([NO_HASHES, *hashes.values()]))
     members = []
     for train in texts.train:
-        corpus = encoder.encode(train.text, train.langs, "data.train")
-        members.append(Member(train.text.name, corpus, tokenizer.encode_tags(tags_of(data, train.source))))
+        tags = tokenizer.encode_tags(tags_of(data, train.source))
+        members.append(Member(train.text.name, encoder.encode(train.text, train.langs, "data.train", len(tags)), tags))
     return Prepared(
         tokenizer,
         texts,

@@ -148,7 +148,7 @@ def save_tokenizer(tokenizer: Tokenizer, folder: Path, n_positions: int, langs: 
     sides = {"source": tokenizer.src, "target": tokenizer.tgt}
     for (side, processor), proto in zip(sides.items(), (tokenizer.protos * 2)[:2], strict=True):
         (folder / f"{side}.spm").write_bytes(proto)
-        pieces = {without_space(processor.id_to_piece(i)): i for i in range(processor.get_piece_size())}
+        pieces = {their_name(processor.id_to_piece(i), tokenizer): i for i in range(processor.get_piece_size())}
         name = "vocab.json" if side == "source" else "target_vocab.json"
         (folder / name).write_text(json.dumps(pieces, ensure_ascii=False), encoding="utf-8")
     if tokenizer.joint:
@@ -166,6 +166,8 @@ def save_tokenizer(tokenizer: Tokenizer, folder: Path, n_positions: int, langs: 
     (folder / "tokenizer_config.json").write_text(json.dumps(settings, indent=2), encoding="utf-8")
 
 
-def without_space(piece: str) -> str:
-    """Return a language tag as MarianTokenizer looks it up, such as `>>fra<<`; other pieces unchanged."""
+def their_name(piece: str, tokenizer: Tokenizer) -> str:
+    """Return a tag as MarianTokenizer looks it up, such as `>>fra<<`; other pieces unchanged."""
+    if piece in tokenizer.tags:
+        return f">>{piece[1:-1]}<<"
     return piece[1:] if piece.startswith("▁>>") and piece.endswith("<<") else piece
