@@ -9,7 +9,7 @@ DEV_STAMP := $(VENV)/.installed-dev
 INSTALL = $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-all coverage bench lint format corpus constraints clean
+.PHONY: help demo test test-all test-faults coverage bench lint format corpus constraints clean
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | awk -F '\t' '{ printf "  make %-12s %s\n", $$1, $$2 }'
@@ -38,6 +38,9 @@ test: $(DEV_STAMP)  ## run the tests, except the slow ones (a few minutes)
 
 test-all: $(DEV_STAMP)  ## run all tests, every script included (about half an hour)
 	@$(BIN)/python -m pytest -m '' -n auto
+
+test-faults: $(DEV_STAMP)  ## kill trainings at 204 random instants, and let disks fail at many more (about 40 minutes)
+	@FAULTS=17 $(BIN)/python -m pytest -m '' -n auto tests/test_faults.py
 
 coverage: $(DEV_STAMP)  ## run the tests of `make test`, and report the lines they do not reach
 	@$(BIN)/python -m pytest -n auto --cov --cov-report=term-missing:skip-covered

@@ -7,7 +7,7 @@ import secrets
 import shutil
 import zlib
 from collections.abc import Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO
 
@@ -43,7 +43,8 @@ def replacing(path: Path) -> Iterator[Path]:
             remove(aside)
             path.rename(aside)
         temporary.rename(path)
-        sync(path.parent)
+        with suppress(OSError):  # it is there, and not every file system can do this
+            sync(path.parent)
         remove(aside)
     finally:
         remove(temporary)
