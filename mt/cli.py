@@ -26,6 +26,7 @@ COMMANDS = {
     "score": "print log-probabilities of given translations",
     "export": "write a model for CTranslate2 or Hugging Face transformers",
     "import": "turn a Marian model, such as those of OPUS-MT, into a run",
+    "reproduce": "train a run again from its record, and compare the results",
     "report": "write a page about a run, or about two side by side: curves, scores, sentences",
     "explain": "show the steps of self-attention for a sentence and its translation",
     "average": "average the weights of a run's best or last models",

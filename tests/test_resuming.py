@@ -264,7 +264,8 @@ def test_text_that_changed_is_noticed(mt, own_corpus, part, count):
 
 def test_a_damaged_record_of_the_text_says_nothing(train, tmp_path):
     assert train("training.max_steps=2").code == 0
-    (tmp_path / "run" / "fingerprints.json").write_text("[1,")
+    config = (tmp_path / "run" / "config.yaml").read_text()
+    (tmp_path / "run" / "config.yaml").write_text(config[: config.index("record:")] + "record: [1]")
     rows_before = (tmp_path / "run" / "metrics.jsonl").read_text()
     (tmp_path / "run" / "metrics.jsonl").write_text('{"step": 1, "valid/loss": 1.0}\n' + rows_before)
     outcome = train("training.max_steps=8")

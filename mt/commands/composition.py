@@ -3,6 +3,7 @@
 import logging
 import os
 import re
+import shlex
 import sys
 from collections.abc import Callable
 from math import prod
@@ -105,6 +106,13 @@ def run_composed(arguments: list[str], job: Callable[[Config], float | None]) ->
         raise
     if failures:
         raise failures[0]
+
+
+def current_command() -> str:
+    """Return the command line of the job that runs, or an empty string if there is none."""
+    if not HydraConfig.initialized():
+        return ""
+    return shlex.join(["mt", "train", *HydraConfig.get().overrides.task])
 
 
 def check_argument(argument: str) -> None:

@@ -3,9 +3,11 @@
 import logging
 from pathlib import Path
 
+import torch
+
 from mt.commands.automatic_settings import adopt_choices
 from mt.commands.composition import run_jobs
-from mt.commands.training_setup import adopt_start, prepare_data
+from mt.commands.training_setup import adopt_start, prepare_data, this_start
 from mt.config.schema import Config
 from mt.runs.folder import start_run_folder, used_for_training
 from mt.runs.layout import RunLayout
@@ -46,7 +48,7 @@ def prepare_run(config: Config, with_report: bool) -> None:
         data = prepare_data(config, run, world)
         if not world.is_main:
             return
-        start_run_folder(run, config, data)
+        start_run_folder(run, config, data, this_start(run, data, torch.device("cpu"), world))
     log.info("Training data: %s.", data.train.describe())
     log.info("Validation data: %s.", data.valid.describe())
     if with_report:

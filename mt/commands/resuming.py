@@ -1,6 +1,5 @@
 """What a rerun of `mt train` may do to a run: nothing if it is finished, and nothing that damages its model."""
 
-import json
 import logging
 from pathlib import Path
 
@@ -13,6 +12,7 @@ from mt.errors import UserError
 from mt.runs.checkpoint import CheckpointStore, TrainState
 from mt.runs.folder import check_run_folder
 from mt.runs.layout import RunLayout
+from mt.runs.record import read_starts
 from mt.runtime.files import remove
 from mt.training.limits import Limits
 from mt.training.optim import LearningRate
@@ -89,12 +89,10 @@ def check_unchanged(config: Config, data: Prepared) -> None:
     run = RunLayout(Path(config.run_dir))
     store = CheckpointStore(run.checkpoints)
     state = store.latest_state()
-    if state is None or not run.fingerprints.exists():
+    starts = read_starts(run.config)
+    if state is None or not starts:
         return
-    try:
-        before = dict(json.loads(run.fingerprints.read_text(encoding="utf-8")))
-    except (ValueError, TypeError):  # damaged: nothing can be said
-        return
+    before = starts[-1].text
     changed = [key for key, fingerprint in data.fingerprints.items() if before.get(key) != fingerprint]
     if not changed:
         return

@@ -11,7 +11,7 @@ from mt.commands.automatic_settings import adopt_choices, choose_automatic, choo
 from mt.commands.composition import run_jobs
 from mt.commands.final_scores import score_final_model
 from mt.commands.resuming import check_unchanged, finished_state
-from mt.commands.training_setup import adopt_start, build_trainer, prepare_data, validate_weights
+from mt.commands.training_setup import adopt_start, build_trainer, prepare_data, this_start, validate_weights
 from mt.config.schema import Config
 from mt.data.preparation import Prepared
 from mt.runs.folder import start_run_folder, used_for_training
@@ -87,7 +87,7 @@ def set_up(config: Config, world: World) -> Setup:
         model = build_starting_model(config, data.tokenizer, resumes).to(device)
         if world.is_main:
             check_unchanged(config, data)
-            start_run_folder(run, config, data)
+            start_run_folder(run, config, data, this_start(run, data, device, world))
     return Setup(config, run, data, build_trainer(config, run, data, model, world), world)
 
 

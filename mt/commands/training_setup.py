@@ -7,6 +7,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
+from mt.commands.composition import current_command
 from mt.config.file import load_config
 from mt.config.schema import Config
 from mt.data.loader import BatchLoader
@@ -14,9 +15,10 @@ from mt.data.preparation import Prepared, prepare
 from mt.data.variation import Variation
 from mt.errors import UserError
 from mt.model.transformer import Transformer
-from mt.runs.checkpoint import set_weights
+from mt.runs.checkpoint import CheckpointStore, set_weights
 from mt.runs.folder import check_run_folder, existing_tokenizer
 from mt.runs.layout import RunLayout
+from mt.runs.record import Start, describe_start
 from mt.runs.saved_model import build_model
 from mt.runtime.devices import chooses_bf16
 from mt.runtime.distributed import ALONE, World, distribute
@@ -88,6 +90,12 @@ def prepare_data(config: Config, run: RunLayout, world: World) -> Prepared:
     if starts and not config.training.new_vocab and world.is_main:
         warn_if_longer(config, data.texts.train[0].text, data.tokenizer)
     return data
+
+
+def this_start(run: RunLayout, data: Prepared, device: torch.device, world: World) -> Start:
+    """Describe this start of a run, for its record."""
+    state = CheckpointStore(run.checkpoints).latest_state()
+    return describe_start(current_command(), state.step if state else 0, device, world.size, data.fingerprints)
 
 
 def build_validator(config: Config, data: Prepared, model: Transformer, world: World = ALONE) -> Validator:

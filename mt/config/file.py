@@ -17,7 +17,8 @@ from mt.errors import UserError, suggest
 
 MAX_BYTES = 1 << 20
 """of a configuration; the largest with many corpora take some thousands"""
-
+RECORD = "record"
+"""key of a configuration file that is not part of the configuration: how the run was made (`mt.runs.record`)"""
 
 TAGS = {f"tag:yaml.org,2002:{name}" for name in ("map", "seq", "str", "int", "float", "bool", "null")}
 
@@ -50,9 +51,9 @@ def has_interpolation(value: Any) -> bool:
     return isinstance(value, str) and "${" in value
 
 
-def save_config(config: Config, path: Path) -> None:
-    """Write a configuration as YAML."""
-    path.write_text(OmegaConf.to_yaml(OmegaConf.structured(config)), encoding="utf-8")
+def save_config(config: Config, path: Path, record: str = "") -> None:
+    """Write a configuration as YAML, and at its end the key `record`."""
+    path.write_text(OmegaConf.to_yaml(OmegaConf.structured(config)) + record, encoding="utf-8")
 
 
 def load_config(path: Path, overrides: list[str] | None = None) -> Config:
@@ -61,21 +62,35 @@ def load_config(path: Path, overrides: list[str] | None = None) -> Config:
     Raises:
         UserError: the file is missing or damaged, or has keys or values that the schema does not know.
     """
-    if not path.exists():
-        raise UserError(f"{path} is missing: {path.parent} is not a run folder of `mt train`.")
-    check_file(path, MAX_BYTES)
+    values = read_values(path)
+    values.pop(RECORD, None)
     try:
-        values = yaml.load(path.read_text(encoding="utf-8"), Loader=PlainLoader)
-        if not isinstance(values, dict) or has_interpolation(values):
-            raise UserError(f"{path} is not a configuration that mt has written.")
         merged = OmegaConf.merge(OmegaConf.structured(Config), values)
-    except (OmegaConfBaseException, yaml.YAMLError, ValueError, RecursionError) as error:
+    except (OmegaConfBaseException, ValueError, RecursionError) as error:
         raise UserError(f"{path}: {str(error).splitlines()[0]}") from error
     for override in overrides or []:
         apply_override(merged, override)
     config = OmegaConf.to_object(merged)
     assert isinstance(config, Config)
     return config
+
+
+def read_values(path: Path) -> dict[Any, Any]:
+    """Read the plain values of a configuration file.
+
+    Raises:
+        UserError: the file is missing or damaged, or has anything but plain values.
+    """
+    if not path.exists():
+        raise UserError(f"{path} is missing: {path.parent} is not a run folder of `mt train`.")
+    check_file(path, MAX_BYTES)
+    try:
+        values = yaml.load(path.read_text(encoding="utf-8"), Loader=PlainLoader)
+    except (yaml.YAMLError, ValueError, RecursionError) as error:
+        raise UserError(f"{path}: {str(error).splitlines()[0]}") from error
+    if not isinstance(values, dict) or has_interpolation(values):
+        raise UserError(f"{path} is not a configuration that mt has written.")
+    return values
 
 
 def flatten(config: Config) -> dict[str, Any]:

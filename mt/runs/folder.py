@@ -1,6 +1,5 @@
 """Run folders: checks that they fit the configuration, and the initial files of a new one."""
 
-import json
 import logging
 import os
 from collections.abc import Iterator
@@ -15,7 +14,8 @@ from mt.data.preparation import Prepared
 from mt.errors import UserError
 from mt.runs.checkpoint import CheckpointStore
 from mt.runs.layout import RunLayout
-from mt.runtime.checksums import replacing_recorded, warn_if_changed, write_recorded
+from mt.runs.record import Start, format_starts, read_starts, with_start
+from mt.runtime.checksums import replacing_recorded, warn_if_changed
 from mt.runtime.distributed import World
 from mt.runtime.files import clear_leftovers, remove
 from mt.runtime.locks import locked
@@ -81,12 +81,12 @@ def existing_tokenizer(run: RunLayout, config: Config) -> Tokenizer | None:
     return None
 
 
-def start_run_folder(run: RunLayout, config: Config, data: Prepared) -> None:
+def start_run_folder(run: RunLayout, config: Config, data: Prepared, start: Start) -> None:
     """Write the configuration, including changed limits, the tokenizer, and what is held out of the training text."""
+    record = format_starts(with_start(read_starts(run.config), start))
     with replacing_recorded(run.config) as temporary:  # first, as it marks the folder as this run's
-        save_config(config, temporary)
+        save_config(config, temporary, record)
     data.tokenizer.save(run.tokenizer(data.tokenizer.joint))
-    write_recorded(run.fingerprints, json.dumps(data.fingerprints, indent=1))
     save_parts(data.texts.held_out, run.held_out, (config.data.src_lang, config.data.tgt_lang))
 
 

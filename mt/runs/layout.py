@@ -26,7 +26,6 @@ class RunLayout:
         self.tensorboard = folder / "tensorboard"  # the embeddings for the projector
         self.profile = folder / "profile"
         self.held_out = folder / "held_out"  # validation and test data taken from the training text
-        self.fingerprints = folder / "fingerprints.json"  # hashes of the text that it is trained on
         self.lock = folder / ".lock"  # while a process trains
         self.report = folder / "report.html"
         self.data_report = folder / "data.html"
