@@ -7,7 +7,6 @@ import errno
 import io
 import multiprocessing
 import os
-import random
 import resource
 import signal
 import sys
@@ -127,9 +126,3 @@ def run(arguments: list[str], log: Path, fault: Fault | None = None, kill_after:
     calls = Path(f"{log}.calls")
     n_calls = int(calls.read_text() or 0) if fault and calls.exists() else 0
     return Ended(process.exitcode or 0, log.read_text(errors="replace") if log.exists() else "", seconds, n_calls)
-
-
-def random_times(count: int, longest: float, seed: int) -> list[float]:
-    """Return times at which to kill a process."""
-    r = random.Random(seed)
-    return [r.uniform(0.05, longest) for _ in range(count)]

@@ -5,8 +5,10 @@
 
 import errno
 import hashlib
+import itertools
 import json
 import os
+import random
 from pathlib import Path
 
 import faults
@@ -77,7 +79,8 @@ def contents(run: Path) -> dict[str, object]:
             found[name] = path.read_text().replace(str(run.parent), "")
         elif path.name == "metrics.jsonl":
             rows = [json.loads(line) for line in path.read_text().splitlines()]
-            found[name] = [{k: v for k, v in row.items() if not k.startswith("speed/")} for row in rows]
+            for number, row in enumerate(rows):
+                found[f"{name}, row {number}"] = {k: v for k, v in row.items() if not k.startswith("speed/")}
         else:
             found[name] = hashlib.sha256(path.read_bytes()).hexdigest()
     curves = EventAccumulator(str(run)).Reload()
@@ -92,23 +95,28 @@ def contents(run: Path) -> dict[str, object]:
 def test_a_training_that_is_killed_again_and_again_ends_as_if_it_had_not_been(text, base, tmp_path, way):
     whole = faults.run(arguments(text, base, tmp_path / "whole", way), tmp_path / "log")
     assert whole.code == 0, whole.err
-    killed, chosen = tmp_path / "killed", []
-    times = faults.random_times(N_KILLS, whole.seconds, seed=len(way))
-    for seconds in times:
-        ended = faults.run(arguments(text, base, killed, way), tmp_path / "log", kill_after=seconds)
-        assert ended.code in (0, -9), ended.err
-        if (killed / "run" / "config.yaml").exists():
-            chosen.append((killed / "run" / "config.yaml").read_text())
-    ended = faults.run(arguments(text, base, killed, way), tmp_path / "log")
-    assert ended.code == 0, ended.err
-    assert not list(killed.rglob("*.tmp"))
-    if way == "automatic":  # what is chosen depends on the speed at the first start, and stays
-        assert set(chosen) <= {(killed / "run" / "config.yaml").read_text()}
-    elif way == "time":
-        steps = [row["step"] for row in contents(killed / "run")["metrics.jsonl"] if "train/loss" in row]
-        assert steps == sorted(set(steps))
-    else:
-        assert contents(killed / "run") == contents(tmp_path / "whole" / "run"), times
+    expected, times, n_kills = contents(tmp_path / "whole" / "run"), random.Random(way), 0
+    for folder in (tmp_path / f"killed-{number}" for number in itertools.count()):
+        command, chosen, code = arguments(text, base, folder, way), set(), -9
+        while code == -9:
+            seconds = times.uniform(0.03, 0.7 * whole.seconds) if n_kills < N_KILLS else None
+            ended = faults.run(command, tmp_path / "log", kill_after=seconds)
+            code = ended.code
+            assert code in (0, -9), ended.err
+            n_kills += code == -9
+            if (folder / "run" / "config.yaml").exists():
+                chosen.add((folder / "run" / "config.yaml").read_text())
+        found = contents(folder / "run")
+        assert not [*folder.rglob("*.tmp"), *folder.rglob(".*.replaced")]
+        if way == "automatic":  # what is chosen depends on the speed at the first start, and stays
+            assert len(chosen) == 1
+        elif way == "time":
+            steps = [row["step"] for name, row in found.items() if "metrics" in name and "train/loss" in row]
+            assert steps == sorted(set(steps))
+        else:
+            assert found == expected
+        if n_kills >= N_KILLS:
+            return
 
 
 @pytest.fixture(scope="module")

@@ -270,3 +270,14 @@ def test_a_damaged_record_of_the_text_says_nothing(train, tmp_path):
     (tmp_path / "run" / "metrics.jsonl").write_text('{"step": 1, "valid/loss": 1.0}\n' + rows_before)
     outcome = train("training.max_steps=8")
     assert outcome.code == 0, outcome.err
+
+
+def test_final_scores_are_written_once(train, tmp_path, monkeypatch):
+    """A training that is killed after it has written them writes them again."""
+    from mt.training.trainer import Trainer
+
+    monkeypatch.setattr(Trainer, "finish", lambda self: None)
+    for _ in range(2):
+        assert train("training.max_steps=2").code == 0
+    assert len([row for row in rows(tmp_path / "run") if "test/test_bleu" in row]) == 1
+    assert len({row["step"] for row in rows(tmp_path / "run")}) == 2

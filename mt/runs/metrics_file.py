@@ -21,6 +21,11 @@ class MetricsFile:
         with open(self.path, "a", encoding="utf-8") as file:
             file.write(json.dumps({"step": step, **values}) + "\n")
 
+    def replace(self, step: int, values: Mapping[str, float]) -> None:
+        """Add a row in place of those of the same step with some of the same names, which an earlier start wrote."""
+        kept = [line for line, row in self._complete_lines() if row["step"] != step or not row.keys() & values.keys()]
+        write_text(self.path, "".join(f"{line}\n" for line in [*kept, json.dumps({"step": step, **values})]))
+
     def rows(self) -> list[Row]:
         """Return all complete rows; an empty list if there is no file."""
         return [row for _, row in self._complete_lines()]

@@ -77,9 +77,18 @@ class Tracker:
 
     def scalars(self, step: int, values: Mapping[str, float]) -> None:
         """Write points of curves with names such as `train/loss`."""
+        self.points(step, values)
+        self.metrics.append(step, values)
+
+    def final_scores(self, step: int, values: Mapping[str, float]) -> None:
+        """Write the scores of test sets, in place of those that a start wrote which was killed after that."""
+        self.points(step, values)
+        self.metrics.replace(step, values)
+
+    def points(self, step: int, values: Mapping[str, float]) -> None:
+        """Write points of TensorBoard's curves."""
         for name, value in values.items():
             self.writer.add_scalar(grouped_name(name), value, step)
-        self.metrics.append(step, values)
 
     def samples(self, step: int, rows: Sequence[tuple[str, str, str]]) -> None:
         """Write a table of source, reference and hypothesis."""
