@@ -208,6 +208,9 @@ def test_malformed_terminology_is_refused(run_folder, mt, tmp_path, line):
     outcome = mt("translate", run_folder, "--set", f"search.terminology={terms}", LINES[0])
     assert outcome.code == 2
     assert f"{terms}, line 2: not `source term <tab> target term`" in outcome.err
+    terms.write_text("ba\t" + "x" * 5000 + "\n")
+    long = mt("translate", run_folder, "--set", f"search.terminology={terms}", LINES[0])
+    assert (long.code, "line 1: a term has at most 200 characters" in long.err) == (2, True)
     missing = mt("translate", run_folder, "--set", "search.terminology=nowhere.tsv", LINES[0])
     assert missing.code == 2
     assert "there is no file nowhere.tsv" in missing.err
@@ -282,6 +285,7 @@ def test_expected_utility_counts_repeated_samples():
         ("search.n_best=6", "search.beam_size=5"),
         ("search.required=[a|]", "alternatives, is empty"),
         ("search.forbidden=[a|]", "alternatives, is empty"),
+        (f"search.required=[{'x' * 201}]", "a phrase has at most 200 characters"),
         ("search.terminology=none.tsv", "there is no file none.tsv"),
         ("search.min_len_ratio=3", "search.max_len_ratio=2"),
     ],

@@ -7,6 +7,9 @@ from mt.config.checks import require, require_not_negative, require_positive
 from mt.config.choices import LengthNorm, SearchMethod, Utility
 from mt.config.facts import setting
 
+MAX_PHRASE = 200
+"""characters of a phrase that a translation must contain: with much longer ones, the search takes minutes"""
+
 
 @dataclass
 class SearchConfig:
@@ -108,6 +111,8 @@ class SearchConfig:
             f"search.required={list(self.required)}: a phrase, or one of the alternatives, is empty.",
         )
         for phrase in self.required:
+            longest = max(map(len, phrase.split("|")))
+            require(longest <= MAX_PHRASE, f"search.required: a phrase has at most {MAX_PHRASE} characters.")
             banned = [[word for word in self.forbidden_phrases if word in part] for part in phrase.split("|")]
             require(not all(banned), f"search.required has '{phrase}', which contains {banned[0]} of search.forbidden.")
         require(

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from pathlib import Path
 
+from mt.config.search import MAX_PHRASE
 from mt.errors import UserError
 from mt.runtime.files import read_lines
 
@@ -73,6 +74,8 @@ def load_terminology(path: str) -> Terminology:
             continue
         if len(columns) != 2 or not columns[0].strip() or not alternatives(columns[1]):
             raise UserError(f"{path}, line {number}: not `source term <tab> target term`, or `… <tab> one|another`.")
-        term = " ".join(columns[0].split()).lower()
-        terms[term] = terms.get(term, ()) + alternatives(columns[1])
+        term, targets = " ".join(columns[0].split()).lower(), alternatives(columns[1])
+        if max(map(len, (term, *targets))) > MAX_PHRASE:
+            raise UserError(f"{path}, line {number}: a term has at most {MAX_PHRASE} characters.")
+        terms[term] = terms.get(term, ()) + targets
     return Terminology(terms)
