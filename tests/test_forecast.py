@@ -1,5 +1,6 @@
 """The score that a training is heading for."""
 
+import json
 import math
 
 import pytest
@@ -56,6 +57,27 @@ def test_bounds():
     assert forecast_run(rows, 0.2) is None
     assert forecast_run(rows, 0.99) is None
     assert forecast_run(rows, 0.5).score > 60
+
+
+@pytest.mark.parametrize(
+    ("scores", "train_nll", "valid_loss", "advice"),
+    [
+        ([10, 20, 25, 28], 2.0, 2.1, "longer training. A new one with an hour more, 1:30:00 in all"),
+        ([10, 20, 25, 28], 1.0, 1.8, "more text of the kind that is to be translated"),
+        ([28, 28.1, 28, 28.1], 2.0, 2.1, "a larger model, or more text"),
+    ],
+)
+def test_the_report_says_what_would_help_most(mt, copy_of_run, scores, train_nll, valid_loss, advice):
+    rows = []
+    for number, score in enumerate(scores, start=1):
+        rows.append({"step": 10 * number, "train/nll": train_nll})
+        rows.append({"step": 10 * number, "valid/bleu": score, "valid/chrf": score, "valid/loss": valid_loss})
+    (copy_of_run / "metrics.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    (state,) = copy_of_run.glob("checkpoints/*/state.json")
+    state.write_text(json.dumps(json.loads(state.read_text()) | {"minutes": 30.0, "is_finished": True}))
+    (state.parent / "SHA256SUMS").unlink()
+    assert mt("report", copy_of_run).code == 0
+    assert f"Next step: {advice}" in (copy_of_run / "report.html").read_text(encoding="utf-8")
 
 
 def test_training_says_what_it_is_heading_for(mt, corpus, tmp_path):

@@ -166,6 +166,21 @@ def test_any_configuration_file_is_accepted_or_refused_in_words(tmp_path):
             load_config(path)
 
 
+def test_a_column_whose_name_is_not_utf8(tmp_path):
+    (tmp_path / "x.parquet").write_bytes(parquet().replace(b"aa", b"a\x95"))
+    with pytest.raises(UserError, match=r"x\.parquet"):
+        read(tmp_path / "x.parquet")
+
+
+@pytest.mark.parametrize("key", ["src_lang", "valid", "train"])
+def test_a_configuration_without_a_required_value(mt, copy_of_run, key):
+    lines = (copy_of_run / "config.yaml").read_text().splitlines()
+    (copy_of_run / "config.yaml").write_text("\n".join(line for line in lines if not line.startswith(f"  {key}:")))
+    outcome = mt("translate", copy_of_run, "ba")
+    assert outcome.code == 2
+    assert f"missing mandatory value: {key}" in outcome.err
+
+
 DAMAGED = ["config.yaml", "tokenizer.model", "model.safetensors", "metrics.jsonl", "train.log", "translations/test.bb"]
 
 

@@ -121,7 +121,7 @@ def main(arguments: list[str]) -> int:
         "report.html",
         name=runs[0].name,
         others=[one.name for one in runs[1:]],
-        verdict=describe_quality(results, best, rows),
+        verdict=describe_quality(results, best, rows, run),
         comparison=describe_comparison(results) if len(runs) > 1 else None,
         facts=describe_run(run, summarise(config, translator), best),
         langs=[lang_attribute(lang) for lang in translator.langs],

@@ -9,8 +9,9 @@ from mt.config.schema import Config
 from mt.evaluation.results import TestSetResult
 from mt.runs.checkpoint import CheckpointStore
 from mt.runs.layout import RunLayout
-from mt.runs.metrics_file import Row
+from mt.runs.metrics_file import MetricsFile, Row
 from mt.runtime.progress import describe_seconds
+from mt.training.forecast import forecast
 from mt.training.pruning import validations
 from mt.training.ranking import comparison_score
 
@@ -26,12 +27,15 @@ BANDS = (
 BEST_BAND = "excellent, or the test set resembles the training data"
 MUCH = 0.1
 """rise of the validation loss that shows overfitting"""
+LARGE_GAP = 0.4
+"""difference of the losses, in nats per token, that shows too little text"""
+MUCH_BLEU = 0.5
 LOGGED = ("Training data:", "Validation data:", "Model:", "Training on ")
 """beginnings of the lines of train.log that describe a training"""
 
 
-def describe_quality(tests: Sequence[TestSetResult], best: Row | None, rows: Sequence[Row]) -> str:
-    """Return a sentence about the scores, and one about when training found the model.
+def describe_quality(tests: Sequence[TestSetResult], best: Row | None, rows: Sequence[Row], run: RunLayout) -> str:
+    """Return sentences about the scores, about when training found the model, and about what to do next.
 
     Args:
         best: the validation of the best model.
@@ -45,8 +49,8 @@ def describe_quality(tests: Sequence[TestSetResult], best: Row | None, rows: Seq
             interval = f" ± {bleu.half_interval:.1f}" if bleu.half_interval is not None else ""
             parts.append(f"BLEU {bleu.value:.1f}{interval} on {test.name}: {band}.")
     if best is not None:
-        parts.append(describe_end(best, rows))
-    return " ".join(parts)
+        parts += [describe_end(best, rows), describe_next_step(best, rows, run)]
+    return " ".join(filter(None, parts))
 
 
 def describe_end(best: Row, rows: Sequence[Row]) -> str:
@@ -57,6 +61,34 @@ def describe_end(best: Row, rows: Sequence[Row]) -> str:
     rise = last["valid/loss"] - min(row["valid/loss"] for row in rows)
     by_heart = ", and the validation loss has risen since, so the model has begun to learn its text by heart"
     return f"The best model is that of step {best['step']:,} of {last['step']:,}{by_heart if rise > MUCH else ''}."
+
+
+def describe_next_step(best: Row, rows: Sequence[Row], run: RunLayout) -> str:
+    """Say what would improve the model most: longer training, more text, or a larger model.
+
+    A loss on the training text that is far below that on other text means that the text is too small, or of another
+    kind, for the model to learn more from it.
+    """
+    losses = [row["train/nll"] for row in MetricsFile(run.metrics).rows() if "train/nll" in row]
+    state = CheckpointStore(run.checkpoints).latest_state()
+    begun = [row for row in rows if row["step"]]
+    if not losses or not begun or state is None or not state.is_finished:
+        return ""
+    gap = begun[-1]["valid/loss"] - losses[-1]
+    if gap > LARGE_GAP:
+        return (
+            "Next step: more text of the kind that is to be translated, or cleaner text. The loss on the training text "
+            f"is {gap:.1f} below that on the validation text: the model has learnt what there is in its text."
+        )
+    shares = [row["step"] / begun[-1]["step"] for row in begun]
+    after = forecast(shares, [row["valid/bleu"] for row in begun], 1 + 60 / state.minutes) if state.minutes else None
+    if after is not None and after.score - best["valid/bleu"] >= MUCH_BLEU and best["step"] == begun[-1]["step"]:
+        length = describe_seconds(60 * state.minutes + 3600)
+        return (
+            f"Next step: longer training. A new one with an hour more, {length} in all, would reach a validation BLEU "
+            f"of about {after.score:.1f} ({after.low:.1f} to {after.high:.1f}), if the curve goes on as it did."
+        )
+    return "Next step: a larger model, or more text. The model fits its text no better than other text."
 
 
 def describe_run(run: RunLayout, model: str, best: Row | None) -> list[tuple[str, str]]:

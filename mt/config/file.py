@@ -66,11 +66,11 @@ def load_config(path: Path, overrides: list[str] | None = None) -> Config:
     values.pop(RECORD, None)
     try:
         merged = OmegaConf.merge(OmegaConf.structured(Config), values)
+        for override in overrides or []:
+            apply_override(merged, override)
+        config = OmegaConf.to_object(merged)
     except (OmegaConfBaseException, ValueError, RecursionError) as error:
         raise UserError(f"{path}: {str(error).splitlines()[0]}") from error
-    for override in overrides or []:
-        apply_override(merged, override)
-    config = OmegaConf.to_object(merged)
     assert isinstance(config, Config)
     return config
 

@@ -22,7 +22,7 @@ def load_table(source: str, files: list[Path] | None, context: SourceContext) ->
         return load_hub(source, context)
     try:
         table = Dataset.from_parquet(str(files[0]), cache_dir=str(context.cache_dir))
-    except (pa.ArrowException, OSError, datasets.exceptions.DatasetGenerationError) as error:
+    except (pa.ArrowException, OSError, UnicodeError, datasets.exceptions.DatasetGenerationError) as error:
         if isinstance(error, OSError) and error.errno is not None:  # the disk, not the file
             raise
         raise UserError(f"{files[0]} is not a Parquet file, or is damaged ({error}).") from error

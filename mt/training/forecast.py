@@ -47,12 +47,13 @@ class Forecast:
         return f"heading for BLEU {self.score:.1f} ({self.low:.1f} to {self.high:.1f})"
 
 
-def forecast(shares: Sequence[float], scores: Sequence[float]) -> Forecast | None:
+def forecast(shares: Sequence[float], scores: Sequence[float], end: float = 1.0) -> Forecast | None:
     """Return the score to expect at the end, with an interval of 80%; None if there are too few validations.
 
     Args:
         shares: of the training that was done at each validation, from 0 to 1.
         scores: BLEU of each validation.
+        end: for which a score is expected; above 1 for a training that is so many times as long.
     """
     if len(scores) < MIN_VALIDATIONS:
         return None
@@ -64,11 +65,11 @@ def forecast(shares: Sequence[float], scores: Sequence[float]) -> Forecast | Non
         # weighted by u: what came last says most about what comes next
         coefficients, *_ = np.linalg.lstsq(features * u[:, None], y * u, rcond=None)
         errors = (features @ coefficients - y) * u
-        ends.append(float(coefficients @ (1.0, family(np.ones(1)).item())))
+        ends.append(float(coefficients @ (1.0, family(np.full(1, end)).item())))
         weights.append(prior * np.exp(-(errors @ errors) / (2 * noise**2)) + 1e-9)
     mean = float(np.average(ends, weights=weights))
     variance = float(np.average((np.array(ends) - mean) ** 2, weights=weights))
-    rise, left = max(0.0, mean - scores[-1]), 1 - shares[-1]
+    rise, left = max(0.0, mean - scores[-1]), end - shares[-1]
     deviation = np.sqrt(variance + noise**2 + (OF_RISE * rise) ** 2 + (OF_SCORE * left * mean) ** 2)
     between = [mean + side * QUANTILE * deviation for side in (-1, 0, 1)]
     return Forecast(*(min(100.0, max(best, float(value))) for value in between))  # the best model is kept
