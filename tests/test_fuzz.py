@@ -22,6 +22,7 @@ import pyarrow.parquet as pq
 import pytest
 import yaml
 from omegaconf import OmegaConf
+from safetensors.torch import load_file, save_file
 
 from mt.config.file import load_config
 from mt.config.schema import Config
@@ -179,6 +180,18 @@ def test_a_configuration_without_a_required_value(mt, copy_of_run, key):
     outcome = mt("translate", copy_of_run, "ba")
     assert outcome.code == 2
     assert f"missing mandatory value: {key}" in outcome.err
+
+
+@pytest.mark.parametrize("value", [math.nan, 1e38])
+@pytest.mark.parametrize("beam_size", [1, 5])
+def test_weights_that_are_not_finite(mt, copy_of_run, value, beam_size):
+    weights = load_file(copy_of_run / "model.safetensors")
+    weights["encoder_norm.weight"][:] = value
+    save_file(weights, copy_of_run / "model.safetensors")
+    (copy_of_run / "SHA256SUMS").unlink()
+    outcome = mt("translate", copy_of_run, "ba", "--beam-size", beam_size)
+    assert outcome.code == 2
+    assert "gives no finite probabilities" in outcome.err
 
 
 DAMAGED = ["config.yaml", "tokenizer.model", "model.safetensors", "metrics.jsonl", "train.log", "translations/test.bb"]

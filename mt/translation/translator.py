@@ -231,13 +231,13 @@ class Translator:
     def search(self, segments: list[Segment], search: SearchConfig) -> list[list[Hypothesis]]:
         """Return the hypotheses of each segment, in order."""
         results: list[list[Hypothesis]] = [[] for _ in segments]
-        n_done = 0
         for indices in plan_segments(segments, search):
             hypotheses = self.search_batch([segments[i] for i in indices], search)
+            if not all(hypotheses):
+                raise UserError("The model gives no finite probabilities: its weights are damaged, or it has diverged.")
             for index, best in zip(indices, hypotheses, strict=True):
                 results[index] = best
-            n_done += len(indices)
-            self.on_progress(n_done / len(segments))
+            self.on_progress(sum(map(bool, results)) / len(segments))
         return results
 
     @torch.inference_mode()
