@@ -1,6 +1,7 @@
 """What a damaged disk, a bad batch or too little memory does to a run: it is named, and nothing is lost."""
 
 import json
+import os
 import random
 import shutil
 import subprocess
@@ -204,6 +205,16 @@ def test_other_errors_are_not_taken_for_a_lack_of_memory(train, monkeypatch):
     monkeypatch.setattr(Objective, "forward", broken)
     with pytest.raises(RuntimeError, match="something else"):
         train("training.max_steps=4")
+
+
+@pytest.mark.parametrize("kind", ["pipe", "endless", "folder"])
+def test_sums_that_are_no_file_are_refused(copy_of_run, mt, kind):
+    sums = copy_of_run / "SHA256SUMS"
+    sums.unlink()
+    {"pipe": os.mkfifo, "endless": lambda path: path.symlink_to("/dev/zero"), "folder": os.mkdir}[kind](sums)
+    outcome = mt("translate", copy_of_run, "ba")
+    assert outcome.code == 2
+    assert "SHA256SUMS is missing, or not a regular file" in outcome.err
 
 
 def test_a_run_without_sums_still_works(copy_of_run, mt, tmp_path):

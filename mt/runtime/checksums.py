@@ -6,11 +6,13 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from mt.config.checks import check_file
 from mt.errors import UserError
 from mt.runtime.files import replacing, write_text
 
 log = logging.getLogger(__name__)
 SUMS = "SHA256SUMS"
+MAX_BYTES = 1 << 20
 
 
 def digest(path: Path) -> str:
@@ -28,11 +30,11 @@ def read_sums(folder: Path) -> dict[str, list[str]]:
     While a file is replaced there are two, so that the folder is sound at every moment.
     """
     sums: dict[str, list[str]] = {}
-    try:
-        lines = (folder / SUMS).read_text(encoding="utf-8", errors="replace").splitlines()
-    except FileNotFoundError:
+    path = folder / SUMS
+    if not path.exists():
         return sums
-    for line in lines:
+    check_file(path, MAX_BYTES)
+    for line in path.read_text(encoding="utf-8", errors="replace").splitlines():
         value, _, name = line.partition("  ")
         sums.setdefault(name, []).append(value)
     return sums
