@@ -26,6 +26,11 @@ def test_a_gpu_has_a_number(gpus, name, local_rank, expected):
     assert str(choose_device(name, local_rank)) == expected
 
 
+def test_several_processes_do_not_share_a_gpu(gpus):
+    with pytest.raises(UserError, match="would put all processes on one GPU"):
+        choose_device("cuda:0", 1)
+
+
 def test_without_a_gpu(monkeypatch):
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     monkeypatch.setattr(torch.backends.mps, "is_available", lambda: False)

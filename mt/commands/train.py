@@ -1,5 +1,6 @@
 """`mt train`: from a configuration to a trained and scored model in one folder."""
 
+import gc
 import logging
 from contextlib import nullcontext
 from dataclasses import dataclass
@@ -48,8 +49,13 @@ def train(config: Config) -> float | None:
     world = start_world(use_gpu=config.training.device != "cpu" and torch.cuda.is_available())
     if not world.is_main:
         silence_messages()
-    with used_for_training(RunLayout(Path(config.run_dir)), world):
-        return train_in_folder(config, world)
+    try:
+        with used_for_training(RunLayout(Path(config.run_dir)), world):
+            return train_in_folder(config, world)
+    finally:  # the next job of a sweep needs the memory of the model and its optimizer, which refer to each other
+        gc.collect()
+        if torch.cuda.is_available():
+            torch.cuda.empty_cache()
 
 
 def train_in_folder(config: Config, world: World) -> float | None:

@@ -253,9 +253,12 @@ def read_state(path: Path) -> TrainState:
 
 
 def pack_optimizer(optimizer: Optimizer) -> dict[str, Tensor]:
-    """Return an optimizer's state as whole tensors named `INDEX.NAME`; its settings come from the configuration."""
+    """Return an optimizer's state as whole tensors named `INDEX.NAME`; its settings come from the configuration.
+
+    They are on the CPU: one after the other, so that with `fsdp` no GPU has to hold all of them.
+    """
     return {
-        f"{index}.{name}": whole(value).contiguous()
+        f"{index}.{name}": whole(value).contiguous().cpu()
         for index, values in optimizer.state_dict()["state"].items()
         for name, value in values.items()
         if value is not None

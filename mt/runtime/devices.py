@@ -12,8 +12,10 @@ def choose_device(name: str = "auto", local_rank: int | None = None) -> torch.de
     """Return the named device; "auto" is the first GPU, or the one of this process, or the CPU if there is none.
 
     Raises:
-        UserError: this machine has no such device.
+        UserError: this machine has no such device, or all of several processes would use the same GPU.
     """
+    if local_rank is not None and name.startswith("cuda:"):
+        raise UserError(f"training.device={name} would put all processes on one GPU: training.device=cuda does not.")
     if name == "auto":
         name = "cuda" if torch.cuda.is_available() else "mps" if torch.backends.mps.is_available() else "cpu"
     if name == "cuda":

@@ -141,11 +141,14 @@ def distribute(
             find_unused_parameters=drops_layers,
             broadcast_buffers=False,  # the only buffers are sinusoids, which a process extends as it needs them
         )
-    from torch.distributed.fsdp import fully_shard  # imported here and below: slower to import than all of mt
+    from torch.distributed.device_mesh import init_device_mesh  # here and below: slower to import than all of mt
+    from torch.distributed.fsdp import fully_shard
 
+    # The processes would otherwise take the GPUs of the machine, even if the module is on the CPU.
+    mesh = init_device_mesh(next(module.parameters()).device.type, (world.size,))
     for layer in layers:
-        fully_shard(layer)
-    fully_shard(module)  # changes the module itself
+        fully_shard(layer, mesh=mesh)
+    fully_shard(module, mesh=mesh)  # changes the module itself
     return module
 
 

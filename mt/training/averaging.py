@@ -27,8 +27,8 @@ class MovingAverage:
         self.weights = {name: p.detach().clone() for name, p in model.named_parameters() if p.requires_grad}
 
     def whole_weights(self) -> dict[str, Tensor]:
-        """Return the whole averages, gathered from all processes, all of which must call this."""
-        return {name: whole(average).contiguous() for name, average in self.weights.items()}
+        """Return the whole averages on the CPU, gathered from all processes, all of which must call this."""
+        return {name: whole(average).contiguous().cpu() for name, average in self.weights.items()}
 
     @torch.no_grad()
     def update(self, step: int) -> None:
