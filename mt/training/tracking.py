@@ -151,6 +151,11 @@ class Tracker:
         for name, value in named.items():
             self.writer.add_scalar(name, value, step)
 
+    def flush(self) -> None:
+        """Write the points that TensorBoard's writer still holds, so that none before a checkpoint can be lost."""
+        if "writer" in self.__dict__:
+            self.writer.flush()
+
     def close(self) -> None:
         """Write what is still in memory."""
         if "writer" in self.__dict__:

@@ -244,6 +244,8 @@ class Trainer:
         average = self.learner.average
         weights, optimizer = copy_weights(self.model), pack_optimizer(self.learner.update.optimizer)
         averages = average.whole_weights() if average else {}
+        if session.tracker:
+            session.tracker.flush()
         if self.world.is_main:
             self.checkpoints.save(replace(self.state, minutes=session.minutes), weights, optimizer, averages)
             if self.state.best_score is None:
