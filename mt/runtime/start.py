@@ -7,6 +7,10 @@ import platform
 from mt.runtime.logs import set_up_console
 from mt.runtime.progress import on_terminal
 
+KERNELS = 128
+"""compiled matrix products that oneDNN keeps, one for each shape. Batches have thousands of shapes; with oneDNN's own
+limit of 1,024, a small model took 4.5 GB after some hours, and was hardly faster (docs/experiments.md)"""
+
 
 def start() -> None:
     """Send messages to standard error, without progress bars if it is no terminal, and tune memory allocation.
@@ -17,6 +21,7 @@ def start() -> None:
     if not on_terminal():
         os.environ.setdefault("HF_DATASETS_DISABLE_PROGRESS_BARS", "1")
         os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
+    os.environ.setdefault("ONEDNN_PRIMITIVE_CACHE_CAPACITY", str(KERNELS))
     keep_freed_memory()
 
 
