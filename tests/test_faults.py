@@ -25,7 +25,7 @@ STEPS = [
     "training.log_every_steps=1", "search.max_tokens=20",
 ]  # fmt: skip
 WAYS = {
-    "plain": [],
+    "plain": ["training.log_every_steps=5"],
     "lora": ["training.init_from={base}", "training.lora.rank=4"],
     "mixture": [
         "data.train=[{path: CORPUS/train, weight: 2}, CORPUS/more]",

@@ -55,16 +55,29 @@ def test_a_run_is_reproduced(made, mt, tmp_path):
     assert "is the same" in mt("reproduce", run).out  # trained already
 
 
-def test_an_interrupted_run_is_reproduced_as_far_as_it_went(made, mt, tmp_path):
+def test_an_unfinished_run_cannot_be_reproduced(made, mt):
     run = made("training.max_steps=3")
     state = run / "checkpoints" / "step-000000003" / "state.json"
     state.write_text(json.dumps(json.loads(state.read_text()) | {"is_finished": False}))
     (state.parent / "SHA256SUMS").unlink()
-    config = (run / "config.yaml").read_text()
-    (run / "config.yaml").write_text(config.replace("max_steps: 3", "max_steps: 600"))
-    outcome = mt("reproduce", run, "-o", tmp_path / "again")
-    assert outcome.code == 0, outcome.err
-    assert not (tmp_path / "again" / "checkpoints" / "step-000000006").exists()
+    outcome = mt("reproduce", run)
+    assert outcome.code == 2
+    assert "is not finished: resume it first" in outcome.err
+
+
+def test_the_run_itself_is_no_place_for_its_reproduction(made, mt):
+    run = made()
+    outcome = mt("reproduce", run, "-o", f"{run.parent}/./run")
+    assert outcome.code == 2
+    assert "is the run itself" in outcome.err
+
+
+def test_a_damaged_run_is_not_reproduced(made, mt):
+    run = made()
+    (run / "model.safetensors").write_bytes(b"x" + (run / "model.safetensors").read_bytes()[1:])
+    assert "model.safetensors is damaged" in mt("reproduce", run).err
+    (run / "model.safetensors").unlink()
+    assert "model.safetensors is missing" in mt("reproduce", run).err
 
 
 def test_the_first_difference_is_named(made, mt):
@@ -96,7 +109,7 @@ def test_other_text_cannot_reproduce_a_run(made, mt, tmp_path):
 def test_a_training_that_followed_the_clock(made, mt):
     run = made("training.max_minutes=10", "optim.schedule=linear")
     outcome = mt("reproduce", run)
-    assert "its learning rate followed the clock" in outcome.err
+    assert "The learning rate of the run followed the clock" in outcome.err
     assert outcome.code in (0, 1)
 
 

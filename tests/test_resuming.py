@@ -4,6 +4,7 @@ import json
 import os
 import re
 import shutil
+import signal
 import socket
 import subprocess
 import sys
@@ -26,7 +27,7 @@ def rows(run):
 @pytest.fixture
 def train(corpus, tmp_path, mt):
     """Train in one run folder with these overrides, and return the outcome."""
-    return lambda *extra: mt(*overrides(corpus, f"run_dir={tmp_path}/run", *LIMITS, *extra))
+    return lambda *extra, folder="run": mt(*overrides(corpus, f"run_dir={tmp_path}/{folder}", *LIMITS, *extra))
 
 
 def contents(run):
@@ -281,3 +282,40 @@ def test_final_scores_are_written_once(train, tmp_path, monkeypatch):
         assert train("training.max_steps=2").code == 0
     assert len([row for row in rows(tmp_path / "run") if "test/test_bleu" in row]) == 1
     assert len({row["step"] for row in rows(tmp_path / "run")}) == 2
+
+
+def test_a_restart_between_two_rows_changes_no_curve(train, tmp_path, monkeypatch):
+    """A row is the mean over 4 steps; the training is interrupted after 6, which it has saved."""
+    from mt.runtime.signals import Interrupted, StopSignals
+
+    steps = ["training.log_every_steps=4", "training.max_steps=10", "training.valid_every_steps=10"]
+    assert train(*steps, folder="whole").code == 0
+    check, n_calls = StopSignals.check_agreed, [0]
+
+    def interrupt(self):
+        n_calls[0] += 1
+        if n_calls[0] == 6:
+            raise Interrupted(signal.SIGTERM)
+        check(self)
+
+    monkeypatch.setattr(StopSignals, "check_agreed", interrupt)
+    assert train(*steps).code == 143
+    assert (tmp_path / "run" / "checkpoints" / "step-000000006").is_dir()
+    assert train(*steps).code == 0
+    whole, run = (
+        [{name: value for name, value in row.items() if not name.startswith("speed/")} for row in rows(tmp_path / one)]
+        for one in ("whole", "run")
+    )
+    assert run == whole
+    assert sum("train/loss" in row for row in run) == 3
+
+
+def test_a_damaged_or_missing_model_is_noticed(train, tmp_path):
+    assert train("training.max_steps=2").code == 0
+    model = tmp_path / "run" / "model.safetensors"
+    model.write_bytes(model.read_bytes()[:-1] + b"x")
+    assert "model.safetensors is damaged" in train("training.max_steps=2").err
+    model.unlink()
+    outcome = train("training.max_steps=4")
+    assert outcome.code == 2
+    assert "It is the best model so far: restore it" in outcome.err

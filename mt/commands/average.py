@@ -50,7 +50,8 @@ def main(arguments: list[str]) -> int:
     with replacing(options.output) as folder:
         folder.mkdir()
         for source in (run.config, *run.tokenizer(config.tokenizer.joint)):
-            check_sum(source)
+            if source != run.config:  # which may be edited
+                check_sum(source)
             shutil.copyfile(source, folder / source.name)
         save_weights(weights, RunLayout(folder).weights)
         record_files(folder)

@@ -10,6 +10,7 @@ import torch
 from mt.commands.options import run_parser
 from mt.commands.train import train
 from mt.commands.training_setup import prepare_data, this_start
+from mt.config.checks import check_file
 from mt.config.schema import Config
 from mt.errors import UserError, fail
 from mt.runs.checkpoint import CheckpointStore
@@ -17,15 +18,15 @@ from mt.runs.layout import RunLayout
 from mt.runs.metrics_file import MetricsFile, Row
 from mt.runs.record import Start, read_starts
 from mt.runs.saved_model import load_run_config
-from mt.runtime.checksums import digest
+from mt.runtime.checksums import check_sum, digest
 from mt.runtime.devices import choose_device
-from mt.runtime.distributed import ALONE
+from mt.runtime.distributed import World, start_world
 from mt.runtime.signals import Interrupted
 
 log = logging.getLogger(__name__)
 MAX_THREADS = 1024
-OF_TIME = "speed/"
-"""beginning of the names of metrics that measure time"""
+OF_TIME, OF_TESTS = "speed/", "test/"
+"""beginnings of the names of metrics"""
 
 
 def build_parser() -> argparse.ArgumentParser:
@@ -45,23 +46,30 @@ def build_parser() -> argparse.ArgumentParser:
 def main(arguments: list[str]) -> int:
     """Reproduce a run and return the exit code."""
     options = build_parser().parse_args(arguments)
-    run = RunLayout(options.run)
-    again = RunLayout(options.output or run.folder.with_name(f"{run.folder.resolve().name}-reproduced"))
-    config = replace(recorded_settings(run), run_dir=str(again.folder))
+    run = RunLayout(options.run if options.run.name else options.run.resolve())
+    again = RunLayout(options.output or run.folder.with_name(f"{run.folder.name}-reproduced"))
+    if again.folder.resolve() == run.folder.resolve():
+        raise UserError(f"--output {again.folder} is the run itself: give another folder.")
+    config = replace(load_run_config(run), run_dir=str(again.folder))
+    check_reproducible(run, config)
     starts = read_starts(run.config)
     if not starts or not starts[0].text:
         raise UserError(f"{run.config} does not record how the run was made, so it cannot be reproduced.")
-    if len(starts) > 1:
-        steps = ", ".join(f"{start.from_step:,}" for start in starts[1:])
-        log.warning("The run was resumed in another way at step %s: see `record` in its config.yaml.", steps)
-    threads = str(starts[0].machine.get("threads"))
-    if threads.isdecimal() and 0 < int(threads) <= MAX_THREADS:
-        torch.set_num_threads(int(threads))
-    report_circumstances(starts[0], config, again)
+    world = start_world(use_gpu=config.training.device != "cpu" and torch.cuda.is_available())
+    check_circumstances(starts, config, again, world)
+    if config.training.max_minutes is not None:
+        steps = CheckpointStore(run.checkpoints).paths()[-1].name.removeprefix("step-").lstrip("0")
+        config = replace(config, training=replace(config.training, max_minutes=None, max_steps=int(steps)))
+        log.warning(
+            "The learning rate of the run followed the clock (training.max_minutes). It is trained again for %s steps, "
+            "with a learning rate that follows the steps: the result may be similar only.", steps,
+        )  # fmt: skip
     try:
         train(config)
     except Interrupted as interruption:
         return interruption.exit_code
+    if not world.is_main:
+        return 0
     difference = first_difference(run, again, config.tokenizer.joint)
     if difference:
         return fail(f"{again.folder} is not the same as {run.folder}: {difference}", 1)
@@ -69,36 +77,44 @@ def main(arguments: list[str]) -> int:
     return 0
 
 
-def recorded_settings(run: RunLayout) -> Config:
-    """Return the settings of a run, with the number of its steps where the clock or an interruption ended it."""
-    config = load_run_config(run)
+def check_reproducible(run: RunLayout, config: Config) -> None:
+    """Raise `UserError` unless a run is finished, with files that are sound."""
     state = CheckpointStore(run.checkpoints).latest_state()
     if state is None:
-        raise UserError(f"{run.folder} has no checkpoint: there is nothing to compare with.")
-    limits = config.training
-    if limits.max_minutes is not None:
-        log.warning(
-            "training.max_minutes=%s ended the run, and its learning rate followed the clock. It is trained again for "
-            "%s steps, with a learning rate that follows the steps: the result will be similar, not the same.",
-            limits.max_minutes, f"{state.step:,}",
-        )  # fmt: skip
-    elif state.is_finished:
-        return config
-    return replace(config, training=replace(limits, max_minutes=None, max_steps=state.step))
+        raise UserError(f"{run.folder} has no checkpoint that can be read: there is no training to compare with.")
+    if not state.is_finished:
+        raise UserError(f"{run.folder} is not finished: resume it first, so that there is a result to compare with.")
+    for path in (run.weights, *run.tokenizer(config.tokenizer.joint)):
+        check_file(path)
+        check_sum(path)
 
 
-def report_circumstances(first: Start, config: Config, again: RunLayout) -> None:
-    """Warn of differences in versions and machine.
+def check_circumstances(starts: list[Start], config: Config, again: RunLayout, world: World) -> None:
+    """Use the recorded number of threads, and warn of what else is different now.
 
     Raises:
-        UserError: the text has changed.
+        UserError: the text, or the number of processes, is another.
     """
-    data = prepare_data(config, again, ALONE)
-    device = choose_device(config.training.device)
-    now = this_start(again, data, device, ALONE)
+    first, changes = starts[0], starts[1:]
+    n_processes = str(first.machine.get("processes", "1"))
+    if n_processes != str(world.size):
+        command = f"torchrun --nproc-per-node={n_processes} -m mt" if n_processes != "1" else "mt"
+        raise UserError(f"The run was trained by {n_processes} processes: start `{command} reproduce …`.")
+    threads = str(first.machine.get("threads"))
+    if threads.isdecimal() and 0 < int(threads) <= MAX_THREADS:
+        torch.set_num_threads(int(threads))
+    data = prepare_data(config, again, world)
+    now = this_start(again, data, choose_device(config.training.device), world)
     changed = [key for key in first.text if now.text.get(key) != first.text[key]]
     if changed:
         raise UserError(f"The text of {' and '.join(changed)} is not the one that the run was trained on.")
+    if not world.is_main:
+        return
+    if changes:
+        steps = ", ".join(f"{start.from_step:,}" for start in changes)
+        log.warning(
+            "Circumstances changed when the run was resumed at step %s: see `record` in its config.yaml.", steps
+        )
     for line in first.differences(now):
         log.warning("%s", line)
 
@@ -107,8 +123,8 @@ def first_difference(run: RunLayout, again: RunLayout, joint: bool) -> str | Non
     """Return where the second of two trainings first differs from the first; None if nowhere."""
     for one, other in zip(run.tokenizer(joint), again.tokenizer(joint), strict=True):
         if digest(one) != digest(other):
-            return f"{one.name} is another."
-    curves = [[plain(row) for row in MetricsFile(one.metrics).rows()] for one in (run, again)]
+            return f"{one.name} differs."
+    curves = [comparable_rows(one) for one in (run, again)]
     for there, here in zip(*curves, strict=False):
         if there != here:
             names = [name for name in sorted(there.keys() | here.keys()) if there.get(name) != here.get(name)]
@@ -119,6 +135,9 @@ def first_difference(run: RunLayout, again: RunLayout, joint: bool) -> str | Non
     return None if digest(run.weights) == digest(again.weights) else f"{run.weights.name} has other weights."
 
 
-def plain(row: Row) -> Row:
-    """Return a row of metrics without what measures time."""
-    return {name: value for name, value in row.items() if not name.startswith(OF_TIME)}
+def comparable_rows(run: RunLayout) -> list[Row]:
+    """Return the rows of a run's curves, without times, and without the scores from before it was trained on."""
+    rows = MetricsFile(run.metrics).rows()
+    last = max((row["step"] for row in rows), default=0)
+    kept = (row for row in rows if row["step"] == last or not any(name.startswith(OF_TESTS) for name in row))
+    return [{name: value for name, value in row.items() if not name.startswith(OF_TIME)} for row in kept]

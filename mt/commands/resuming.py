@@ -3,6 +3,7 @@
 import logging
 from pathlib import Path
 
+from mt.config.checks import check_file
 from mt.config.choices import Schedule
 from mt.config.file import load_config
 from mt.config.schema import Config
@@ -13,6 +14,7 @@ from mt.runs.checkpoint import CheckpointStore, TrainState
 from mt.runs.folder import check_run_folder
 from mt.runs.layout import RunLayout
 from mt.runs.record import read_starts
+from mt.runtime.checksums import check_sum
 from mt.runtime.files import remove
 from mt.training.limits import Limits
 from mt.training.optim import LearningRate
@@ -32,6 +34,8 @@ def finished_state(config: Config) -> TrainState | None:
     if state is None or not run.config.exists():
         return None
     check_run_folder(run, config)
+    if state.best_score is not None:
+        check_model(run)
     saved = load_config(run.config)
     reason = Limits(config.training).reason_to_stop(state)
     if is_hopeless(run.folder, config.training, state.step):
@@ -47,6 +51,15 @@ def finished_state(config: Config) -> TrainState | None:
         run.folder, state.step, reason, run.folder, run.folder,
     )  # fmt: skip
     return state
+
+
+def check_model(run: RunLayout) -> None:
+    """Raise `UserError` if the best model so far, which training may not improve any more, is missing or damaged."""
+    try:
+        check_file(run.weights)
+        check_sum(run.weights)
+    except UserError as error:
+        raise UserError(f"{error} It is the best model so far: restore it from a copy, or train anew.") from error
 
 
 def check_schedule(saved: Config, config: Config, state: TrainState) -> None:

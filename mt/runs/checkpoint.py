@@ -21,7 +21,7 @@ from mt.config.checks import check_file
 from mt.data.sampler import DataPosition
 from mt.errors import UserError
 from mt.runs.layout import BEST_SCORES, CheckpointLayout, step_name, stored_steps, weights_name
-from mt.runtime.checksums import check_files, check_sum, record_files, replacing_recorded, write_recorded
+from mt.runtime.checksums import SUMS, check_files, check_sum, record_files, replacing_recorded, write_recorded
 from mt.runtime.distributed import shard_like, whole
 from mt.runtime.files import remove, replacing
 
@@ -47,6 +47,8 @@ class TrainState:
     """steps that changed nothing, because their gradient was not finite"""
     n_skipped_in_a_row: int = 0
     """such steps since the last that changed something"""
+    window: dict[str, float] = field(default_factory=dict)
+    """sums over the steps since the last row of curves, so that the next row does not depend on a restart"""
     is_finished: bool = False
     """training has ended, and its test sets are scored"""
 
@@ -78,7 +80,10 @@ def write_tensors(tensors: dict[str, Tensor], path: Path) -> None:
 
 def load_weights(model: nn.Module, path: Path) -> None:
     """Load weights into a model of the same shape."""
-    set_weights(model, read_tensors(path), str(path))
+    tensors = read_tensors(path)
+    if not all(bool(tensor.isfinite().all()) for tensor in tensors.values()):
+        raise UserError(f"{path} holds numbers that are not finite: it is damaged, or its training has diverged.")
+    set_weights(model, tensors, str(path))
 
 
 def set_weights(model: nn.Module, tensors: dict[str, Tensor], origin: str) -> None:
@@ -141,7 +146,11 @@ class CheckpointStore:
         return path
 
     def set_aside_damaged(self) -> None:
-        """Rename the newest checkpoints if they are damaged and an older one is not, so that training goes on there."""
+        """Rename the newest checkpoints if they are damaged and an older one is not, so that training goes on there.
+
+        Raises:
+            UserError: all are damaged.
+        """
         damaged: list[tuple[Path, UserError]] = []
         for path in reversed(self.paths()):
             try:
@@ -155,6 +164,12 @@ class CheckpointStore:
                 other.rename(aside)
                 log.warning("%s Training goes on from %s; the damaged checkpoint is now %s.", reason, path, aside)
             return
+        if damaged:
+            path, reason = damaged[0]
+            raise UserError(
+                f"The checkpoint {path} cannot be used: {reason} There is no other that can. Restore it from a copy. "
+                f"Delete that folder to start at the beginning, or its {SUMS} if only the sums are wrong."
+            )
 
     def replace_state(self, state: TrainState) -> None:
         """Overwrite the state in the newest checkpoint, if there is one."""
@@ -188,10 +203,7 @@ class CheckpointStore:
                 for name, tensor in average.items():
                     tensor.copy_(shard_like(tensors[name], tensor))
         except (UserError, KeyError, ValueError, RuntimeError) as error:
-            earlier = f"from the one before it, {self.paths()[-2]}" if len(self.paths()) > 1 else "at the beginning"
-            raise UserError(
-                f"The checkpoint {layout.folder} cannot be used: {error} Delete that folder to start {earlier}."
-            ) from error
+            raise UserError(f"The checkpoint {layout.folder} cannot be used: {error}") from error
         return state
 
 
@@ -216,7 +228,7 @@ class BestModels:
         except FileNotFoundError:
             return {}
         except (UserError, ValueError) as error:
-            raise UserError(f"{self.scores_path} is damaged ({error}): delete {self.folder}.") from error
+            raise UserError(f"{error} Without {self.folder}, training goes on, too: delete it.") from error
 
     def offer(self, step: int, score: float, weights: dict[str, Tensor]) -> None:
         """Keep the weights after `step` if they are among the best."""

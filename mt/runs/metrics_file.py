@@ -23,6 +23,8 @@ class MetricsFile:
 
     def replace(self, step: int, values: Mapping[str, float]) -> None:
         """Add a row in place of those of the same step with some of the same names, which an earlier start wrote."""
+        if not values:
+            return
         kept = [line for line, row in self._complete_lines() if row["step"] != step or not row.keys() & values.keys()]
         write_text(self.path, "".join(f"{line}\n" for line in [*kept, json.dumps({"step": step, **values})]))
 

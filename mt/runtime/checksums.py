@@ -2,6 +2,7 @@
 
 import hashlib
 import logging
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -13,6 +14,7 @@ from mt.runtime.files import replacing, write_text
 log = logging.getLogger(__name__)
 SUMS = "SHA256SUMS"
 MAX_BYTES = 1 << 20
+LINE = re.compile(r"([0-9a-f]{64}) [ *]([^/]+)")
 
 
 def digest(path: Path) -> str:
@@ -35,8 +37,10 @@ def read_sums(folder: Path) -> dict[str, list[str]]:
         return sums
     check_file(path, MAX_BYTES)
     for line in path.read_text(encoding="utf-8", errors="replace").splitlines():
-        value, _, name = line.partition("  ")
-        sums.setdefault(name, []).append(value)
+        found = LINE.fullmatch(line)
+        if found is None:
+            raise UserError(f"{path} is damaged. Restore it, or delete it if all other files are sound.")
+        sums.setdefault(found[2], []).append(found[1])
     return sums
 
 
@@ -71,15 +75,15 @@ def record_files(folder: Path) -> None:
 
 
 def matches(path: Path) -> bool:
-    """Return whether a file has the sum that is recorded for it, if there is one."""
-    sums = read_sums(path.parent).get(path.name)
-    return sums is None or digest(path) in sums
+    """Return whether a file has the sum that is recorded for it, or nothing is recorded in its folder."""
+    sums = read_sums(path.parent)
+    return not sums or digest(path) in sums.get(path.name, [])
 
 
 def check_sum(path: Path) -> None:
     """Raise `UserError` if a file is there, but is not the one that was recorded."""
     if path.is_file() and not matches(path):
-        raise UserError(f"{path} is damaged: its SHA-256 sum is not the one in {path.with_name(SUMS)}.")
+        raise UserError(f"{path} is damaged, or {path.with_name(SUMS)} is: the sums differ.")
 
 
 def check_files(folder: Path) -> None:

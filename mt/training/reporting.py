@@ -1,7 +1,7 @@
 """Metrics of the last training steps, for the terminal and the run folder."""
 
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from math import exp
 
@@ -22,6 +22,23 @@ class Window:
     n_tokens: int = 0
     n_padded: int = 0
     n_steps: int = 0
+
+    @classmethod
+    def resume(cls, saved: Mapping[str, float], is_main: bool) -> "Window":
+        """Return a window as it was saved; the first process has the sums of all."""
+        values = {name: value for name, value in saved.items() if name == "n_steps" or (is_main and name != "seconds")}
+        window = cls(**values)  # type: ignore[arg-type]
+        window.started -= saved.get("seconds", 0.0)
+        return window
+
+    def saved(self, world: World) -> dict[str, float]:
+        """Return the sums of all processes, all of which must call this; nothing if there was no step."""
+        names = ("loss_sum", "nll_sum", "n_tgt_tokens", "n_tokens", "n_padded")
+        sums = world.sum([float(getattr(self, name)) for name in names])
+        if not self.n_steps:
+            return {}
+        counts = {name: value if name.endswith("sum") else int(value) for name, value in zip(names, sums, strict=True)}
+        return {**counts, "n_steps": self.n_steps, "seconds": time.monotonic() - self.started}
 
     def add(self, batches: Sequence[Batch], loss_sum: Tensor, nll_sum: Tensor) -> None:
         """Add a step: its batches and its losses."""

@@ -96,6 +96,7 @@ class Trainer:
         self.state.is_finished = False
         self.hopeless = self.is_hopeless()
         with open_session(self.run, self.config, self.state, self.world.is_main) as session:
+            session.window = Window.resume(self.state.window, self.world.is_main)
             try:
                 self.loop(session)
             except Interrupted as interruption:
@@ -171,7 +172,7 @@ class Trainer:
         raise WorkFailed(
             f"Training has diverged: at {MAX_SKIPPED} steps in a row, the last of them step {state.step}, the loss or "
             "its gradient was not finite. Try a lower optim.lr, more optim.warmup_steps or a lower optim.grad_clip. "
-            f"Nothing was saved since. The last batch had {len(batch.src):,} pairs; the first sources are:{shown}"
+            f"These steps changed nothing. The last batch had {len(batch.src):,} pairs; the first sources are:{shown}"
         )
 
     def agree(self, session: Session, n_tgt_tokens: int) -> float:
@@ -244,10 +245,12 @@ class Trainer:
         average = self.learner.average
         weights, optimizer = copy_weights(self.model), pack_optimizer(self.learner.update.optimizer)
         averages = average.whole_weights() if average else {}
+        window = session.window.saved(self.world)
         if session.tracker:
             session.tracker.flush()
         if self.world.is_main:
-            self.checkpoints.save(replace(self.state, minutes=session.minutes), weights, optimizer, averages)
+            state = replace(self.state, minutes=session.minutes, window=window)
+            self.checkpoints.save(state, weights, optimizer, averages)
             if self.state.best_score is None:
                 save_weights(merge_lora(weights | averages, self.config.lora.scale), self.run.weights)
         self.world.wait()
