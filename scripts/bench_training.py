@@ -63,6 +63,7 @@ def prepare_task(options: argparse.Namespace, folder: Path) -> Task:
     from mt.data.preparation import prepare
     from mt.runs.folder import start_run_folder
     from mt.runs.layout import RunLayout
+    from mt.runs.record import Start
 
     for side, path in (("src", options.src), ("tgt", options.tgt)):
         (folder / f"train.{side}").symlink_to(path.resolve())
@@ -81,7 +82,7 @@ def prepare_task(options: argparse.Namespace, folder: Path) -> Task:
     run = folder / "run"
     config = Config("bench", 1, str(run), data, TokenizerConfig(vocab_size=options.vocab_size), training=training)
     prepared = prepare(config)
-    start_run_folder(RunLayout(run), config, prepared)
+    start_run_folder(RunLayout(run), config, prepared, Start())
     corpus, tokenizer = prepared.train, prepared.tokenizer
     return Task(
         corpus.pairs(np.arange(len(corpus))), run, tokenizer.vocab_sizes[0], tokenizer.pad_id, tokenizer.bos_id,

@@ -97,6 +97,7 @@ class Trainer:
         self.hopeless = self.is_hopeless()
         with open_session(self.run, self.config, self.state, self.world.is_main) as session:
             session.window = Window.resume(self.state.window, self.world.is_main)
+            self.state.window = {}
             try:
                 self.loop(session)
             except Interrupted as interruption:
