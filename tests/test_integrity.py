@@ -5,6 +5,7 @@ import os
 import random
 import shutil
 import subprocess
+from math import isfinite
 from pathlib import Path
 
 import pytest
@@ -141,6 +142,12 @@ def test_a_step_without_a_finite_loss_is_skipped(train, tmp_path, bad_steps):
     assert not (run / "checkpoints" / "step-000000004").exists()  # what follows a bad step is saved once it is good
 
 
+def test_the_gradient_of_a_skipped_step_is_not_logged(train, tmp_path, bad_steps):
+    bad_steps |= {4}
+    assert train("training.max_steps=8", "training.log_every_steps=4").code == 0
+    assert all(isfinite(value) for row in rows(tmp_path / "run") for value in row.values())
+
+
 def test_a_skipped_step_changes_nothing(train, tmp_path, bad_steps):
     bad_steps |= {3}
     limits = ["training.max_steps=3", "optim.l1=1e-4", "optim.weight_decay=0.1"]
@@ -221,3 +228,17 @@ def test_a_run_without_sums_still_works(copy_of_run, mt, tmp_path):
     (copy_of_run / "SHA256SUMS").unlink()
     shutil.rmtree(copy_of_run / "checkpoints")
     assert mt("translate", copy_of_run, "ba").code == 0
+
+
+def test_a_run_of_an_earlier_version_gets_sums_when_it_resumes(train, mt, tmp_path):
+    run, keep = tmp_path / "run", "training.average_best=2"
+    assert train("training.max_steps=4", "training.valid_every_steps=2", keep).code == 0
+    for sums in run.rglob("SHA256SUMS"):
+        sums.unlink()
+    worse = ["training.max_steps=6", "training.valid_every_steps=2", "optim.lr=1e-9", keep]
+    config = run / "config.yaml"
+    config.write_text(config.read_text().replace("lr: 0.001", "lr: 1.0e-09"))
+    assert train(*worse).code == 0
+    assert mt("translate", run, "ba").code == 0
+    assert mt("average", run, "--best", "2", "-o", tmp_path / "mean").code == 0
+    assert "  model.safetensors\n" in (run / "SHA256SUMS").read_text()

@@ -16,10 +16,9 @@ def made(tmp_path, mt):
     write_pairs(tmp_path / "train", toy_pairs(200, 1))
 
     def train(*extra):
-        texts = {"data.train=": f"data.train={tmp_path}/train", "data.test=": "data.test={held: 10}", "data.valid=": ""}
         arguments = overrides(tmp_path, f"run_dir={tmp_path}/run", *STEPS, *extra)
         kept = [one for one in arguments if not one.startswith("data.test=") and one != f"data.valid={tmp_path}/valid"]
-        outcome = mt(*kept, texts["data.test="])
+        outcome = mt(*kept, "data.test={held: 10}")
         assert outcome.code == 0, outcome.err
         return tmp_path / "run"
 

@@ -51,18 +51,17 @@ def main(arguments: list[str]) -> int:
     if again.folder.resolve() == run.folder.resolve():
         raise UserError(f"--output {again.folder} is the run itself: give another folder.")
     config = replace(load_run_config(run), run_dir=str(again.folder))
-    check_reproducible(run, config)
+    n_steps = check_finished(run, config)
     starts = read_starts(run.config)
     if not starts or not starts[0].text:
         raise UserError(f"{run.config} does not record how the run was made, so it cannot be reproduced.")
     world = start_world(use_gpu=config.training.device != "cpu" and torch.cuda.is_available())
     check_circumstances(starts, config, again, world)
     if config.training.max_minutes is not None:
-        steps = CheckpointStore(run.checkpoints).paths()[-1].name.removeprefix("step-").lstrip("0")
-        config = replace(config, training=replace(config.training, max_minutes=None, max_steps=int(steps)))
+        config = replace(config, training=replace(config.training, max_minutes=None, max_steps=n_steps))
         log.warning(
             "The learning rate of the run followed the clock (training.max_minutes). It is trained again for %s steps, "
-            "with a learning rate that follows the steps: the result may be similar only.", steps,
+            "with a learning rate that follows the steps: the result may be similar only.", f"{n_steps:,}",
         )  # fmt: skip
     try:
         train(config)
@@ -77,8 +76,8 @@ def main(arguments: list[str]) -> int:
     return 0
 
 
-def check_reproducible(run: RunLayout, config: Config) -> None:
-    """Raise `UserError` unless a run is finished, with files that are sound."""
+def check_finished(run: RunLayout, config: Config) -> int:
+    """Return the number of steps of a run; raise `UserError` unless it is finished and its files are sound."""
     state = CheckpointStore(run.checkpoints).latest_state()
     if state is None:
         raise UserError(f"{run.folder} has no checkpoint that can be read: there is no training to compare with.")
@@ -87,6 +86,7 @@ def check_reproducible(run: RunLayout, config: Config) -> None:
     for path in (run.weights, *run.tokenizer(config.tokenizer.joint)):
         check_file(path)
         check_sum(path)
+    return state.step
 
 
 def check_circumstances(starts: list[Start], config: Config, again: RunLayout, world: World) -> None:

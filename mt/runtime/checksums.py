@@ -14,6 +14,7 @@ from mt.runtime.files import replacing, write_text
 log = logging.getLogger(__name__)
 SUMS = "SHA256SUMS"
 MAX_BYTES = 1 << 20
+SUFFIXES = (".safetensors", ".model", ".json")
 LINE = re.compile(r"([0-9a-f]{64}) [ *]([^/]+)")
 
 
@@ -56,11 +57,17 @@ def replacing_recorded(path: Path) -> Iterator[Path]:
     with replacing(path) as temporary:
         yield temporary
         new = digest(temporary)
-        sums = {name: values for name, values in read_sums(path.parent).items() if (path.parent / name).exists()}
+        recorded = read_sums(path.parent) or sums_of_earlier_version(path.parent)
+        sums = {name: values for name, values in recorded.items() if (path.parent / name).exists()}
         sums[path.name] = [*(value for value in sums.get(path.name, []) if value != new), new]
         write_sums(path.parent, sums)
     if len(sums[path.name]) > 1:
         write_sums(path.parent, sums | {path.name: [new]})
+
+
+def sums_of_earlier_version(folder: Path) -> dict[str, list[str]]:
+    """Return the sums of the weights, tokenizers and scores in a folder that was made before there were sums."""
+    return {path.name: [digest(path)] for path in folder.iterdir() if path.suffix in SUFFIXES and path.is_file()}
 
 
 def write_recorded(path: Path, text: str) -> None:

@@ -8,8 +8,8 @@ from mt.runtime.logs import set_up_console
 from mt.runtime.progress import on_terminal
 
 KERNELS = 128
-"""compiled matrix products that oneDNN keeps, one for each shape. Batches have thousands of shapes; with oneDNN's own
-limit of 1,024, a small model took 4.5 GB after some hours, and was hardly faster (docs/experiments.md)"""
+"""compiled matrix products that oneDNN keeps, one for each shape. Batches have thousands of shapes: with oneDNN's own
+limit of 1,024, the training of a small model took 4.5 GB after two hours (docs/experiments.md)"""
 
 
 def start() -> None:

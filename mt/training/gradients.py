@@ -98,6 +98,6 @@ def smaller(batch: Batch) -> str:
     """Advise on settings with which half of a batch is a whole one."""
     tokens = max(batch.src.numel(), batch.tgt_in.numel()) // 2
     return (
-        f"To need less memory for the same updates, set training.max_tokens={max(1, tokens)} and twice the "
+        f"For the same updates with less memory, set training.max_tokens={max(1, tokens)} and twice the "
         "training.accumulate, or training.gradient_checkpointing=true."
     )

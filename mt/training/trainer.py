@@ -143,13 +143,14 @@ class Trainer:
         n_all_tokens = self.agree(session, sum(batch.n_tgt_tokens for batch in batches))
         self.state.step += 1
         self.state.data_position, self.state.epochs = self.loader.position, self.loader.epochs
-        session.learning_rate, session.grad_norm = self.learner.update.apply(
+        session.learning_rate, grad_norm = self.learner.update.apply(
             self.model, self.state.step, self.state.minutes, n_all_tokens
         )
         session.progress.advance()
-        if not isfinite(session.grad_norm):
+        if not isfinite(grad_norm):
             self.skip(batches)
             return
+        session.grad_norm = grad_norm
         self.state.n_skipped_in_a_row = 0
         if self.learner.average:
             self.learner.average.update(self.state.step)
