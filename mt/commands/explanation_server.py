@@ -23,6 +23,8 @@ from mt.translation.translator import Translator
 log = logging.getLogger(__name__)
 HOST = "127.0.0.1"
 LOCAL_NAMES = (HOST, "localhost")
+IDLE_SECONDS = 3.0
+"""that a connection may be silent: browsers open some in advance, and the server ends when all have ended"""
 
 
 @dataclass
@@ -67,8 +69,16 @@ def whole_number(name: str, value: str) -> int:
         raise UserError(f"{name}={value} is not a number.") from None
 
 
+class Server(ThreadingHTTPServer):
+    """A server that ends after the request that it answers: Python kills threads inside of torch with an abort."""
+
+    daemon_threads = False
+
+
 class Handler(BaseHTTPRequestHandler):
     """Handler of one connection."""
+
+    timeout = IDLE_SECONDS
 
     def __init__(self, service: ExplanationService, *arguments: Any) -> None:
         self.service = service
@@ -102,7 +112,7 @@ def serve(translator: Translator, options: argparse.Namespace) -> int:
     head = (options.part, options.layer, options.head)
     service = ExplanationService(translator, *head, options.sentence or "")
     try:
-        server = ThreadingHTTPServer((HOST, options.port), partial(Handler, service))
+        server = Server((HOST, options.port), partial(Handler, service))
     except (OSError, OverflowError) as error:
         reason = getattr(error, "strerror", None) or error
         raise UserError(f"--port {options.port}: {reason}. Choose another port; 0 takes any that is free.") from None
