@@ -6,10 +6,15 @@ SRC ?= data/demo/train.zh
 TGT ?= data/demo/train.en
 STAMP := $(VENV)/.installed
 DEV_STAMP := $(VENV)/.installed-dev
-INSTALL = $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
+INSTALL = $(BIN)/python -m pip install --quiet --disable-pip-version-check
+HASHED = $(INSTALL) --require-hashes --no-deps --requirement
+LOCK = uv pip compile --quiet --universal --python-version 3.10 --no-annotate --no-header pyproject.toml
+# torch has another file for each kind of machine and each index, so it has no hash; it pins its CUDA packages itself
+CUDA = nvidia|cuda|triton
+without = awk '/^[a-z]/ { keep = !/^($(1))/ } keep'
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-all test-faults coverage bench lint format corpus constraints clean
+.PHONY: help demo test test-all test-faults coverage bench lint format corpus constraints audit clean
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | awk -F '\t' '{ printf "  make %-12s %s\n", $$1, $$2 }'
@@ -19,14 +24,16 @@ $(VENV)/bin/python:
 	@echo "Creating $(VENV) with $$($(PYTHON) --version)."
 	@$(PYTHON) -m venv $(VENV)
 
-$(STAMP): pyproject.toml constraints.txt | $(VENV)/bin/python
-	@echo "Installing mt and its dependencies into $(VENV), with the versions of constraints.txt (a few minutes the first time)."
-	@$(INSTALL) --editable .
+$(STAMP): pyproject.toml constraints.txt requirements.txt | $(VENV)/bin/python
+	@echo "Installing mt and its dependencies into $(VENV), with the versions and hashes of requirements.txt (a few minutes the first time)."
+	@$(HASHED) requirements.txt
+	@$(INSTALL) --constraint constraints.txt --editable .
 	@touch $@
 
-$(DEV_STAMP): $(STAMP)
+$(DEV_STAMP): $(STAMP) requirements-dev.txt
 	@echo "Installing the test tools."
-	@$(INSTALL) --editable '.[dev]'
+	@$(HASHED) requirements-dev.txt
+	@$(INSTALL) --constraint constraints.txt --editable '.[dev]'
 	@touch $@
 
 demo: $(STAMP)  ## train the demo model (about 3 minutes on 2 cores), score it, and translate with it
@@ -61,8 +68,12 @@ corpus: $(STAMP)  ## generate the demo corpus again from its grammar
 	@$(BIN)/python scripts/make_demo_corpus.py
 
 constraints:  ## choose the newest versions that work together, for all versions of Python (needs uv)
-	@uv pip compile --quiet --universal --python-version 3.10 --extra dev --no-annotate --no-header pyproject.toml \
-		| grep -vE '^(nvidia|cuda|triton)' > constraints.txt  # torch pins its CUDA packages itself
+	@$(LOCK) --extra dev | $(call without,$(CUDA)) > constraints.txt
+	@$(LOCK) --constraint constraints.txt --generate-hashes | $(call without,$(CUDA)|torch==) > requirements.txt
+	@$(LOCK) --constraint constraints.txt --generate-hashes --extra dev | $(call without,$(CUDA)|torch==) > requirements-dev.txt
+
+audit:  ## look for known vulnerabilities in the packages (needs pip-audit and the network)
+	@pip-audit --disable-pip --requirement requirements-dev.txt
 
 clean:  ## delete .venv and caches; runs/ stays
 	rm -rf $(VENV) build .coverage* .pytest_cache .mypy_cache .ruff_cache *.egg-info
