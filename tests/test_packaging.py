@@ -1,9 +1,11 @@
 """The installed package, away from the repository: the wheel has all it needs."""
 
 import os
+import re
 import shutil
 import subprocess
 import sys
+from importlib import metadata
 
 import pytest
 from conftest import ROOT
@@ -84,3 +86,20 @@ def test_a_checkout_works_without_an_editable_installation(installed, tmp_path):
     few = ["data.train=pkg://mt.demo/probe", "model.d_model=32", "tokenizer.vocab_size=null", "data.test=null"]
     outcome = subprocess.run([*command, *few], cwd=checkout, capture_output=True, text=True, check=False)
     assert outcome.returncode == 0, outcome.stderr
+
+
+def pins(name):
+    """Return what a file of requirements pins, and the number of hashes of each pin."""
+    lines = (ROOT / name).read_text(encoding="utf-8").replace("\\\n", " ").splitlines()
+    return {line.split()[0]: line.count("--hash=sha256:") for line in lines}
+
+
+def test_everything_but_torch_is_pinned_with_hashes():
+    everything = {pin for pin in pins("constraints.txt") if not pin.startswith("torch==")}
+    with_tools, alone = pins("requirements-dev.txt"), pins("requirements.txt")
+    assert set(with_tools) == everything  # otherwise: make constraints
+    assert set(alone) < everything
+    assert all({**with_tools, **alone}.values())
+    needed = [one for one in metadata.requires("mt") if "extra ==" not in one]
+    names = {re.match(r"[\w-]+", one)[0] for one in needed}
+    assert names - {re.match(r"[\w-]+", pin)[0] for pin in alone} == {"torch"}

@@ -6,6 +6,7 @@ import pytest
 import torch
 import yaml
 from conftest import overrides, toy_pairs, write_pairs
+from safetensors.torch import load_file, save_file
 
 STEPS = ["training.max_steps=6", "training.valid_every_steps=3", "training.log_every_steps=1", "data.valid=20"]
 
@@ -36,7 +37,7 @@ def test_the_record_says_how_a_run_was_made(made, tmp_path):
     assert "model.dropout=0.2" in start["command"]
     assert start["versions"]["torch"] == torch.__version__
     assert start["machine"]["threads"] == str(torch.get_num_threads())
-    assert set(start["text"]) == {"data.train", "data.valid"}
+    assert set(start["inputs"]) == {"data.train", "data.valid"}
     made("model.dropout=0.2")
     assert record(run) == [start]  # a start that changes nothing is not recorded
     made("model.dropout=0.2", "training.max_steps=8")
@@ -102,7 +103,24 @@ def test_other_text_cannot_reproduce_a_run(made, mt, tmp_path):
     write_pairs(tmp_path / "train", toy_pairs(200, 2))
     outcome = mt("reproduce", run)
     assert outcome.code == 2
-    assert "The text of data.train and data.valid is not the one" in outcome.err
+    assert "data.train and data.valid changed: the run was trained with other text" in outcome.err
+
+
+def test_another_model_to_start_from_cannot_reproduce_a_run(made, mt, copy_of_run, tmp_path):
+    start_from = [f"training.init_from={copy_of_run}", "model.d_model=64", "model.d_ff=128"]
+    run = made(*start_from)
+    (start,) = record(run)
+    assert set(start["inputs"]) == {"data.train", "data.valid", "training.init_from"}
+    copy_of_run.rename(tmp_path / "elsewhere")
+    made(*start_from, "training.max_steps=8")  # resumes without the model, and keeps its fingerprint
+    assert record(run)[1]["inputs"] == start["inputs"]
+    (tmp_path / "elsewhere").rename(copy_of_run)
+    weights = load_file(copy_of_run / "model.safetensors")
+    save_file({name: 2 * weight for name, weight in weights.items()}, copy_of_run / "model.safetensors")
+    (copy_of_run / "SHA256SUMS").unlink()
+    outcome = mt("reproduce", run)
+    assert outcome.code == 2
+    assert "training.init_from changed: the run was trained with other text or from another model" in outcome.err
 
 
 def test_a_training_that_followed_the_clock(made, mt):

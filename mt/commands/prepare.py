@@ -48,7 +48,7 @@ def prepare_run(config: Config, with_report: bool) -> None:
         data = prepare_data(config, run, world)
         if not world.is_main:
             return
-        start_run_folder(run, config, data, this_start(run, data, torch.device("cpu"), world))
+        start_run_folder(run, config, data, this_start(config, run, data, torch.device("cpu"), world))
     log.info("Training data: %s.", data.train.describe())
     log.info("Validation data: %s.", data.valid.describe())
     if with_report:

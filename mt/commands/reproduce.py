@@ -53,7 +53,7 @@ def main(arguments: list[str]) -> int:
     config = replace(load_run_config(run), run_dir=str(again.folder))
     n_steps = check_finished(run, config)
     starts = read_starts(run.config)
-    if not starts or not starts[0].text:
+    if not starts or not starts[0].inputs:
         raise UserError(f"{run.config} does not record how the run was made, so it cannot be reproduced.")
     world = start_world(use_gpu=config.training.device != "cpu" and torch.cuda.is_available())
     check_circumstances(starts, config, again, world)
@@ -93,7 +93,7 @@ def check_circumstances(starts: list[Start], config: Config, again: RunLayout, w
     """Use the recorded number of threads, and warn of what else is different now.
 
     Raises:
-        UserError: the text, or the number of processes, is another.
+        UserError: the text, the model to start from, or the number of processes is another.
     """
     first, changes = starts[0], starts[1:]
     n_processes = str(first.machine.get("processes", "1"))
@@ -104,10 +104,10 @@ def check_circumstances(starts: list[Start], config: Config, again: RunLayout, w
     if threads.isdecimal() and 0 < int(threads) <= MAX_THREADS:
         torch.set_num_threads(int(threads))
     data = prepare_data(config, again, world)
-    now = this_start(again, data, choose_device(config.training.device), world)
-    changed = [key for key in first.text if now.text.get(key) != first.text[key]]
+    now = this_start(config, again, data, choose_device(config.training.device), world)
+    changed = [key for key in first.inputs if now.inputs.get(key) != first.inputs[key]]
     if changed:
-        raise UserError(f"The text of {' and '.join(changed)} is not the one that the run was trained on.")
+        raise UserError(f"{' and '.join(changed)} changed: the run was trained with other text or from another model.")
     if not world.is_main:
         return
     if changes:

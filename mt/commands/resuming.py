@@ -105,7 +105,7 @@ def check_unchanged(config: Config, data: Prepared) -> None:
     starts = read_starts(run.config)
     if state is None or not starts:
         return
-    before = starts[-1].text
+    before = starts[-1].inputs
     changed = [key for key, fingerprint in data.fingerprints.items() if before.get(key) != fingerprint]
     if not changed:
         return

@@ -93,7 +93,7 @@ def set_up(config: Config, world: World) -> Setup:
         model = build_starting_model(config, data.tokenizer, resumes).to(device)
         if world.is_main:
             check_unchanged(config, data)
-            start_run_folder(run, config, data, this_start(run, data, device, world))
+            start_run_folder(run, config, data, this_start(config, run, data, device, world))
     return Setup(config, run, data, build_trainer(config, run, data, model, world), world)
 
 

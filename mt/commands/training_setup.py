@@ -18,8 +18,9 @@ from mt.model.transformer import Transformer
 from mt.runs.checkpoint import CheckpointStore, set_weights
 from mt.runs.folder import check_run_folder, existing_tokenizer
 from mt.runs.layout import RunLayout
-from mt.runs.record import Start, describe_start
+from mt.runs.record import Start, describe_start, read_starts
 from mt.runs.saved_model import build_model
+from mt.runtime.checksums import digest
 from mt.runtime.devices import chooses_bf16
 from mt.runtime.distributed import ALONE, World, distribute
 from mt.text.metrics import Scorer
@@ -32,6 +33,8 @@ from mt.training.validator import Validation, Validator
 from mt.translation.translator import Translator
 
 log = logging.getLogger(__name__)
+INIT_FROM = "training.init_from"
+"""under which a record has the fingerprint of the weights that training starts from"""
 
 
 def build_trainer(config: Config, run: RunLayout, data: Prepared, model: Transformer, world: World) -> Trainer:
@@ -92,10 +95,15 @@ def prepare_data(config: Config, run: RunLayout, world: World) -> Prepared:
     return data
 
 
-def this_start(run: RunLayout, data: Prepared, device: torch.device, world: World) -> Start:
+def this_start(config: Config, run: RunLayout, data: Prepared, device: torch.device, world: World) -> Start:
     """Describe this start of a run, for its record."""
     state = CheckpointStore(run.checkpoints).latest_state()
-    return describe_start(current_command(), state.step if state else 0, device, world.size, data.fingerprints)
+    inputs = dict(data.fingerprints)
+    if config.training.init_from is not None and state is None:
+        inputs[INIT_FROM] = digest(RunLayout(Path(config.training.init_from)).weights)
+    elif starts := read_starts(run.config):
+        inputs |= {INIT_FROM: starts[-1].inputs[INIT_FROM]} if INIT_FROM in starts[-1].inputs else {}
+    return describe_start(current_command(), state.step if state else 0, device, world.size, inputs)
 
 
 def build_validator(config: Config, data: Prepared, model: Transformer, world: World = ALONE) -> Validator:

@@ -25,13 +25,13 @@ class Start:
     from_step: int = 0
     versions: Mapping[str, str] = field(default_factory=dict)
     machine: Mapping[str, str] = field(default_factory=dict)
-    text: Mapping[str, str] = field(default_factory=dict)
-    """fingerprints by configuration key"""
+    inputs: Mapping[str, str] = field(default_factory=dict)
+    """fingerprints of text and of the model to start from, by configuration key"""
 
     def differences(self, other: "Start") -> list[str]:
-        """Return what of versions, machine and text is different in another start, one line for each."""
+        """Return what of versions, machine and inputs is different in another start, one line for each."""
         lines = []
-        for part in ("versions", "machine", "text"):
+        for part in ("versions", "machine", "inputs"):
             own, others = getattr(self, part), getattr(other, part)
             for name in sorted(own.keys() | others.keys()):
                 if own.get(name) != others.get(name):
@@ -40,7 +40,7 @@ class Start:
 
 
 def describe_start(
-    command: str, from_step: int, device: torch.device, n_processes: int, text: Mapping[str, str]
+    command: str, from_step: int, device: torch.device, n_processes: int, inputs: Mapping[str, str]
 ) -> Start:
     """Describe a start of this process."""
     versions = {"mt": describe_version().split(", ")[0].removeprefix("mt "), "python": platform.python_version()}
@@ -52,7 +52,7 @@ def describe_start(
         "threads": str(torch.get_num_threads()),
         "processes": str(n_processes),
     }
-    return Start(command, from_step, versions, machine, dict(text))
+    return Start(command, from_step, versions, machine, dict(inputs))
 
 
 def processor_name() -> str:
