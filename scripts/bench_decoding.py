@@ -120,7 +120,7 @@ def seconds_to_first(name: str, models: Models) -> float:
 def table(results: dict[str, Result], lines: list[str], run: Path, references: list[str] | None) -> str:
     """Return the figures as Markdown; ratios are medians over the parts."""
     from mt.runs.layout import RunLayout
-    from mt.runs.saved_model import load_run_config
+    from mt.runs.run_files import load_run_config
     from mt.text.metrics import Scorer
     from mt.text.tokenizer import load_tokenizer
 

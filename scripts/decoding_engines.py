@@ -30,14 +30,14 @@ def mt_engine(models: Models, patience: float | None = 1.0, bf16: bool = False) 
     import torch
 
     from mt import SearchConfig, Translator
-    from mt.config.choices import LengthNorm
+    from mt.config.choices import EngineName, LengthNorm
     from mt.runtime.start import keep_freed_memory
 
     torch.set_num_threads(models.n_threads)
     keep_freed_memory()
-    translator = Translator.load(models.run, "cpu")
+    translator = Translator.load(models.run, "cpu", engine=EngineName.torch)
     if bf16:
-        translator.use_bf16()
+        translator.torch_engine.use_bf16()
 
     def translate(lines: list[str], beam_size: int) -> list[str]:
         search = SearchConfig(beam_size=beam_size, patience=patience, length_norm=LengthNorm.average)

@@ -90,7 +90,7 @@ class Mt:
     def __init__(self, task: Task) -> None:
         from mt.commands.train import set_up
         from mt.runs.layout import RunLayout
-        from mt.runs.saved_model import load_run_config
+        from mt.runs.run_files import load_run_config
         from mt.runtime.distributed import ALONE
 
         self.trainer = set_up(load_run_config(RunLayout(task.run)), ALONE).trainer

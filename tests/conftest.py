@@ -83,6 +83,7 @@ def toy_pairs(count: int, seed: int) -> list[tuple[str, str]]:
 @pytest.fixture(scope="session", autouse=True)
 def _own_cache(tmp_path_factory: pytest.TempPathFactory) -> None:
     """Put encoded corpora into a folder of the tests."""
+    os.environ["XDG_CACHE_HOME"] = str(tmp_path_factory.mktemp("converted"))
     os.environ["HF_DATASETS_CACHE"] = str(tmp_path_factory.mktemp("cache"))
 
 

@@ -14,7 +14,8 @@ from conftest import ROOT, toy_pairs
 from mt.display.terminal import shade_grid
 from mt.text.markup import read_marks
 from mt.text.sentences import split_text
-from mt.translation.alignment import align, pharaoh, sum_by, word_numbers
+from mt.translation.alignment import align, sum_by, word_numbers
+from mt.translation.result import pharaoh
 from mt.translation.tag_placement import restore_markup
 
 LINES = [source for source, _ in toy_pairs(6, 9)]

@@ -12,6 +12,7 @@ import sentencepiece
 import torch
 import yaml
 from conftest import ROOT, overrides, toy_pairs
+from safetensors.torch import load_file, save_file
 
 from mt import SearchConfig, Translator
 from mt.config.choices import LengthNorm
@@ -161,7 +162,7 @@ def test_beams_agree(run_folder, mt, tmp_path):
     for engine in ("ctranslate2", "huggingface"):
         assert mt("export", run_folder, "--to", engine, tmp_path / engine).code == 0
     translator = Translator.load(run_folder)
-    own = translator.n_best(lines, SearchConfig(length_norm=LengthNorm.average, no_loops=False))
+    own = translator.n_best(lines, SearchConfig(patience=None, length_norm=LengthNorm.average, no_loops=False))
     pieces = [[translator.tokenizer.src.id_to_piece(i) for i in ids] for ids in translator.tokenizer.encode_src(lines)]
     engine = ctranslate2.Translator(str(tmp_path / "ctranslate2"), "cpu", intra_threads=1)
     limits = {"patience": 20, "max_decoding_length": 40, "disable_unk": True}
@@ -234,33 +235,91 @@ def test_transformers_needs_none_of_our_code(run_folder, mt, tmp_path):
     assert json.loads(done.stdout.splitlines()[-1]) == mt("translate", run_folder, *LINES[:3]).out.splitlines()
 
 
-def test_the_engine_gives_the_same_text(run_folder, mt, tmp_path):
-    run = tmp_path / "run"
-    shutil.copytree(run_folder, run)
-    lines = [source for source, _ in toy_pairs(200, 12)]
-    for beam_size in (1, 5):
-        own = mt("translate", run, "--json", "--beam-size", beam_size, "--set", "search.no_loops=false", *lines)
-        engine = mt("translate", run, "--engine", "ctranslate2", "--json", "--beam-size", beam_size, *lines)
-        assert engine.code == 0, engine.err
-        best = [[json.loads(row)["translations"][0] for row in outcome.out.splitlines()] for outcome in (own, engine)]
-        assert [t["text"] for t in best[0]] == [t["text"] for t in best[1]]
-        for a, b in zip(*best, strict=True):  # theirs are renormalised without the ids that are never generated
-            assert (a["score"], a["log_prob"]) == pytest.approx((b["score"], b["log_prob"]), abs=0.05)
-    prefixed = mt("translate", run, "--engine", "ctranslate2", "--prefix", "XA TI", lines[0]).out
-    assert prefixed.startswith("XA TI")
+@pytest.mark.parametrize("beam_size", [1, 5])
+def test_the_engines_give_the_same_translations(run_folder, mt, beam_size):
+    lines = [source for source, _ in toy_pairs(1000, 12)]
+    lines += ["ba " * 60, "BA DE", "ba 😀 de", "https://ba.de fi", "", "xa ti. ba de."]
+    for options in ([], ["--n-best", "3"], ["--prefix", "XA TI"]):
+        if beam_size == 1 and "--n-best" in options:
+            continue
+        arguments = ["translate", run_folder, "--json", "--beam-size", beam_size, *options]
+        rows = [mt(*arguments, "--engine", name, *lines).out.splitlines() for name in ("torch", "auto", "ctranslate2")]
+        own, auto, engine = ([json.loads(row)["translations"] for row in one] for one in rows)
+        assert auto == engine
+        assert len(own) == len(lines)
+        for ours, theirs in zip(own, auto, strict=True):
+            assert [one["text"] for one in ours][:1] == [one["text"] for one in theirs][:1]
+            assert [one["score"] for one in ours][:1] == pytest.approx([one["score"] for one in theirs][:1], abs=1e-3)
+            assert ours[0]["log_probs"] == pytest.approx(theirs[0]["log_probs"], abs=1e-3)
 
 
-def test_the_engine_converts_once(run_folder, mt, tmp_path):
-    run = tmp_path / "run"
-    shutil.copytree(run_folder, run)
-    stamps = []
-    for _ in range(2):
-        assert mt("translate", run, "--engine", "ctranslate2", LINES[0]).code == 0
-        stamps.append((run / "ctranslate2-float32" / "model.bin").stat().st_mtime_ns)
-    os.utime(run / "model.safetensors")  # as a training that continues does
-    assert mt("translate", run, "--engine", "ctranslate2", LINES[0]).code == 0
-    stamps.append((run / "ctranslate2-float32" / "model.bin").stat().st_mtime_ns)
-    assert stamps[0] == stamps[1] < stamps[2]
+def test_the_engine_is_named(run_folder, mt):
+    assert "Engine: CTranslate2 in float32" in mt("translate", run_folder, "-v", LINES[0]).err
+    assert "Engine: " not in mt("translate", run_folder, LINES[0]).err
+    two = mt("translate", run_folder, "-v", "--ensemble", run_folder, LINES[0])
+    assert "our own search in torch: it translates with one model" in two.err
+    assert mt("translate", run_folder, "-v", "--precision", "bf16", LINES[0]).code == 0
+
+
+def test_a_search_that_the_engine_lacks_is_our_own(run_folder, mt):
+    sampled = ["--set", "search.method=sample", "--set", "search.forbidden=[XA]", *LINES]
+    texts = [mt("translate", run_folder, "--engine", name, *sampled).out for name in ("auto", "torch")]
+    assert texts[0] == texts[1]
+
+
+def test_translating_does_not_need_torch(run_folder, mt, tmp_path):
+    assert mt("translate", run_folder, LINES[0]).code == 0  # converts the model
+    script = "import sys; from mt.cli import run; code = run(sys.argv[1:]); sys.exit(code or 'torch' in sys.modules)"
+    command = [sys.executable, "-c", script, "translate", str(run_folder), *LINES[:5]]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert done.stdout == mt("translate", run_folder, "--engine", "torch", *LINES[:5]).out
+
+
+@pytest.fixture
+def cache(tmp_path, monkeypatch):
+    """The user's cache, empty."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    return tmp_path / "cache" / "mt" / "ctranslate2"
+
+
+def test_a_model_is_converted_once_for_the_same_weights(copy_of_run, mt, cache):
+    def translate():
+        outcome = mt("translate", copy_of_run, LINES[0])
+        assert outcome.code == 0, outcome.err
+        return {folder.name: (folder / "model.bin").stat().st_mtime_ns for folder in cache.iterdir()}
+
+    first = translate()
+    os.utime(copy_of_run / "model.safetensors")
+    assert translate() == first
+    weights = load_file(copy_of_run / "model.safetensors")
+    changed = {name: 1.01 * weight for name, weight in weights.items()}
+    save_file(changed, copy_of_run / "model.safetensors")
+    (copy_of_run / "SHA256SUMS").unlink()
+    assert len(translate()) == 2
+    model = cache / next(iter(first)) / "model.bin"
+    model.write_bytes(model.read_bytes()[:-9])
+    save_file(weights, copy_of_run / "model.safetensors")
+    assert translate()[next(iter(first))] != first[next(iter(first))]  # damaged: converted again
+
+
+def test_a_conversion_in_the_run_folder_is_not_trusted(copy_of_run, mt, cache):
+    text = mt("translate", copy_of_run, LINES[0]).out
+    stranger = copy_of_run / "ctranslate2-float32"
+    shutil.copytree(next(cache.iterdir()), stranger)
+    (stranger / "model.bin").write_bytes(b"\xff" * 100)
+    assert mt("translate", copy_of_run, LINES[0]).out == text
+
+
+def test_without_a_cache_our_own_search_translates(copy_of_run, mt, cache):
+    cache.parent.parent.write_text("a file where a folder should be")
+    outcome = mt("translate", copy_of_run, "-v", LINES[0])
+    assert outcome.code == 0
+    assert "the converted model cannot be saved" in outcome.err
+
+
+def test_quantization_leaves_the_model_as_it_was(run_folder, mt, cache, tmp_path):
+    text = mt("translate", run_folder, "--quantization", "int8", "--markup", f"<b>{LINES[0]}</b>").out
+    assert text == mt("translate", run_folder, "--quantization", "int8", "--markup", f"<b>{LINES[0]}</b>").out
 
 
 @pytest.mark.parametrize(
@@ -271,7 +330,7 @@ def test_the_engine_converts_once(run_folder, mt, tmp_path):
         (["--engine", "ctranslate2", "--quantization", "int3"], "CTranslate2 supports these here: "),
         (["--engine", "ctranslate2", "--ensemble", "{run}"], "omit --ensemble"),
         (["--engine", "ctranslate2", "--precision", "bf16"], "--precision is for --engine torch"),
-        (["--quantization", "int8"], "--quantization needs --engine ctranslate2"),
+        (["--quantization", "int8", "--engine", "torch"], "--quantization is for --engine ctranslate2"),
     ],
 )
 def test_options_that_the_engine_lacks_are_refused(run_folder, mt, tmp_path, arguments, message):

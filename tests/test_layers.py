@@ -16,10 +16,10 @@ FOLDERS = [
     "model",
     "search",
     "runs",
+    "interop",
     "translation",
     "training",
     "evaluation",
-    "interop",
     "commands",
     "cli",
 ]

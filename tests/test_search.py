@@ -12,7 +12,8 @@ from mt.search import beam
 from mt.search.beam import Beam, beam_search
 from mt.search.hypotheses import Hypothesis, Scoring, Sentence
 from mt.search.live import CHUNK, largest
-from mt.search.required import MustContain, Phrase, Required
+from mt.search.phrases import Phrase, Required
+from mt.search.required import MustContain
 from mt.search.rules import Forbidden, ForcedPrefix, MinLength, NoLoops, NoRepeatedNgram, RepetitionPenalty
 from mt.search.sampling import Sampling, pick, sample
 from mt.search.task import Task, Vocabulary

@@ -72,7 +72,7 @@ def test_scores_are_the_models_own(translator):
     from mt.data.batch import build_batch
     from mt.search.hypotheses import Scoring
     from mt.training.objective import Objective
-    from mt.translation.search_setup import Segment
+    from mt.translation.engine import Segment
 
     tokenizer = translator.tokenizer
     search = SearchConfig(beam_size=4, n_best=4, length_penalty=0.7)

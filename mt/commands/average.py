@@ -10,7 +10,7 @@ from mt.errors import UserError
 from mt.runs.checkpoint import BestModels, CheckpointStore, read_tensors, save_weights
 from mt.runs.folder import check_free
 from mt.runs.layout import RunLayout
-from mt.runs.saved_model import load_run_config
+from mt.runs.run_files import load_run_config
 from mt.runtime.checksums import check_sum, record_files
 from mt.runtime.files import replacing
 from mt.training.averaging import average_weights, read_checkpoint

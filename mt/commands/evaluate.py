@@ -8,16 +8,9 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from mt.commands.evaluated_runs import EvaluatedRun, load_runs
-from mt.commands.options import (
-    choose_tests,
-    count,
-    device_parser,
-    direction_parser,
-    search_overrides,
-    search_parser,
-    tests_parser,
-)
+from mt.commands.options import count, device_parser, direction_parser, search_overrides, search_parser
 from mt.commands.stress_tests import run_stress_tests
+from mt.commands.test_options import choose_tests, tests_parser
 from mt.errors import UserError, suggest
 from mt.evaluation.breakdown import Grouping
 from mt.evaluation.comet import Comet

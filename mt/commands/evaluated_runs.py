@@ -11,7 +11,7 @@ from mt.errors import UserError
 from mt.evaluation.evaluation import Output, perplexity_of, translate_test_set
 from mt.evaluation.test_sets import TestSet
 from mt.runs.layout import RunLayout
-from mt.runs.saved_model import load_run_config
+from mt.runs.run_files import load_run_config
 from mt.translation.translator import Translator
 
 log = logging.getLogger(__name__)

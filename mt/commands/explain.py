@@ -14,7 +14,7 @@ from mt.display.plotting import draw_heads
 from mt.display.terminal import number_grid, rows_of_text, shade_grid, width_of
 from mt.errors import UserError
 from mt.runs.layout import RunLayout
-from mt.runs.saved_model import load_run_config
+from mt.runs.run_files import load_run_config
 from mt.runtime.files import write_text
 from mt.translation.explanation import PARTS, Explanation, Steps
 from mt.translation.translator import Translator

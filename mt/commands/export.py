@@ -8,7 +8,7 @@ from mt.config.data import DataConfig, training_sources
 from mt.errors import UserError
 from mt.runs.folder import check_free
 from mt.runs.layout import RunLayout
-from mt.runs.saved_model import load_run_config
+from mt.runs.run_files import load_run_config
 from mt.runtime.files import replacing
 from mt.runtime.packages import require_package
 from mt.translation.translator import Translator

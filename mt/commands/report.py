@@ -12,16 +12,8 @@ from matplotlib.figure import Figure
 
 from mt.commands.comparison import Comparison, compare, describe_comparison
 from mt.commands.evaluated_runs import load_runs
-from mt.commands.options import (
-    choose_tests,
-    count,
-    device_parser,
-    direction_parser,
-    run_parser,
-    search_overrides,
-    search_parser,
-    tests_parser,
-)
+from mt.commands.options import count, device_parser, direction_parser, run_parser, search_overrides, search_parser
+from mt.commands.test_options import choose_tests, tests_parser
 from mt.commands.verdict import best_validation, describe_quality, describe_run, marked_configuration
 from mt.config.schema import Config
 from mt.display.pages.page import as_svg, lang_attribute, render

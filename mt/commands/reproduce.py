@@ -17,7 +17,7 @@ from mt.runs.checkpoint import CheckpointStore
 from mt.runs.layout import RunLayout
 from mt.runs.metrics_file import MetricsFile, Row
 from mt.runs.record import Start, read_starts
-from mt.runs.saved_model import load_run_config
+from mt.runs.run_files import load_run_config
 from mt.runtime.checksums import check_sum, digest
 from mt.runtime.devices import choose_device
 from mt.runtime.distributed import World, start_world

@@ -11,10 +11,10 @@ from mt.data.readers import read_two_files
 from mt.data.store import divide
 from mt.errors import UserError
 from mt.runs.layout import RunLayout
-from mt.runs.saved_model import load_run_config
+from mt.runs.run_files import load_run_config
 from mt.text.tokenizer import Pairs
+from mt.translation.engine import build_scoring
 from mt.translation.likelihood import token_log_probs
-from mt.translation.search_setup import build_scoring
 from mt.translation.translator import Translator
 
 log = logging.getLogger(__name__)

@@ -111,7 +111,7 @@ def build_validator(config: Config, data: Prepared, model: Transformer, world: W
     langs = (config.data.src_lang, config.data.tgt_lang)
     return Validator(
         Translator(
-            model,
+            lambda: [model],
             data.tokenizer,
             config.data.max_len,
             langs,

@@ -84,6 +84,14 @@ class Precision(Enum):
     bf16 = "bf16"
 
 
+class EngineName(Enum):
+    """What searches for translations; auto: CTranslate2 where it finds the same translations, else our own search."""
+
+    auto = "auto"
+    torch = "torch"
+    ctranslate2 = "ctranslate2"
+
+
 class Strategy(Enum):
     """Distribution of a model over processes: a whole copy in each (ddp), or a shard of every layer in each (fsdp)."""
 

@@ -20,7 +20,7 @@ class SearchConfig:
     beam_size: int = setting(5, ctranslate2=True)
     n_best: int = setting(1, ctranslate2=True)
     """Translations to return, at most beam_size or n_samples."""
-    patience: Optional[float] = setting(None, ctranslate2=True)  # noqa: UP045
+    patience: Optional[float] = setting(2.0, ctranslate2=True)  # noqa: UP045
     """Finish a sentence when patience * beam_size hypotheses have ended; null: when no better one is possible."""
     diverse_groups: int = setting(1, ctranslate2=False)
     """Divide the beam into this many groups, each of which avoids what the earlier ones choose."""
@@ -44,8 +44,8 @@ class SearchConfig:
     copy addresses, numbers and unknown words, and write the translation as the source was. Not with required or
     forbidden phrases, a prefix, tags or alignments, which need the text as it is."""
     no_loops: bool = setting(True, ctranslate2=True)
-    """Never write the same pieces more than three times in a row, or a digit more than six; not for CTranslate2."""
-    no_repeat_ngram: int = setting(0, ctranslate2=True)
+    """Never write the same pieces more than three times in a row, or a digit more than six."""
+    no_repeat_ngram: int = setting(0, ctranslate2=False)
     """Never repeat an n-gram of this many pieces; 0: off."""
     repetition_penalty: float = setting(1.0, ctranslate2=False)
     """Multiply the log-probability of pieces that occurred already; above 1, they become less probable."""

@@ -84,8 +84,8 @@ def build_spec(model: Transformer, n_positions: int) -> TransformerSpec:
 
 
 def array(weight: Tensor) -> np.ndarray:
-    """Return a weight as an array."""
-    numbers: np.ndarray = weight.detach().float().cpu().numpy()
+    """Return a copy of a weight as an array: quantization changes it in place."""
+    numbers: np.ndarray = weight.detach().float().cpu().numpy().copy()
     return numbers
 
 

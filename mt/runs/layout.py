@@ -8,8 +8,6 @@ from mt.errors import UserError
 STEP_NAME = re.compile(r"step-\d{9}(?:\.safetensors)?")
 BEST_SCORES = "scores.json"
 """in the folder `best`: the score of each model"""
-STAMP = "stamp"
-"""in a converted model: the version of the weights that it was converted from"""
 
 
 class RunLayout:
@@ -56,10 +54,6 @@ class RunLayout:
         """Return the paths of the SentencePiece models: one if `joint`, otherwise one for each language."""
         names = ["tokenizer.model"] if joint else ["tokenizer.src.model", "tokenizer.tgt.model"]
         return [self.folder / name for name in names]
-
-    def ctranslate2(self, quantization: str) -> Path:
-        """Return the folder of the model as converted for CTranslate2."""
-        return self.folder / f"ctranslate2-{quantization}"
 
     def has_checkpoint(self) -> bool:
         """Return whether there is a training run to resume."""

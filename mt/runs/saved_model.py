@@ -4,15 +4,13 @@ from pathlib import Path
 
 import torch
 
-from mt.config.file import load_config
 from mt.config.schema import Config
 from mt.errors import UserError
 from mt.model.transformer import Transformer
 from mt.runs.checkpoint import load_weights, read_shapes
 from mt.runs.layout import RunLayout
-from mt.runtime.checksums import warn_if_changed
 from mt.runtime.devices import choose_device
-from mt.text.tokenizer import Tokenizer, load_tokenizer
+from mt.text.tokenizer import Tokenizer
 
 PARTS = ("encoder", "decoder")
 
@@ -23,25 +21,12 @@ def build_model(config: Config, tokenizer: Tokenizer) -> Transformer:
     return Transformer(config.model, *tokenizer.vocab_sizes, joint=tokenizer.joint, n_positions=config.data.max_len + 2)
 
 
-def load_run_config(run: RunLayout, overrides: list[str] | None = None) -> Config:
-    """Read the configuration of a run folder, with `KEY=VALUE` overrides."""
-    if not run.folder.is_dir():
-        raise UserError(f"There is no folder {run.folder}.")
-    warn_if_changed(run.config)
-    config = load_config(run.config, overrides)
-    config.data.cache_dir = None  # a choice of the one who trained, about another machine
-    return config
-
-
-def load_model(run: RunLayout, config: Config, device: str) -> tuple[Transformer, Tokenizer]:
-    """Load the model of a run folder with this configuration, and its tokenizer."""
-    tokenizer = load_tokenizer(run.tokenizer(config.tokenizer.joint))
-    if not run.weights.exists() and run.checkpoints.is_dir():
-        raise UserError(f"{run.weights} is missing: training has not saved a model yet.")
+def load_model(run: RunLayout, config: Config, tokenizer: Tokenizer, device: str) -> Transformer:
+    """Load the model of a run folder with this configuration and tokenizer."""
     check_sizes(config, tokenizer, run.weights)
     model = build_model(config, tokenizer).to(choose_device(device))
     load_weights(model, run.weights)
-    return model.eval(), tokenizer
+    return model.eval()
 
 
 def check_sizes(config: Config, tokenizer: Tokenizer, weights: Path) -> None:

@@ -12,6 +12,7 @@ from torch import Tensor
 
 from mt.search.hypotheses import Hypothesis, Scoring, Sentence
 from mt.search.live import Candidates, Live, best_extensions, close_gaps, concatenate
+from mt.search.required import arrange
 from mt.search.task import S, Task
 
 
@@ -117,7 +118,7 @@ def make_room(
     for row, sentence in enumerate(sentences):
         if sentence.required:
             sums = totals[row].unsqueeze(1) + scores[row]
-            arranged = sentence.required.arrange(tokens[row].tolist(), sums, parents.size(1))
+            arranged = arrange(sentence.required, tokens[row].tolist(), sums, parents.size(1))
             parents[row], next_tokens[row] = torch.tensor(arranged, device=parents.device).T
 
 

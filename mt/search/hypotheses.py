@@ -3,13 +3,17 @@
 Shapes: S source positions.
 """
 
+from __future__ import annotations
+
 from dataclasses import dataclass, field, replace
 from math import inf
-
-from torch import Tensor
+from typing import TYPE_CHECKING
 
 from mt.config.choices import LengthNorm
-from mt.search.required import Required
+from mt.search.phrases import Required
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 
 @dataclass(frozen=True)

@@ -13,6 +13,7 @@ from typing import Protocol
 import torch
 from torch import Tensor
 
+from mt.search.loops import LONGEST, REPEATS, REPEATS_WITHOUT_LETTERS
 from mt.text.characters import is_word_character
 
 NEVER = float("-inf")
@@ -96,10 +97,10 @@ class NoLoops:
     """for each token, whether it is digits or punctuation, which repeat more often, as in 1000000; None: none is"""
     exempt: Collection[int] = ()
     """sentences of the batch whose translation has to contain given tokens, perhaps such"""
-    longest: int = 16
-    repeats: int = 3
+    longest: int = LONGEST
+    repeats: int = REPEATS
     """times that a sequence may occur in a row"""
-    repeats_without_letters: int = 6
+    repeats_without_letters: int = REPEATS_WITHOUT_LETTERS
     """times that a single token without letters may"""
 
     def __call__(self, scores: Tensor, tokens: Tensor, sentences: list[int]) -> None:

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from mt.search.live import Live
-from mt.search.required import Required
+from mt.search.phrases import Required
 from mt.search.rules import Rule
 
 

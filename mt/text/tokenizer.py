@@ -12,7 +12,6 @@ from pathlib import Path
 from random import Random
 
 import sentencepiece
-import torch
 
 from mt.config.checks import check_file
 from mt.errors import UserError
@@ -75,6 +74,11 @@ class Tokenizer:
         numbers = (i for i in range(self.vocab_sizes[0]) if self.src.is_control(i))
         return {self.src.id_to_piece(i): i for i in numbers if i not in (PAD, BOS, EOS)}
 
+    @property
+    def never_generated(self) -> list[int]:
+        """Target ids that no translation contains."""
+        return [PAD, BOS, UNK, *self.tags.values()]
+
     def encode_tags(self, tags: Sequence[str]) -> list[int]:
         """Return the source ids of tags."""
         for tag in tags:
@@ -119,10 +123,10 @@ class Tokenizer:
         return [number for number, start in enumerate(starts) if start and is_word_character(start)]
 
     @cached_property
-    def tgt_without_letters(self) -> torch.Tensor:
-        """For each target piece, whether it has no letter: digits, punctuation and special ids, (V,)."""
+    def tgt_without_letters(self) -> list[bool]:
+        """For each target piece, whether it has no letter: digits, punctuation and special ids."""
         texts = (text.decode(errors="ignore") for text in self.tgt_texts)
-        return torch.tensor([not any(map(str.isalpha, text)) for text in texts])
+        return [not any(map(str.isalpha, text)) for text in texts]
 
     def encode_src(self, lines: list[str]) -> list[list[int]]:
         """Encode source lines without special ids, on all cores."""

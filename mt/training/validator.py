@@ -127,7 +127,7 @@ class Validator:
     def mean_loss(self, check: Callable[[], None]) -> float:
         """Return -log p(reference) per token, EOS included, without dropout."""
         objective = Objective(self.translator.model).eval()
-        device = self.translator.device
+        device = self.translator.torch_engine.device
 
         def sum_share() -> tuple[float, int]:
             nll_sum, n_tokens = 0.0, 0

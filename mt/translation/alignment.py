@@ -138,8 +138,3 @@ def sum_by(rows: Tensor, numbers: Sequence[int]) -> Tensor:
     """Sum the rows (R, C) that have the same number: (largest number + 1, C)."""
     sums = rows.new_zeros(numbers[-1] + 1, rows.size(1))
     return sums.index_add_(0, torch.tensor(numbers, device=rows.device), rows)
-
-
-def pharaoh(links: Links) -> str:
-    """Format links as `0-0 1-2`, source first."""
-    return " ".join(f"{source}-{target}" for source, target in links)

@@ -90,3 +90,8 @@ def join_parts(
         text = " ".join(text.splitlines())  # bytes can spell line breaks
         joined.append(join_translations(parts, form.restore(text)))
     return joined
+
+
+def pharaoh(links: Links) -> str:
+    """Format links as `0-0 1-2`, source first."""
+    return " ".join(f"{source}-{target}" for source, target in links)

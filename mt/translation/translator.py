@@ -1,46 +1,41 @@
-"""Text to text: long lines are cut, batches are formed by length and searched, and the order is restored."""
+"""Text to text: long lines are cut, batches are formed by length and searched, and the order is restored.
+
+torch is imported when something needs the models themselves.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from functools import cached_property
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-import torch
-
-from mt.config.choices import Utility
+from mt.config.choices import EngineName, Utility
 from mt.config.data import domain_tag, language_tag
 from mt.config.schema import Config
 from mt.config.search import SearchConfig
-from mt.data.batch import build_source
 from mt.errors import UserError
-from mt.model.ensemble import Ensemble
-from mt.model.transformer import Transformer
-from mt.runs.layout import RunLayout
-from mt.runs.saved_model import load_model, load_run_config
 from mt.runtime.seeds import derive_seed
 from mt.search.hypotheses import Hypothesis
-from mt.search.task import Task, Vocabulary
 from mt.text.languages import has_spaces
 from mt.text.long_lines import cut_long
 from mt.text.markup import MarkedText
 from mt.text.plain_form import PlainForm
 from mt.text.tokenizer import Tokenizer
-from mt.translation.alignment import Attention, align, aligned_words, source_attention
+from mt.translation.engine import Engine, Segment, plan_segments
+from mt.translation.engine_choice import FLOAT32, choose_engine
 from mt.translation.line_warnings import warn_about
 from mt.translation.mbr import rerank
 from mt.translation.pipeline import LineId, Request, splits_by_default, translate_marked, translate_sentences
+from mt.translation.requirements import Requirements
 from mt.translation.result import Translation, join_parts
-from mt.translation.search_setup import (
-    Engine,
-    Requirements,
-    Segment,
-    build_bans,
-    build_rules,
-    plan_segments,
-    run_search,
-)
-from mt.translation.tag_placement import restore_markup
+from mt.translation.source import open_sources
+
+if TYPE_CHECKING:  # torch takes a second to import, and a translation often does without it
+    from mt.model.transformer import Transformer
+    from mt.translation.alignment import Attention
+    from mt.translation.torch_engine import TorchEngine
 
 MAX_PARTS = 1000
 """most parts of a sentence that have seeds of their own"""
@@ -51,29 +46,28 @@ class Translator:
 
     def __init__(
         self,
-        model: Transformer,
+        load_models: Callable[[], Sequence[Transformer]],
         tokenizer: Tokenizer,
         max_len: int,
         langs: tuple[str, str],
         defaults: SearchConfig | None = None,
-        others: Sequence[Transformer] = (),
         language_tags: bool = False,
         part_len: int | None = None,
+        engine: Engine | None = None,
     ) -> None:
         """Combine loaded objects; `load` reads them from a run folder.
 
         Args:
+            load_models: returns the model, or several of one vocabulary; called when they are first needed.
             max_len: most source pieces that the model takes at once, without EOS.
             langs: source and target language, which determine whether words are separated by spaces.
             defaults: how to search if nothing else is requested.
-            others: more models with the same vocabularies.
             language_tags: tell the model the target language, with a tag before the source.
             part_len: longer lines are translated in parts of at most so many pieces; default: `max_len`.
+            engine: searches, where it can, instead of `torch_engine`.
         """
-        self.model = model
-        self.ensemble = Ensemble([model, *others])
-        self.engine: Engine | None = None
-        """searches instead of the model if set"""
+        self.load_models = load_models
+        self.engine = engine
         self.on_progress: Callable[[float], None] = lambda fraction: None
         """called with the fraction of the texts that is translated, after each batch"""
         self.defaults = defaults or SearchConfig()
@@ -86,40 +80,51 @@ class Translator:
 
     @classmethod
     def load(
-        cls, run: str | Path, device: str = "auto", ensemble: Sequence[str | Path] = (), config: Config | None = None
+        cls,
+        run: str | Path,
+        device: str = "auto",
+        ensemble: Sequence[str | Path] = (),
+        config: Config | None = None,
+        engine: EngineName = EngineName.auto,
+        quantization: str = FLOAT32,
     ) -> Translator:
         """Load the model of a run folder, or several runs with one vocabulary.
 
         Args:
             ensemble: more runs, which translate together with the first.
             config: of the first run, perhaps with overrides; default: as it is in the folder.
+            quantization: number format of CTranslate2's weights.
 
         Raises:
             UserError: a folder is not a run, one of its files is missing or damaged, or vocabularies differ.
         """
-        layout = RunLayout(Path(run))
-        config = config or load_run_config(layout)
-        model, tokenizer = load_model(layout, config, device)
-        others, max_len, part_len = [], config.data.max_len, config.data.part_len
-        for folder in ensemble:
-            other_layout = RunLayout(Path(folder))
-            other_config = load_run_config(other_layout)
-            other, other_tokenizer = load_model(other_layout, other_config, device)
-            if other_tokenizer.fingerprint != tokenizer.fingerprint:
-                raise UserError(
-                    f"{folder} and {run} differ in tokenizer: models that translate together must share it. Runs on "
-                    "the same data.train with another seed do, and so do runs with the same training.init_from."
-                )
-            others.append(other)
-            max_len = min(max_len, other_config.data.max_len)
-            part_len = min(part_len or max_len, other_config.data.part_len or max_len)
-        langs = (config.data.src_lang, config.data.tgt_lang)
-        return cls(model, tokenizer, max_len, langs, config.search, others, config.data.language_tags, part_len)
+        sources = open_sources([Path(folder) for folder in (run, *ensemble)], config, device)
+        data = sources[0].config.data
+        translator = cls(
+            lambda: [source.load_model() for source in sources],
+            sources[0].tokenizer,
+            min(source.config.data.max_len for source in sources),
+            (data.src_lang, data.tgt_lang),
+            sources[0].config.search,
+            data.language_tags,
+            min(source.config.data.part_len or source.config.data.max_len for source in sources),
+            choose_engine(sources, engine, quantization),
+        )
+        if translator.engine is None:
+            translator.torch_engine  # noqa: B018  # loads the models now, so that a damaged one is reported at once
+        return translator
+
+    @cached_property
+    def torch_engine(self) -> TorchEngine:
+        """Our own search, and the models."""
+        from mt.translation.torch_engine import TorchEngine
+
+        return TorchEngine(self.load_models(), self.tokenizer)
 
     @property
-    def device(self) -> torch.device:
-        """The device of the models."""
-        return self.model.projection.weight.device
+    def model(self) -> Transformer:
+        """The model; the first of several."""
+        return self.torch_engine.models[0]
 
     def set_languages(self, langs: tuple[str, str]) -> None:
         """Set source and target language."""
@@ -134,14 +139,6 @@ class Translator:
         tags = [language_tag(self.langs[1])] if tgt_lang or self.language_tags else []
         self.tags = self.tokenizer.encode_tags([*tags, domain_tag(domain)] if domain else tags)
         """source ids before every text"""
-
-    def use_bf16(self) -> None:
-        """Compute in bfloat16: half the memory, and faster if the processor has instructions for it.
-
-        Rounding then depends on the batch, and so, rarely, does a translation.
-        """
-        for model in self.ensemble.models:
-            model.to(torch.bfloat16)
 
     def translate(
         self,
@@ -240,34 +237,27 @@ class Translator:
             self.on_progress(sum(map(bool, results)) / len(segments))
         return results
 
-    @torch.inference_mode()
     def search_batch(self, segments: list[Segment], search: SearchConfig) -> list[list[Hypothesis]]:
-        """Encode and search one batch."""
-        limits = [self.limit(segment, search) for segment in segments]
-        if self.engine:
-            return self.engine.search(segments, limits, search)
-        tokenizer, device = self.tokenizer, self.device
-        src, src_mask = build_source([segment.ids for segment in segments], tokenizer.pad_id, tokenizer.eos_id)
-        never = [tokenizer.pad_id, tokenizer.bos_id, tokenizer.unk_id, *tokenizer.tags.values()]
-        task = Task(
-            self.ensemble.step,
-            self.ensemble.start(
-                src.to(device), src_mask.to(device), search.n_hypotheses, records_attention=search.coverage_penalty > 0
-            ),
-            Vocabulary(tokenizer.bos_id, tokenizer.eos_id, never),
-            limits,
-            build_rules(search, tokenizer, segments, limits, self.spaced[1]),
-            [segment.required for segment in segments],
-            device,
-            build_bans(search, tokenizer, segments),
-        )
-        return run_search(task, search, [segment.seed for segment in segments])
+        """Search one batch with the engine, and what it cannot do with our own search."""
+        found: list[list[Hypothesis]] = [[] for _ in segments]
+        if self.engine and not self.engine.lacks(search):
+            limits = [self.limit(segment, search, self.engine.n_positions) for segment in segments]
+            found = self.engine.search(segments, limits, search)
+        rest = [number for number, hypotheses in enumerate(found) if not hypotheses]
+        if rest:
+            others = [segments[number] for number in rest]
+            own = self.torch_engine
+            own.spaced = self.spaced[1]
+            limits = [self.limit(segment, search, own.n_positions) for segment in others]
+            for number, hypotheses in zip(rest, own.search(others, limits, search), strict=True):
+                found[number] = hypotheses
+        return found
 
-    def limit(self, segment: Segment, search: SearchConfig) -> int:
+    def limit(self, segment: Segment, search: SearchConfig, n_positions: float) -> int:
         """Return the most pieces of a segment's translation; learned positions may end earlier."""
         n_required = segment.required.n_tokens if segment.required else 0
         limit = int(search.max_len_ratio * len(segment.ids)) + search.max_len_offset + len(segment.prefix) + n_required
-        limit = int(min(limit, self.ensemble.n_target_positions - 1))
+        limit = int(min(limit, n_positions - 1))
         if n_required > limit:
             raise UserError(f"The required phrases take {n_required} pieces; the model allows at most {limit}.")
         return limit
@@ -281,19 +271,27 @@ class Translator:
 
     def restore_markup(self, marked: MarkedText, translation: Translation) -> str:
         """Return a translation with the markup of its source."""
+        from mt.translation.tag_placement import restore_markup
+
         return restore_markup(marked, translation, self.model, self.tokenizer, self.spaced, self.tags)
 
     def align(self, translation: Translation) -> list[tuple[int, int]]:
         """Return the word alignment of a translation, source first."""
+        from mt.translation.alignment import align
+
         return align(self.model, self.tokenizer, translation.parts, self.spaced, self.tags)
 
     def with_alignment(self, translation: Translation) -> Translation:
         """Return a translation with its word alignment and the words that it counts."""
+        from mt.translation.alignment import aligned_words
+
         words = aligned_words(self.tokenizer, translation.parts, self.spaced)
         return replace(translation, alignment=self.align(translation), words=words)
 
     def attention(self, source: str, translation: str, layer: int) -> Attention:
         """Return a decoder layer's attention to the source for a text and its translation."""
+        from mt.translation.alignment import source_attention
+
         src_ids, tgt_ids = self.tokenizer.encode_src([source])[0], self.tokenizer.encode_tgt([translation])[0]
         src_ids = [*self.tags, *src_ids][: self.max_len]
         return source_attention(self.model, self.tokenizer, src_ids, tgt_ids[: self.max_len], layer)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import logging
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TextIO
@@ -13,17 +14,16 @@ from mt.commands.translate.documents import Rows, choose_rows
 from mt.commands.translate.lines import LineProgress, read_groups
 from mt.commands.translate.output import open_output
 from mt.commands.translate.prompt import Prompt, is_wanted, with_n_best
-from mt.config.choices import Precision
+from mt.config.choices import EngineName, Precision
+from mt.config.schema import Config
 from mt.config.search import SearchConfig
 from mt.errors import UserError
 from mt.runs.layout import RunLayout
-from mt.runs.saved_model import load_run_config
-from mt.runtime.devices import chooses_bf16
-from mt.runtime.packages import require_package
+from mt.runs.run_files import load_run_config
 from mt.text.terminology import load_terminology
-from mt.translation.alignment import pharaoh
+from mt.translation.engine_choice import FLOAT32
 from mt.translation.pipeline import Request, splits_by_default
-from mt.translation.result import Translation
+from mt.translation.result import Translation, pharaoh
 from mt.translation.translator import Translator
 
 EXAMPLES = """search options, each as --set search.KEY=VALUE:
@@ -65,9 +65,10 @@ def build_parser() -> argparse.ArgumentParser:
     add("--json", action="store_true", help="print a JSON object for each line, with scores")
     add("--prefix", default="", metavar="TEXT", help="text that every translation begins with")
     add("--ensemble", action="append", default=[], type=Path, metavar="RUN", help="another run to ensemble with")
-    engine = "ctranslate2 (the extra `export`) is faster on a CPU; the model is converted once, into the run folder"
-    add("--engine", choices=("torch", "ctranslate2"), default="torch", help=engine)
+    engine = "auto: ctranslate2 where it finds the same translations, which is faster on a CPU; default: auto"
+    add("--engine", choices=[one.value for one in EngineName], default="auto", help=engine)
     add("--quantization", metavar="TYPE", help="number format of ctranslate2: float32 (default), int8, …")
+    add("-v", "--verbose", action="store_true", help="say which engine translates, and why")
     precision = "bf16 is faster if the processor has instructions for it; auto: whichever is faster here"
     add("--precision", choices=[one.value for one in Precision], default="float32", help=precision)
     return parser
@@ -81,9 +82,7 @@ def main(arguments: list[str]) -> int:
         config.search = with_n_best(config.search, options.n_best, options.beam_size is not None)
     check_options(options, config.search)
     rows = choose_rows(options.input, options.column)
-    translator = Translator.load(options.run, options.device, options.ensemble, config)
-    translator.translate_to(options.to, options.tag)
-    set_up_engine(translator, options)
+    translator = load_translator(options, config)
     plain = not (options.json or options.markup or options.split or options.align or options.prefix)
     if plain and is_wanted(options.sentence, options.input, options.output):
         Prompt(translator, config.search).run()
@@ -108,17 +107,12 @@ def check_options(options: argparse.Namespace, search: SearchConfig) -> None:
             options.align and (n_best or options.column),
             "--align is for the best translations of plain lines: omit --n-best and --column.",
         ),
-        (options.quantization and options.engine != "ctranslate2", "--quantization needs --engine ctranslate2."),
+        (options.quantization and options.engine == "torch", "--quantization is for --engine ctranslate2."),
+        (
+            options.engine == "ctranslate2" and options.precision != "float32",
+            "--precision is for --engine torch: CTranslate2 has --quantization.",
+        ),
     ]
-    if options.engine == "ctranslate2":
-        conflicts += [
-            (options.precision != "float32", "--precision is for --engine torch: CTranslate2 has --quantization."),
-            (options.ensemble, "--engine ctranslate2 translates with one model: omit --ensemble."),
-        ]
-        require_package("ctranslate2", "--engine ctranslate2")
-        from mt.interop.ctranslate2_engine import check_options as check_ctranslate2
-
-        check_ctranslate2(search)
     for conflict, message in conflicts:
         if conflict:
             raise UserError(message)
@@ -132,15 +126,31 @@ def check_options(options: argparse.Namespace, search: SearchConfig) -> None:
         load_terminology(search.terminology)  # fails now instead of at the first line
 
 
-def set_up_engine(translator: Translator, options: argparse.Namespace) -> None:
-    """Set the engine and its number format."""
-    if options.engine == "ctranslate2":
-        from mt.interop.ctranslate2_engine import CTranslate2Engine
+def load_translator(options: argparse.Namespace, config: Config) -> Translator:
+    """Load the model with the engine and the number format of the options.
 
-        run = RunLayout(options.run)
-        translator.engine = CTranslate2Engine(run, translator, options.quantization or "float32", options.json)
-    elif chooses_bf16(Precision(options.precision), translator.device):
-        translator.use_bf16()
+    Raises:
+        UserError: `--engine ctranslate2` does not have one of the search options.
+    """
+    if options.verbose:
+        logging.getLogger("mt").setLevel(logging.DEBUG)
+    precision, engine = Precision(options.precision), EngineName(options.engine)
+    if precision is not Precision.float32:
+        engine = EngineName.torch
+    elif options.quantization:
+        engine = EngineName.ctranslate2
+    translator = Translator.load(
+        options.run, options.device, options.ensemble, config, engine, options.quantization or FLOAT32
+    )
+    if engine is EngineName.ctranslate2 and translator.engine and (key := translator.engine.lacks(config.search)):
+        raise UserError(f"--engine ctranslate2 does not support search.{key}: use --engine torch.")
+    if precision is not Precision.float32:
+        from mt.runtime.devices import chooses_bf16  # torch takes a second to import
+
+        if chooses_bf16(precision, translator.torch_engine.device):
+            translator.torch_engine.use_bf16()
+    translator.translate_to(options.to, options.tag)
+    return translator
 
 
 def translate_lines(translator: Translator, request: Request, printer: Printer, options: argparse.Namespace) -> None:

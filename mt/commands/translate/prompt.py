@@ -1,16 +1,21 @@
 """`mt translate RUN` on a terminal: a prompt that shows translations, alternatives and attention."""
 
+from __future__ import annotations
+
 import sys
 from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from mt.config.choices import SearchMethod
 from mt.config.search import SearchConfig
 from mt.display.terminal import shade_grid
 from mt.errors import UserError
 from mt.text.characters import is_encodable
-from mt.translation.alignment import Attention, middle_layer
 from mt.translation.translator import Translator
+
+if TYPE_CHECKING:
+    from mt.translation.alignment import Attention
 
 HELP = """Type a sentence to translate it. The next best translations are shown below the best, with their scores. The
 arrow keys bring back earlier input.
@@ -79,6 +84,8 @@ class Prompt:
         """Return the attention of the last translation."""
         if self.last is None:
             raise UserError("Translate a sentence first.")
+        from mt.translation.alignment import middle_layer
+
         return self.translator.attention(*self.last, middle_layer(self.translator.model))
 
     def draw(self, path: str) -> str:

@@ -1,0 +1,173 @@
+"""CTranslate2 as an engine: the model is converted once and kept in the user's cache.
+
+The converted model is not kept in the run folder, as CTranslate2 trusts its files, and a run folder may come from a
+stranger. torch is imported only to convert a model.
+"""
+
+import hashlib
+import os
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, fields, replace
+from pathlib import Path
+
+import ctranslate2
+import platformdirs
+
+from mt.config.checks import check_file
+from mt.config.choices import LengthNorm
+from mt.config.facts import keys_where
+from mt.config.search import SearchConfig
+from mt.errors import UserError
+from mt.runtime.checksums import check_files, check_sum, digest, record_files
+from mt.runtime.files import replacing
+from mt.search.hypotheses import Hypothesis
+from mt.search.loops import has_loop
+from mt.text.tokenizer import Tokenizer
+from mt.translation.engine import Segment, build_scoring, foreign_markers
+from mt.translation.source import Source
+
+POSITIONS_PER_PIECE = 4
+"""positions of the converted model, for each piece of data.max_len"""
+FORMAT = 1
+"""to be increased when the same weights are converted in another way"""
+MAX_TOKENS = 4096
+"""of a batch that is scored"""
+
+
+def open_ctranslate2(source: Source, quantization: str) -> "CTranslate2Engine":
+    """Open a run's model, converted if it has not been already.
+
+    Raises:
+        UserError: the processor has no such number format, or the weights are damaged.
+        OSError: the converted model cannot be saved.
+    """
+    known = sorted(ctranslate2.get_supported_compute_types("cpu"))
+    if quantization not in known:
+        raise UserError(f"--quantization {quantization}: CTranslate2 supports these here: {', '.join(known)}.")
+    n_positions = POSITIONS_PER_PIECE * source.config.data.max_len
+    folder = converted_model(source, quantization, n_positions)
+    wanted = os.environ.get("OMP_NUM_THREADS", "")
+    n_threads = int(wanted) if wanted.isdecimal() else os.cpu_count() or 1
+    engine = ctranslate2.Translator(
+        str(folder), "cpu", compute_type=quantization, inter_threads=1, intra_threads=n_threads
+    )
+    return CTranslate2Engine(engine, source.tokenizer, n_positions)
+
+
+def converted_model(source: Source, quantization: str, n_positions: int) -> Path:
+    """Return the folder of the converted model, found by a hash of all that determines it."""
+    weights = source.run.weights
+    check_file(weights)
+    check_sum(weights)
+    parts = (
+        FORMAT, ctranslate2.__version__, quantization, n_positions, digest(weights), source.tokenizer.fingerprint,
+        asdict(source.config.model),
+    )  # fmt: skip
+    name = hashlib.sha256(repr(parts).encode()).hexdigest()[:32]
+    folder = Path(platformdirs.user_cache_dir("mt")) / "ctranslate2" / name
+    if not is_sound(folder):
+        from mt.interop.to_ctranslate2 import save_ctranslate2
+
+        with replacing(folder) as temporary:
+            save_ctranslate2(source.load_model(), source.tokenizer, temporary, quantization, n_positions)
+            record_files(temporary)
+    return folder
+
+
+def is_sound(folder: Path) -> bool:
+    """Return whether a converted model is there, as it was written."""
+    try:
+        check_files(folder)
+    except UserError:
+        return False
+    return folder.is_dir()
+
+
+@dataclass(frozen=True)
+class CTranslate2Engine:
+    """A converted model, and how it searches."""
+
+    engine: ctranslate2.Translator
+    tokenizer: Tokenizer
+    n_positions: float
+
+    def lacks(self, search: SearchConfig) -> str | None:
+        """Return the key of an option that CTranslate2 does not have, or has with another meaning."""
+        if search.patience is None and search.beam_size > 1:  # it cannot tell when no better hypothesis is possible
+            return "patience=null"
+        if search.patience is not None and search.patience < 1:  # it would find fewer hypotheses than the beam is wide
+            return "patience below 1"
+        default, supported = SearchConfig(), keys_where("ctranslate2", SearchConfig)
+        names = (field.name for field in fields(SearchConfig))
+        changed = (name for name in names if getattr(search, name) != getattr(default, name))
+        return next((name for name in changed if name not in supported), None)
+
+    def search(
+        self, segments: Sequence[Segment], max_lens: Sequence[int], search: SearchConfig
+    ) -> list[list[Hypothesis]]:
+        """Return the best hypotheses of each segment, as in `Engine`.
+
+        There are none where there is a loop among them, and after a prefix, which CTranslate2 does not score.
+        """
+        found: list[list[Hypothesis]] = [[] for _ in segments]
+        by_markers: dict[tuple[int, ...], list[int]] = {}  # what is never generated is the same for a whole batch
+        for number, segment in enumerate(segments):
+            if not segment.prefix:
+                by_markers.setdefault(tuple(foreign_markers(self.tokenizer, segment)), []).append(number)
+        for markers, numbers in by_markers.items():
+            own, limits = [segments[i] for i in numbers], [max_lens[i] for i in numbers]
+            for number, hypotheses in zip(numbers, self.search_batch(own, limits, search, markers), strict=True):
+                loops = (has_loop(one.tokens, self.tokenizer.tgt_without_letters) for one in hypotheses)
+                found[number] = [] if search.no_loops and any(loops) else hypotheses
+        return found
+
+    def search_batch(
+        self, segments: Sequence[Segment], max_lens: Sequence[int], search: SearchConfig, markers: Sequence[int]
+    ) -> list[list[Hypothesis]]:
+        """Search segments whose translations must not contain `markers`.
+
+        CTranslate2 has one length limit for a batch: hypotheses above the limit of their segment are cut.
+        """
+        tokenizer, scoring = self.tokenizer, build_scoring(search)
+        to_piece, to_id = tokenizer.tgt.id_to_piece, tokenizer.tgt.piece_to_id
+        limit = int(max(1, min(max(max_lens), self.n_positions - 1)))
+        alpha = 0.0 if scoring.norm is LengthNorm.none else scoring.alpha
+        results = self.engine.translate_batch(
+            [[tokenizer.src.id_to_piece(i) for i in segment.ids] for segment in segments],
+            beam_size=search.beam_size,
+            patience=1 if search.beam_size == 1 else search.patience or 1,
+            num_hypotheses=search.beam_size,
+            length_penalty=alpha,
+            max_input_length=0,
+            max_decoding_length=limit,
+            disable_unk=True,
+            suppress_sequences=[[to_piece(i)] for i in (*tokenizer.never_generated, *markers) if i != tokenizer.unk_id],
+        )
+        found = []
+        for segment, result, own_limit in zip(segments, results, max_lens, strict=True):
+            hypotheses = []
+            for pieces in result.hypotheses:
+                complete = len(pieces) < limit and len(pieces) <= own_limit
+                hypotheses.append(([to_id(piece) for piece in pieces[:own_limit]], complete))
+            found.append(self.scored(segment, hypotheses, search))
+        return found
+
+    def scored(
+        self, segment: Segment, hypotheses: Sequence[tuple[list[int], bool]], search: SearchConfig
+    ) -> list[Hypothesis]:
+        """Return hypotheses (tokens, and whether EOS follows) with the model's log-probabilities, best first.
+
+        CTranslate2's own scores are those of a vocabulary without what is never generated.
+        """
+        tokenizer, scoring = self.tokenizer, build_scoring(search)
+        source = [tokenizer.src.id_to_piece(i) for i in segment.ids]
+        targets = [[tokenizer.tgt.id_to_piece(i) for i in tokens] for tokens, _ in hypotheses]
+        rows = self.engine.score_batch(
+            [source] * len(targets), targets, max_batch_size=MAX_TOKENS, batch_type="tokens", max_input_length=0
+        )
+        scored = []
+        for (tokens, complete), row in zip(hypotheses, rows, strict=True):
+            log_probs = list(row.log_probs) if complete else list(row.log_probs)[: len(tokens)]
+            one = Hypothesis(tokens, sum(log_probs), log_probs, 0.0, complete)
+            scored.append(replace(one, score=one.log_prob / scoring.penalty(len(log_probs))))
+        return sorted(scored, key=lambda one: (not one.complete, -one.score))
