@@ -7,7 +7,7 @@ stranger. torch is imported only to convert a model.
 import hashlib
 import os
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, fields, replace
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 
 import ctranslate2
@@ -20,7 +20,7 @@ from mt.config.search import SearchConfig
 from mt.errors import UserError
 from mt.runtime.checksums import check_files, check_sum, digest, record_files
 from mt.runtime.files import replacing
-from mt.search.hypotheses import Hypothesis
+from mt.search.hypotheses import Hypothesis, Scoring
 from mt.search.loops import has_loop
 from mt.text.tokenizer import Tokenizer
 from mt.translation.engine import Segment, build_scoring, foreign_markers
@@ -117,8 +117,7 @@ class CTranslate2Engine:
         for markers, numbers in by_markers.items():
             own, limits = [segments[i] for i in numbers], [max_lens[i] for i in numbers]
             for number, hypotheses in zip(numbers, self.search_batch(own, limits, search, markers), strict=True):
-                loops = (has_loop(one.tokens, self.tokenizer.tgt_without_letters) for one in hypotheses)
-                found[number] = [] if search.no_loops and any(loops) else hypotheses
+                found[number] = hypotheses
         return found
 
     def search_batch(
@@ -141,33 +140,49 @@ class CTranslate2Engine:
             max_input_length=0,
             max_decoding_length=limit,
             disable_unk=True,
+            return_scores=True,
             suppress_sequences=[[to_piece(i)] for i in (*tokenizer.never_generated, *markers) if i != tokenizer.unk_id],
         )
         found = []
-        for segment, result, own_limit in zip(segments, results, max_lens, strict=True):
+        for result, own_limit in zip(results, max_lens, strict=True):
             hypotheses = []
             for pieces in result.hypotheses:
                 complete = len(pieces) < limit and len(pieces) <= own_limit
                 hypotheses.append(([to_id(piece) for piece in pieces[:own_limit]], complete))
-            found.append(self.scored(segment, hypotheses, search))
-        return found
+            n_scored = [min(len(pieces) + 1, limit) for pieces in result.hypotheses]  # with EOS, if there is one
+            sums = [score * n**alpha for score, n in zip(result.scores, n_scored, strict=True)]
+            totals = [total / scoring.penalty(n) for total, n in zip(sums, n_scored, strict=True)]
+            order = sorted(range(len(totals)), key=lambda i: (not hypotheses[i][1], -totals[i]))
+            ranked = [hypotheses[i] for i in order]
+            loops = search.no_loops and any(has_loop(one, tokenizer.tgt_without_letters) for one, _ in ranked)
+            found.append([] if loops else ranked[: search.n_best if search.mbr is None else len(ranked)])
+        return self.scored(segments, found, scoring)
 
     def scored(
-        self, segment: Segment, hypotheses: Sequence[tuple[list[int], bool]], search: SearchConfig
-    ) -> list[Hypothesis]:
-        """Return hypotheses (tokens, and whether EOS follows) with the model's log-probabilities, best first.
+        self, segments: Sequence[Segment], found: Sequence[Sequence[tuple[list[int], bool]]], scoring: Scoring
+    ) -> list[list[Hypothesis]]:
+        """Return the hypotheses of each segment (tokens, and whether EOS follows) with log-probabilities, best first.
 
-        CTranslate2's own scores are those of a vocabulary without what is never generated.
+        CTranslate2's own scores, by which they were chosen, are those of a vocabulary without what is never generated.
         """
-        tokenizer, scoring = self.tokenizer, build_scoring(search)
-        source = [tokenizer.src.id_to_piece(i) for i in segment.ids]
-        targets = [[tokenizer.tgt.id_to_piece(i) for i in tokens] for tokens, _ in hypotheses]
-        rows = self.engine.score_batch(
-            [source] * len(targets), targets, max_batch_size=MAX_TOKENS, batch_type="tokens", max_input_length=0
+        to_src, to_tgt = self.tokenizer.src.id_to_piece, self.tokenizer.tgt.id_to_piece
+        sources, targets = [], []
+        for segment, hypotheses in zip(segments, found, strict=True):
+            sources += [[to_src(i) for i in segment.ids]] * len(hypotheses)
+            targets += [[to_tgt(i) for i in tokens] for tokens, _ in hypotheses]
+        rows = iter(
+            self.engine.score_batch(
+                sources, targets, max_batch_size=MAX_TOKENS, batch_type="tokens", max_input_length=0
+            )
         )
-        scored = []
-        for (tokens, complete), row in zip(hypotheses, rows, strict=True):
-            log_probs = list(row.log_probs) if complete else list(row.log_probs)[: len(tokens)]
-            one = Hypothesis(tokens, sum(log_probs), log_probs, 0.0, complete)
-            scored.append(replace(one, score=one.log_prob / scoring.penalty(len(log_probs))))
-        return sorted(scored, key=lambda one: (not one.complete, -one.score))
+        best = []
+        for hypotheses in found:
+            scored = []
+            for tokens, complete in hypotheses:
+                log_probs = list(next(rows).log_probs)[: len(tokens) + complete]
+                log_prob = sum(log_probs)
+                scored.append(
+                    Hypothesis(tokens, log_prob, log_probs, log_prob / scoring.penalty(len(log_probs)), complete)
+                )
+            best.append(sorted(scored, key=lambda one: (not one.complete, -one.score)))
+        return best
