@@ -14,7 +14,7 @@ import ctranslate2
 import platformdirs
 
 from mt.config.checks import check_file
-from mt.config.choices import LengthNorm
+from mt.config.choices import LengthNorm, Positions
 from mt.config.facts import keys_where
 from mt.config.search import SearchConfig
 from mt.errors import UserError
@@ -27,7 +27,7 @@ from mt.translation.engine import Segment, build_scoring, foreign_markers
 from mt.translation.source import Source
 
 POSITIONS_PER_PIECE = 4
-"""positions of the converted model, for each piece of data.max_len"""
+"""sinusoidal positions of the converted model, for each piece of data.max_len"""
 FORMAT = 1
 """to be increased when the same weights are converted in another way"""
 MAX_TOKENS = 4096
@@ -44,7 +44,9 @@ def open_ctranslate2(source: Source, quantization: str) -> "CTranslate2Engine":
     known = sorted(ctranslate2.get_supported_compute_types("cpu"))
     if quantization not in known:
         raise UserError(f"--quantization {quantization}: CTranslate2 supports these here: {', '.join(known)}.")
-    n_positions = POSITIONS_PER_PIECE * source.config.data.max_len
+    n_positions = source.config.data.max_len + 2  # BOS and EOS need a position each
+    if source.config.model.positions is not Positions.learned:
+        n_positions *= POSITIONS_PER_PIECE
     folder = converted_model(source, quantization, n_positions)
     wanted = os.environ.get("OMP_NUM_THREADS", "")
     n_threads = int(wanted) if wanted.isdecimal() else os.cpu_count() or 1
@@ -83,6 +85,18 @@ def is_sound(folder: Path) -> bool:
     return folder.is_dir()
 
 
+def missing_option(search: SearchConfig) -> str | None:
+    """Return the key of an option that CTranslate2 does not have, or has with another meaning."""
+    if search.patience is None and search.beam_size > 1:  # it cannot tell when no better hypothesis is possible
+        return "patience=null"
+    if search.patience is not None and search.patience < 1:  # it would find fewer hypotheses than the beam is wide
+        return "patience below 1"
+    default, supported = SearchConfig(), keys_where("ctranslate2", SearchConfig)
+    names = (field.name for field in fields(SearchConfig))
+    changed = (name for name in names if getattr(search, name) != getattr(default, name))
+    return next((name for name in changed if name not in supported), None)
+
+
 @dataclass(frozen=True)
 class CTranslate2Engine:
     """A converted model, and how it searches."""
@@ -93,14 +107,7 @@ class CTranslate2Engine:
 
     def lacks(self, search: SearchConfig) -> str | None:
         """Return the key of an option that CTranslate2 does not have, or has with another meaning."""
-        if search.patience is None and search.beam_size > 1:  # it cannot tell when no better hypothesis is possible
-            return "patience=null"
-        if search.patience is not None and search.patience < 1:  # it would find fewer hypotheses than the beam is wide
-            return "patience below 1"
-        default, supported = SearchConfig(), keys_where("ctranslate2", SearchConfig)
-        names = (field.name for field in fields(SearchConfig))
-        changed = (name for name in names if getattr(search, name) != getattr(default, name))
-        return next((name for name in changed if name not in supported), None)
+        return missing_option(search)
 
     def search(
         self, segments: Sequence[Segment], max_lens: Sequence[int], search: SearchConfig

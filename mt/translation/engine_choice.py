@@ -23,11 +23,17 @@ def choose_engine(sources: Sequence[Source], wanted: EngineName, quantization: s
         return None
     reason = obstacle(sources)
     if reason is None:
-        from mt.translation.ctranslate2_engine import open_ctranslate2
+        from mt.translation.ctranslate2_engine import missing_option, open_ctranslate2
 
+        if key := missing_option(sources[0].config.search):
+            reason = f"it does not support search.{key}."
+    if reason is None:
         try:
             engine = open_ctranslate2(sources[0], quantization)
-            log.debug("Engine: CTranslate2 in %s, for searches that it has the options for.", quantization)
+            log.debug(
+                "Engine: CTranslate2 in %s, and our own search for sentences whose hypotheses contain a loop.",
+                quantization,
+            )
             return engine
         except OSError as error:
             reason = f"the converted model cannot be saved ({error})."

@@ -127,11 +127,7 @@ def check_options(options: argparse.Namespace, search: SearchConfig) -> None:
 
 
 def load_translator(options: argparse.Namespace, config: Config) -> Translator:
-    """Load the model with the engine and the number format of the options.
-
-    Raises:
-        UserError: `--engine ctranslate2` does not have one of the search options.
-    """
+    """Load the model with the engine and the number format of the options."""
     if options.verbose:
         logging.getLogger("mt").setLevel(logging.DEBUG)
     precision, engine = Precision(options.precision), EngineName(options.engine)
@@ -142,8 +138,6 @@ def load_translator(options: argparse.Namespace, config: Config) -> Translator:
     translator = Translator.load(
         options.run, options.device, options.ensemble, config, engine, options.quantization or FLOAT32
     )
-    if engine is EngineName.ctranslate2 and translator.engine and (key := translator.engine.lacks(config.search)):
-        raise UserError(f"--engine ctranslate2 does not support search.{key}: use --engine torch.")
     if precision is not Precision.float32:
         from mt.runtime.devices import chooses_bf16  # torch takes a second to import
 
