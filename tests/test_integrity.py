@@ -57,6 +57,51 @@ def test_a_flipped_bit_is_found(copy_of_run, mt, file):
     assert mt("translate", copy_of_run, "ba").err == ""
 
 
+def test_a_flipped_bit_in_the_curves_is_found(train, tmp_path, mt):
+    run = tmp_path / "run"
+    assert train("training.max_steps=2").code == 0
+    sound, place = (run / "metrics.jsonl").read_bytes(), 5
+    assert "has changed" not in mt("report", run).err
+    flip(run / "metrics.jsonl", place)
+    assert "metrics.jsonl has changed since mt wrote it" in mt("report", run).err
+    (run / "metrics.jsonl").write_bytes(sound)
+    assert train("training.max_steps=4").code == 0  # the file grows, and has another sum
+    assert "has changed" not in mt("report", run).err
+
+
+def test_held_out_pairs_and_translations_have_sums(corpus, tmp_path, mt):
+    run = tmp_path / "run"
+    kept = [
+        one for one in overrides(corpus, f"run_dir={run}", *EVERY) if not one.startswith(("data.valid", "data.test"))
+    ]
+    kept += ["data.valid=20", "data.test={held: 10}", "training.max_steps=2"]
+    assert mt(*kept).code == 0
+    for folder in (run / "held_out", run / "translations"):
+        subprocess.run(["sha256sum", "--check", "--strict", "--quiet", "SHA256SUMS"], cwd=folder, check=True)
+    flip(run / "held_out" / "test.held.bb", 0)
+    outcome = mt("evaluate", run)
+    assert outcome.code == 2
+    assert "test.held.bb is damaged" in outcome.err
+    outcome = mt(*kept, "training.max_steps=4")  # its training text is what is left without these pairs
+    assert outcome.code == 2
+    assert "test.held.bb is damaged" in outcome.err
+
+
+def test_what_happens_before_a_training_is_in_its_log(train, tmp_path):
+    run = tmp_path / "run"
+    assert train("training.max_steps=4").code == 0
+    flip(run / "checkpoints" / "step-000000004" / "state.json", 0)
+    with (run / "config.yaml").open("a", encoding="utf-8") as file:
+        file.write("# a note\n")
+    outcome = train("training.max_steps=6")
+    assert outcome.code == 0, outcome.err
+    assert outcome.err.count("config.yaml has changed") == 1
+    log = (run / "train.log").read_text(encoding="utf-8")
+    assert f"Training goes on from {run}/checkpoints/step-000000002" in log
+    assert f"WARNING {run}/config.yaml has changed" in log
+    assert log.count("Training ends at step 4") == 1
+
+
 def test_the_sums_are_those_of_sha256sum(train, tmp_path):
     assert train("training.max_steps=4", "training.average_best=2").code == 0
     for sums in (tmp_path / "run").rglob("SHA256SUMS"):

@@ -38,6 +38,7 @@ DEFAULTS = {
 }
 """group and name of the choices that are the defaults of the schema itself, without a YAML file"""
 GROUPS = ("data", "experiment", *(group for group, _ in DEFAULTS))
+OVERRIDE = re.compile(r"~|[+]{0,2}\w[^=]*=")
 GROUP_CHOICE = re.compile(r"(?!(?:null|true|false)$)[A-Za-z_][\w,./-]*|\[[A-Za-z_][\w,./ -]*\]|\{.*\}|\w+\(.*\)")
 """a name, or several to sweep over; a list of names; a mapping with values; or a function such as `glob(*)`"""
 
@@ -91,7 +92,7 @@ def run_composed(arguments: list[str], job: Callable[[Config], float | None]) ->
     arguments = [part for argument in with_demo(arguments) for part in replacing_test_sets(argument, sweep)]
     for argument in arguments:
         check_argument(argument)
-    arguments.sort(key=lambda argument: argument not in ("-m", "--multirun"))  # Hydra wants overrides side by side
+    arguments.sort(key=lambda argument: OVERRIDE.match(argument) is not None)  # Hydra wants them side by side
     os.environ["HYDRA_FULL_ERROR"] = "1"  # so that errors are raised here instead of being printed
     sys.argv = ["mt train", *arguments]
     try:
@@ -112,7 +113,10 @@ def current_command() -> str:
     """Return the command line of the job that runs, or an empty string if there is none."""
     if not HydraConfig.initialized():
         return ""
-    return shlex.join(["mt", "train", *HydraConfig.get().overrides.task])
+    hydra_config = HydraConfig.get()
+    folders = [one.path for one in hydra_config.runtime.config_sources if one.provider == "command-line"]
+    options = [part for folder in folders for part in ("--config-dir", folder)]
+    return shlex.join(["mt", "train", *options, *hydra_config.overrides.task])
 
 
 def check_argument(argument: str) -> None:

@@ -70,6 +70,7 @@ def track_results(
     tracker.hyperparameters(state.step, hyperparameters, scores)
     tracker.embeddings(tables)
     tracker.close()
+    tracker.metrics.complete()
 
 
 def embedding_tables(translator: Translator, train: Mixture) -> dict[str, EmbeddingTable]:

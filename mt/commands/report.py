@@ -97,6 +97,7 @@ def main(arguments: list[str]) -> int:
     options = build_parser().parse_intermixed_args(arguments)
     runs = load_runs([options.run, *([options.other] if options.other else [])], search_overrides(options))
     run, config = runs[0].layout, runs[0].config
+    MetricsFile(run.metrics).warn_if_damaged()
     tests = choose_tests(config, options, options.run)
     translators = [one.load_translator(options) for one in runs]
     outputs = [one.translate(translator, tests, True) for one, translator in zip(runs, translators, strict=True)]

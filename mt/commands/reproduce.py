@@ -86,6 +86,7 @@ def check_finished(run: RunLayout, config: Config) -> int:
     for path in (run.weights, *run.tokenizer(config.tokenizer.joint)):
         check_file(path)
         check_sum(path)
+    MetricsFile(run.metrics).warn_if_damaged()
     return state.step
 
 

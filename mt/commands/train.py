@@ -2,7 +2,6 @@
 
 import gc
 import logging
-from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,7 +18,7 @@ from mt.runs.folder import start_run_folder, used_for_training
 from mt.runs.layout import RunLayout
 from mt.runtime.devices import choose_device
 from mt.runtime.distributed import World, start_world
-from mt.runtime.logs import log_file, silence_messages
+from mt.runtime.logs import LogFile, log_file, silence_messages
 from mt.text.metrics import Scorer
 from mt.training.starting_point import build_starting_model
 from mt.training.trainer import Trainer
@@ -50,16 +49,16 @@ def train(config: Config) -> float | None:
     if not world.is_main:
         silence_messages()
     try:
-        with used_for_training(RunLayout(Path(config.run_dir)), world):
-            return train_in_folder(config, world)
+        with log_file() as file, used_for_training(RunLayout(Path(config.run_dir)), world):
+            return train_in_folder(config, world, file)
     finally:  # the next job of a sweep needs the memory of the model and its optimizer, which refer to each other
         gc.collect()
         if torch.cuda.is_available():
             torch.cuda.empty_cache()
 
 
-def train_in_folder(config: Config, world: World) -> float | None:
-    """Train in a run folder that no other process trains in."""
+def train_in_folder(config: Config, world: World, file: LogFile) -> float | None:
+    """Train in a run folder that no other process trains in; its log begins when the run is set up."""
     config = adopt_choices(adopt_start(config, world), world)
     with world.main_first():
         finished = world.is_main and finished_state(config)
@@ -67,14 +66,15 @@ def train_in_folder(config: Config, world: World) -> float | None:
         return finished.best_score
     setup = set_up(config, world)
     config, trainer = setup.config, setup.trainer
-    with log_file(setup.run.log) if setup.world.is_main else nullcontext():
-        describe(config, setup)
-        trainer.fit()
-        with setup.world.main_first():
-            if setup.world.is_main:
-                trainer.keep_average(validate_weights(config, setup.data, trainer.device))
-                score_final_model(config, setup.run, setup.data, trainer.state)
-                trainer.finish()
+    if world.is_main:
+        file.begin(setup.run.log)
+    describe(config, setup)
+    trainer.fit()
+    with world.main_first():
+        if world.is_main:
+            trainer.keep_average(validate_weights(config, setup.data, trainer.device))
+            score_final_model(config, setup.run, setup.data, trainer.state)
+            trainer.finish()
     return trainer.state.best_score
 
 

@@ -1,6 +1,7 @@
 """Held-out pairs: a part of the training text for validation and testing that shares no sentence with the rest."""
 
 import hashlib
+import itertools
 import logging
 import re
 from array import array
@@ -15,7 +16,7 @@ from numpy.typing import NDArray
 from mt.data.readers import Pair, read_two_files
 from mt.data.sources import ParallelText
 from mt.errors import UserError
-from mt.runtime.files import write_text
+from mt.runtime.checksums import check_sum, write_recorded
 
 log = logging.getLogger(__name__)
 Parts = dict[str, list[Pair]]
@@ -148,13 +149,19 @@ def save_parts(parts: Parts, folder: Path, langs: tuple[str, str]) -> None:
     """Write the files `PART.SRC` and `PART.TGT` of every part."""
     for part, pairs in parts.items():
         for side, lang in enumerate(langs):
-            write_text(folder / f"{part}.{lang}", "".join(f"{BREAKS.sub(' ', pair[side])}\n" for pair in pairs))
+            write_recorded(folder / f"{part}.{lang}", "".join(f"{BREAKS.sub(' ', pair[side])}\n" for pair in pairs))
 
 
 def load_parts(sizes: Mapping[str, float], folder: Path, langs: tuple[str, str]) -> Parts | None:
-    """Read what `save_parts` wrote; None if a part is missing or has another size."""
+    """Read what `save_parts` wrote; None if a part is missing or has another size.
+
+    Raises:
+        UserError: a file is damaged.
+    """
     files = {name: [folder / f"{name}.{lang}" for lang in langs] for name in sizes}
     if not all(file.is_file() for pair in files.values() for file in pair):
         return None
+    for path in itertools.chain.from_iterable(files.values()):
+        check_sum(path)
     parts = {name: list(read_two_files(*pair)) for name, pair in files.items()}
     return parts if all(size < 1 or len(parts[name]) == size for name, size in sizes.items()) else None

@@ -13,12 +13,13 @@ from typing_extensions import assert_never
 from mt.config.schema import Config
 from mt.config.search import SearchConfig
 from mt.data.preparation import choose_held_out, open_training_texts
+from mt.errors import UserError
 from mt.evaluation.breakdown import Breakdown, Grouping, by_domain, by_frequency, by_length, count_words
 from mt.evaluation.comet import Comet
 from mt.evaluation.results import RunResult, Sentence, TestSetResult
 from mt.evaluation.test_sets import TestSet
 from mt.runs.layout import RunLayout
-from mt.runtime.files import write_text
+from mt.runtime.checksums import write_recorded
 from mt.text.metrics import Score, Scorer
 from mt.text.tokenizer import Pairs
 from mt.translation.likelihood import perplexity
@@ -50,9 +51,11 @@ def translate_test_set(translator: Translator, test: TestSet, search: SearchConf
 def save_translations(file: Path, translations: Sequence[str]) -> None:
     """Write translations; if that is not possible, as in the run of somebody else, say so and go on."""
     try:
-        write_text(file, "".join(f"{line}\n" for line in translations))
+        write_recorded(file, "".join(f"{line}\n" for line in translations))
     except OSError as error:
         log.warning("The translations could not be saved: %s: %s.", error.filename or file, error.strerror)
+    except UserError as error:
+        log.warning("The translations could not be saved: %s", error)
 
 
 @dataclass

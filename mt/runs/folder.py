@@ -49,7 +49,6 @@ def check_run_folder(run: RunLayout, config: Config) -> None:
         if any(path != run.lock for path in folder.iterdir()):
             raise UserError(f"run_dir={folder} is neither empty nor a run folder: give another name=… or run_dir=….")
         return
-    warn_if_changed(run.config)
     saved = load_config(run.config)
     old, new = flatten(saved), flatten(config)
     held_out = {f"data.{part}" for part in saved.data.held_out.keys() | config.data.held_out.keys()}
@@ -118,6 +117,7 @@ def lock_folder(run: RunLayout) -> Iterator[None]:
     try:
         with locked(run.lock, f"run_dir={folder}"):
             clear_leftovers(folder)
+            warn_if_changed(run.config)
             CheckpointStore(run.checkpoints).set_aside_damaged()
             yield
     finally:

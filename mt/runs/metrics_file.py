@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from mt.runtime.checksums import forget_sum, is_recorded, record_sum, warn_if_changed
 from mt.runtime.files import write_text
 
 Row = dict[str, float]
@@ -18,6 +19,7 @@ class MetricsFile:
 
     def append(self, step: int, values: Mapping[str, float]) -> None:
         """Add a row."""
+        forget_sum(self.path)
         with open(self.path, "a", encoding="utf-8") as file:
             file.write(json.dumps({"step": step, **values}) + "\n")
 
@@ -25,8 +27,19 @@ class MetricsFile:
         """Add a row in place of those of the same step with some of the same names, which an earlier start wrote."""
         if not values:
             return
+        forget_sum(self.path)
         kept = [line for line, row in self._complete_lines() if row["step"] != step or not row.keys() & values.keys()]
         write_text(self.path, "".join(f"{line}\n" for line in [*kept, json.dumps({"step": step, **values})]))
+
+    def complete(self) -> None:
+        """Record the sum of the file until it changes again."""
+        if self.path.exists():
+            record_sum(self.path)
+
+    def warn_if_damaged(self) -> None:
+        """Warn if the file is complete, and not as it was then."""
+        if is_recorded(self.path):
+            warn_if_changed(self.path)
 
     def rows(self) -> list[Row]:
         """Return all complete rows; an empty list if there is no file."""
@@ -35,6 +48,7 @@ class MetricsFile:
     def drop_after(self, step: int) -> None:
         """Delete incomplete rows and those of later steps, which a resumed run writes again."""
         if self.path.exists():
+            forget_sum(self.path)
             kept = [line for line, row in self._complete_lines() if row["step"] <= step]
             write_text(self.path, "".join(f"{line}\n" for line in kept))
 

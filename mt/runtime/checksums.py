@@ -76,6 +76,23 @@ def write_recorded(path: Path, text: str) -> None:
         temporary.write_text(text, encoding="utf-8")
 
 
+def record_sum(path: Path) -> None:
+    """Record the sum of a file that was written piece by piece, and is complete."""
+    write_sums(path.parent, read_sums(path.parent) | {path.name: [digest(path)]})
+
+
+def forget_sum(path: Path) -> None:
+    """Take back `record_sum`, as the file is about to change."""
+    sums = read_sums(path.parent)
+    if sums.pop(path.name, None) is not None:
+        write_sums(path.parent, sums)
+
+
+def is_recorded(path: Path) -> bool:
+    """Return whether there is a sum of the file."""
+    return path.name in read_sums(path.parent)
+
+
 def record_files(folder: Path) -> None:
     """Record the sums of all files in a folder."""
     write_sums(folder, {path.name: [digest(path)] for path in folder.iterdir() if path.is_file() and path.name != SUMS})

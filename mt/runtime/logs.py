@@ -4,6 +4,7 @@ import logging
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from logging.handlers import MemoryHandler
 from pathlib import Path
 
 from tqdm import tqdm
@@ -33,15 +34,34 @@ def silence_messages() -> None:
     logging.getLogger("mt").setLevel(logging.ERROR)
 
 
+class LogFile(MemoryHandler):
+    """A file of messages with their times; it is made when `begin` is called, and has what came before as well."""
+
+    def __init__(self) -> None:
+        super().__init__(capacity=1, flushOnClose=False)  # without a file, nothing is flushed
+
+    def begin(self, path: Path) -> None:
+        """Write what was logged so far, and everything from now on, at the end of a file."""
+        file = logging.FileHandler(path, encoding="utf-8")
+        file.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
+        self.setTarget(file)
+        self.flush()
+
+    def close(self) -> None:
+        """Close the file."""
+        if self.target is not None:
+            self.target.close()
+        super().close()
+
+
 @contextmanager
-def log_file(path: Path) -> Iterator[None]:
-    """Also write messages to a file, with the time, while the context lasts, and the error that ends it, if any."""
+def log_file() -> Iterator[LogFile]:
+    """Yield a file that gets the messages of this context, and the error that ends it, if any."""
     logger = logging.getLogger("mt")
-    handler = logging.FileHandler(path, encoding="utf-8")
-    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
+    handler = LogFile()
     logger.addHandler(handler)
     try:
-        yield
+        yield handler
     except Exception as error:
         trace = None if isinstance(error, (UserError, WorkFailed)) else sys.exc_info()
         handler.handle(logger.makeRecord(logger.name, logging.ERROR, __file__, 0, str(error), (), trace))
