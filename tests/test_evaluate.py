@@ -191,7 +191,7 @@ def test_a_run_that_cannot_be_written_to_is_evaluated(mt, run_folder, monkeypatc
     def refuse(path, _):
         raise PermissionError(errno.EACCES, "Permission denied", str(path))
 
-    monkeypatch.setattr("mt.evaluation.evaluation.write_text", refuse)
+    monkeypatch.setattr("mt.evaluation.evaluation.write_recorded", refuse)
     outcome = mt("evaluate", run_folder)
     assert outcome.code == 0
     assert "test  BLEU" in outcome.out

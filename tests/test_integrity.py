@@ -87,6 +87,13 @@ def test_held_out_pairs_and_translations_have_sums(corpus, tmp_path, mt):
     assert "test.held.bb is damaged" in outcome.err
 
 
+def test_a_test_set_is_scored_where_the_sums_of_translations_are_damaged(copy_of_run, mt):
+    (copy_of_run / "translations" / "SHA256SUMS").write_text("?\n", encoding="utf-8")
+    outcome = mt("evaluate", copy_of_run)
+    assert outcome.code == 0
+    assert "translations could not be saved" in outcome.err
+
+
 def test_what_happens_before_a_training_is_in_its_log(train, tmp_path):
     run = tmp_path / "run"
     assert train("training.max_steps=4").code == 0

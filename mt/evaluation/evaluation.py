@@ -43,7 +43,7 @@ def translate_test_set(translator: Translator, test: TestSet, search: SearchConf
     """Translate a test set and write the translations to a file."""
     width = f"{search.width_key}={search.n_hypotheses}"
     log.info("Translating test set %s (%s sentences, %s).", test.name, f"{len(test):,}", width)
-    translations = [best[0].text for best in translator.n_best(test.src, search)]
+    translations = [best[0].text for best in translator.n_best(test.src, search, scored=False)]
     save_translations(file, translations)
     return translations
 

@@ -97,7 +97,7 @@ class Validator:
             share, done = sources[self.world.rank :: self.world.size], []
             for start in range(0, len(share), LINES_AT_ONCE):
                 check()
-                found = self.translator.n_best(share[start : start + LINES_AT_ONCE], greedy, quiet=True)
+                found = self.translator.n_best(share[start : start + LINES_AT_ONCE], greedy, quiet=True, scored=False)
                 done += [best[0].text for best in found]
             return done
 

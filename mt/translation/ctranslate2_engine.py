@@ -7,7 +7,7 @@ stranger. torch is imported only to convert a model.
 import hashlib
 import os
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 
 import ctranslate2
@@ -110,7 +110,7 @@ class CTranslate2Engine:
         return missing_option(search)
 
     def search(
-        self, segments: Sequence[Segment], max_lens: Sequence[int], search: SearchConfig
+        self, segments: Sequence[Segment], max_lens: Sequence[int], search: SearchConfig, scored: bool = True
     ) -> list[list[Hypothesis]]:
         """Return the best hypotheses of each segment, as in `Engine`.
 
@@ -125,14 +125,15 @@ class CTranslate2Engine:
             own, limits = [segments[i] for i in numbers], [max_lens[i] for i in numbers]
             for number, hypotheses in zip(numbers, self.search_batch(own, limits, search, markers), strict=True):
                 found[number] = hypotheses
-        return found
+        return self.scored(segments, found, build_scoring(search)) if scored or search.n_best > 1 else found
 
     def search_batch(
         self, segments: Sequence[Segment], max_lens: Sequence[int], search: SearchConfig, markers: Sequence[int]
     ) -> list[list[Hypothesis]]:
-        """Search segments whose translations must not contain `markers`.
+        """Search segments whose translations must not contain `markers`; scores are CTranslate2's own.
 
-        CTranslate2 has one length limit for a batch: hypotheses above the limit of their segment are cut.
+        These, by which it chooses, are those of a vocabulary without what is never generated. It has one length limit
+        for a batch: hypotheses above the limit of their segment are cut.
         """
         tokenizer, scoring = self.tokenizer, build_scoring(search)
         to_piece, to_id = tokenizer.tgt.id_to_piece, tokenizer.tgt.piece_to_id
@@ -153,30 +154,26 @@ class CTranslate2Engine:
         found = []
         for result, own_limit in zip(results, max_lens, strict=True):
             hypotheses = []
-            for pieces in result.hypotheses:
+            for pieces, score in zip(result.hypotheses, result.scores, strict=True):
+                n_scored = min(len(pieces) + 1, limit)  # with EOS, if there is one
+                log_prob = score * n_scored**alpha
                 complete = len(pieces) < limit and len(pieces) <= own_limit
-                hypotheses.append(([to_id(piece) for piece in pieces[:own_limit]], complete))
-            n_scored = [min(len(pieces) + 1, limit) for pieces in result.hypotheses]  # with EOS, if there is one
-            sums = [score * n**alpha for score, n in zip(result.scores, n_scored, strict=True)]
-            totals = [total / scoring.penalty(n) for total, n in zip(sums, n_scored, strict=True)]
-            order = sorted(range(len(totals)), key=lambda i: (not hypotheses[i][1], -totals[i]))
-            ranked = [hypotheses[i] for i in order]
-            loops = search.no_loops and any(has_loop(one, tokenizer.tgt_without_letters) for one, _ in ranked)
-            found.append([] if loops else ranked[: search.n_best if search.mbr is None else len(ranked)])
-        return self.scored(segments, found, scoring)
+                tokens = [to_id(piece) for piece in pieces[:own_limit]]
+                hypotheses.append(Hypothesis(tokens, log_prob, [], log_prob / scoring.penalty(n_scored), complete))
+            loops = search.no_loops and any(has_loop(one.tokens, tokenizer.tgt_without_letters) for one in hypotheses)
+            n_wanted = search.n_best if search.mbr is None else len(hypotheses)
+            found.append([] if loops else best_first(hypotheses)[:n_wanted])
+        return found
 
     def scored(
-        self, segments: Sequence[Segment], found: Sequence[Sequence[tuple[list[int], bool]]], scoring: Scoring
+        self, segments: Sequence[Segment], found: Sequence[Sequence[Hypothesis]], scoring: Scoring
     ) -> list[list[Hypothesis]]:
-        """Return the hypotheses of each segment (tokens, and whether EOS follows) with log-probabilities, best first.
-
-        CTranslate2's own scores, by which they were chosen, are those of a vocabulary without what is never generated.
-        """
+        """Return hypotheses with the model's own log-probabilities, best first."""
         to_src, to_tgt = self.tokenizer.src.id_to_piece, self.tokenizer.tgt.id_to_piece
         sources, targets = [], []
         for segment, hypotheses in zip(segments, found, strict=True):
             sources += [[to_src(i) for i in segment.ids]] * len(hypotheses)
-            targets += [[to_tgt(i) for i in tokens] for tokens, _ in hypotheses]
+            targets += [[to_tgt(i) for i in one.tokens] for one in hypotheses]
         rows = iter(
             self.engine.score_batch(
                 sources, targets, max_batch_size=MAX_TOKENS, batch_type="tokens", max_input_length=0
@@ -184,12 +181,16 @@ class CTranslate2Engine:
         )
         best = []
         for hypotheses in found:
-            scored = []
-            for tokens, complete in hypotheses:
-                log_probs = list(next(rows).log_probs)[: len(tokens) + complete]
+            rescored = []
+            for one in hypotheses:
+                log_probs = list(next(rows).log_probs)[: len(one.tokens) + one.complete]
                 log_prob = sum(log_probs)
-                scored.append(
-                    Hypothesis(tokens, log_prob, log_probs, log_prob / scoring.penalty(len(log_probs)), complete)
-                )
-            best.append(sorted(scored, key=lambda one: (not one.complete, -one.score)))
+                score = log_prob / scoring.penalty(len(log_probs))
+                rescored.append(replace(one, log_prob=log_prob, log_probs=log_probs, score=score))
+            best.append(best_first(rescored))
         return best
+
+
+def best_first(hypotheses: Sequence[Hypothesis]) -> list[Hypothesis]:
+    """Sort hypotheses, complete ones before those that were cut."""
+    return sorted(hypotheses, key=lambda one: (not one.complete, -one.score))

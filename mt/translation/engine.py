@@ -38,11 +38,14 @@ class Engine(Protocol):
         """Return the key of a search option that the engine does not have; None if it has all that are set."""
 
     def search(
-        self, segments: Sequence[Segment], max_lens: Sequence[int], search: SearchConfig
+        self, segments: Sequence[Segment], max_lens: Sequence[int], search: SearchConfig, scored: bool = True
     ) -> list[list[Hypothesis]]:
         """Return the best hypotheses of each segment, at least `search.n_best` if it finds that many.
 
         There are none for a segment that this engine would translate in another way than `TorchEngine`.
+
+        Args:
+            scored: log-probabilities are needed; without, they may be missing or approximate, if that saves time.
         """
 
 

@@ -31,6 +31,8 @@ class Request:
     """translate a text of several sentences one by one; only its best translation is returned"""
     align: bool = False
     """add a word alignment to the best translation"""
+    scored: bool = True
+    """log-probabilities are needed; without them, some engines are faster"""
 
     def __post_init__(self) -> None:
         if self.markup and (self.split or self.align):

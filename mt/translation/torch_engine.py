@@ -61,9 +61,9 @@ class TorchEngine:
 
     @torch.inference_mode()
     def search(
-        self, segments: Sequence[Segment], max_lens: Sequence[int], search: SearchConfig
+        self, segments: Sequence[Segment], max_lens: Sequence[int], search: SearchConfig, scored: bool = True
     ) -> list[list[Hypothesis]]:
-        """Encode and search one batch, as in `Engine`."""
+        """Encode and search one batch, as in `Engine`; hypotheses always have their log-probabilities."""
         tokenizer, device = self.tokenizer, self.device
         src, src_mask = build_source([segment.ids for segment in segments], tokenizer.pad_id, tokenizer.eos_id)
         task = Task(

@@ -162,7 +162,7 @@ class Translator:
             raise TypeError("texts must be a list of texts: translate([text])")
         search = search or self.defaults
         split = splits_by_default(search, markup) if split is None else split
-        request = Request(search, prefix, markup, split)
+        request = Request(search, prefix, markup, split, scored=False)
         return [best[0].text for best in self.translate_texts(list(texts), request)]
 
     def translate_texts(self, texts: list[str], request: Request, first_line: int = 1) -> list[list[Translation]]:
@@ -173,7 +173,7 @@ class Translator:
         def translate_lines(
             lines: list[str], prefixes: list[str], line_ids: Sequence[LineId]
         ) -> list[list[Translation]]:
-            return self.n_best(lines, search, prefixes if any(prefixes) else None, line_ids)
+            return self.n_best(lines, search, prefixes if any(prefixes) else None, line_ids, scored=request.scored)
 
         if request.markup:
             return translate_marked(texts, line_ids, request, translate_lines, self.restore_markup)
@@ -192,6 +192,7 @@ class Translator:
         prefixes: list[str] | None = None,
         line_ids: Sequence[LineId] | None = None,
         quiet: bool = False,
+        scored: bool = True,
     ) -> list[list[Translation]]:
         """Return the `search.n_best` best translations of each plain line, best first; of an empty line, one empty one.
 
@@ -202,6 +203,7 @@ class Translator:
             prefixes: text that the translation of each line begins with.
             line_ids: identify the lines in warnings and seeds; default: numbered from 1.
             quiet: do not warn.
+            scored: log-probabilities are needed, as in `Engine.search`.
         """
         line_ids = line_ids or [LineId(number) for number in range(1, len(lines) + 1)]
         part_len = max(1, min(self.part_len, self.max_len - len(self.tags)))
@@ -218,18 +220,18 @@ class Translator:
                 segments.append(Segment([*self.tags, *part], [] if number else starts[line], seed, required))
                 owners.append(line)
         found: list[list[list[Hypothesis]]] = [[] for _ in lines]
-        for line, best in zip(owners, self.search(segments, search), strict=True):
+        for line, best in zip(owners, self.search(segments, search, scored), strict=True):
             found[line].append(best if search.mbr is None else self.rerank(best, search.mbr))
         if not quiet:
             warn_about([line_id.line for line_id in line_ids], parts, found, part_len)
         lines_of_parts = zip(forms, parts, found, strict=True)
         return [join_parts(*line, search.n_best, self.tokenizer, self.spaced[1]) for line in lines_of_parts]
 
-    def search(self, segments: list[Segment], search: SearchConfig) -> list[list[Hypothesis]]:
+    def search(self, segments: list[Segment], search: SearchConfig, scored: bool = True) -> list[list[Hypothesis]]:
         """Return the hypotheses of each segment, in order."""
         results: list[list[Hypothesis]] = [[] for _ in segments]
         for indices in plan_segments(segments, search):
-            hypotheses = self.search_batch([segments[i] for i in indices], search)
+            hypotheses = self.search_batch([segments[i] for i in indices], search, scored)
             if not all(hypotheses):
                 raise UserError("The model gives no finite probabilities: its weights are damaged, or it has diverged.")
             for index, best in zip(indices, hypotheses, strict=True):
@@ -237,12 +239,12 @@ class Translator:
             self.on_progress(sum(map(bool, results)) / len(segments))
         return results
 
-    def search_batch(self, segments: list[Segment], search: SearchConfig) -> list[list[Hypothesis]]:
+    def search_batch(self, segments: list[Segment], search: SearchConfig, scored: bool) -> list[list[Hypothesis]]:
         """Search one batch with the engine, and what it cannot do with our own search."""
         found: list[list[Hypothesis]] = [[] for _ in segments]
         if self.engine and not self.engine.lacks(search):
             limits = [self.limit(segment, search, self.engine.n_positions) for segment in segments]
-            found = self.engine.search(segments, limits, search)
+            found = self.engine.search(segments, limits, search, scored)
         rest = [number for number, hypotheses in enumerate(found) if not hypotheses]
         if rest:
             others = [segments[number] for number in rest]

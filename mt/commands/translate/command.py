@@ -88,7 +88,8 @@ def main(arguments: list[str]) -> int:
         Prompt(translator, config.search).run()
         return 0
     split = splits_by_default(config.search, options.markup) if options.split is None else options.split
-    request = Request(config.search, options.prefix, options.markup, split, options.align)
+    scored = options.json or options.n_best is not None
+    request = Request(config.search, options.prefix, options.markup, split, options.align, scored)
     printer = Printer(options.json, options.n_best is not None, rows, translator.spaced)
     translate_lines(translator, request, printer, options)
     return 0
