@@ -14,7 +14,7 @@ CUDA = nvidia|cuda|triton
 without = awk '/^[a-z]/ { keep = !/^($(1))/ } keep'
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-all test-faults coverage bench lint format corpus constraints audit clean
+.PHONY: help demo test test-all test-gpu test-faults coverage bench lint format corpus constraints audit clean
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | awk -F '\t' '{ printf "  make %-12s %s\n", $$1, $$2 }'
@@ -48,6 +48,9 @@ test-all: $(DEV_STAMP)  ## run all tests, every script included (about half an h
 
 test-faults: $(DEV_STAMP)  ## kill trainings at 204 random instants, and let disks fail at many more (about 40 minutes)
 	@FAULTS=17 $(BIN)/python -m pytest -m '' -n auto tests/test_faults.py
+
+test-gpu: $(DEV_STAMP)  ## run the tests of training and translation on a GPU
+	@$(BIN)/python -m pytest -m gpu tests/test_gpu.py
 
 coverage: $(DEV_STAMP)  ## run the tests of `make test`, and report the lines they do not reach
 	@$(BIN)/python -m pytest -n auto --cov --cov-report=term-missing:skip-covered

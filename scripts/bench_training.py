@@ -107,18 +107,19 @@ def work(name: str, n_threads: int, task: Task, connection: Connection) -> None:
     connection.send(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)
 
 
-def product_rate(dtype: Any = None) -> float:
+def product_rate(dtype: Any = None, device: str = "cpu", size: int = SIZE) -> float:
     """Return the floating-point operations per second of a product of two square matrices; median of a few."""
     import torch
 
-    a = torch.ones(SIZE, SIZE, dtype=dtype)
+    a = torch.ones(size, size, dtype=dtype, device=device)
     out = torch.empty_like(a)
     times = []
     for _ in range(7):
         start = time.perf_counter()
         torch.mm(a, a, out=out)
+        out[0, 0].item()  # waits for a GPU
         times.append(time.perf_counter() - start)
-    return 2 * SIZE**3 / statistics.median(times)
+    return 2 * size**3 / statistics.median(times)
 
 
 def count_flops(task: Task, n_src: int, n_tgt: int) -> int:

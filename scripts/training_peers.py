@@ -37,6 +37,7 @@ class Task:
     n_layers: int = 4
     dropout: float = 0.1
     bf16: bool = False
+    device: str = "cpu"
 
 
 @dataclass
@@ -139,10 +140,10 @@ class PlainTransformer:
 
             def embed(self, ids: Any) -> Any:
                 scaled = self.embedding(ids) * task.d_model**0.5
-                return self.dropout(scaled + self.positions(torch.arange(ids.size(1))))
+                return self.dropout(scaled + self.positions(torch.arange(ids.size(1), device=ids.device)))
 
             def forward(self, src: Any, tgt: Any) -> Any:
-                causal = nn.Transformer.generate_square_subsequent_mask(tgt.size(1), dtype=torch.bool)
+                causal = nn.Transformer.generate_square_subsequent_mask(tgt.size(1), tgt.device, torch.bool)
                 src_padding = src == task.pad_id
                 out = self.transformer(
                     self.embed(src), self.embed(tgt), tgt_mask=causal, src_key_padding_mask=src_padding,
@@ -151,7 +152,7 @@ class PlainTransformer:
                 return self.projection(out)
 
         self.task = task
-        self.model = Model()
+        self.model = Model().to(task.device)
         self.optimizer = torch.optim.Adam(self.model.parameters(), lr=1e-4, betas=(0.9, 0.98), eps=1e-9)
         self.criterion = nn.CrossEntropyLoss(ignore_index=task.pad_id, label_smoothing=SMOOTHING)
         self.random = random.Random(1)
@@ -173,7 +174,9 @@ class PlainTransformer:
             sources, targets = self.batch()
             src = padded([[*row, task.eos_id] for row in sources], task.pad_id)
             tgt = padded([[task.bos_id, *row, task.eos_id] for row in targets], task.pad_id)
-        with phase("forward"), torch.autocast("cpu", torch.bfloat16) if task.bf16 else nullcontext():
+            src, tgt = src.to(task.device), tgt.to(task.device)
+        kind = torch.device(task.device).type
+        with phase("forward"), torch.autocast(kind, torch.bfloat16) if task.bf16 else nullcontext():
             loss = self.loss(src, tgt)
         with phase("backward"):
             loss.backward()
@@ -224,7 +227,7 @@ class HuggingFace(PlainTransformer):
             forced_eos_token_id=None, share_encoder_decoder_embeddings=True, tie_word_embeddings=True,
         )  # fmt: skip
         self.task = task
-        self.model = MarianMTModel(config)
+        self.model = MarianMTModel(config).to(task.device)
         self.optimizer = torch.optim.Adam(self.model.parameters(), lr=1e-4, betas=(0.9, 0.98), eps=1e-9)
         self.criterion = torch.nn.CrossEntropyLoss(ignore_index=task.pad_id, label_smoothing=SMOOTHING)
         self.batches = SortedBatches(task)

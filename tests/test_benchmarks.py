@@ -57,6 +57,16 @@ def test_decoding_benchmark_with_every_engine(run_folder, corpus):
         assert len([row for row in rows if row[0] == engine]) >= 2, printed  # one row for each beam size
 
 
+@pytest.mark.slow
+def test_gpu_benchmark(run_folder, corpus):
+    printed = script(
+        "bench_gpu", "--device", "cpu", "--steps", 2, "--warmup", 1, "--max-tokens", 300, "--d-model", 32, "--n-layers",
+        1, "--vocab-size", 200, "--run", run_folder, "--input", corpus / "valid.aa", "--lines", 12,
+    )  # fmt: skip
+    rows = [line.split("|")[1].strip() for line in printed.splitlines() if line.startswith("|")]
+    assert [row for row in rows if row and row[0] not in "-b"] == ["mt", "Hugging Face", "mt", "CTranslate2 float32"]
+
+
 def test_attention_benchmark():
     printed = script("bench_attention", "--lengths", 4, 8, "--d-model", 32, "--n-heads", 2, "--seconds", 0.01)
     rows = [line.split("|")[1].strip() for line in printed.splitlines() if line.startswith("|")]
