@@ -3,6 +3,7 @@
 import itertools
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -268,6 +269,35 @@ def test_a_search_that_the_engine_lacks_is_our_own(run_folder, mt):
     sampled = ["--set", "search.method=sample", "--set", "search.forbidden=[XA]", *LINES]
     texts = [mt("translate", run_folder, "--engine", name, *sampled).out for name in ("auto", "torch")]
     assert texts[0] == texts[1]
+
+
+def test_eight_bits_where_they_cost_nothing(run_folder, mt, monkeypatch, tmp_path):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    arguments = ["translate", run_folder, "-v", "--quantization", "auto", *LINES[:3]]
+    first, second = mt(*arguments), mt(*arguments)
+    assert "Measuring on 40 sentences" in first.err
+    assert "Measuring" not in second.err
+    (record,) = (tmp_path / "cache" / "mt" / "quantization").iterdir()
+    scores = json.loads(record.read_text(encoding="utf-8"))
+    chosen = "int8" if scores["float32"] - scores["int8"] < 0.1 else "float32"
+    assert f"CTranslate2 in {chosen}" in second.err
+    for other, expected in ((99.9, "float32"), (50.0, "int8")):
+        record.write_text(json.dumps({"float32": other, "int8": 50.0}), encoding="utf-8")
+        assert f"CTranslate2 in {expected}" in mt(*arguments).err
+        assert mt("export", run_folder, "--to", "ctranslate2", "--quantization", "auto", tmp_path / expected).code == 0
+    sizes = [(tmp_path / name / "model.bin").stat().st_size for name in ("float32", "int8")]
+    assert sizes[1] < sizes[0]
+    record.write_text("{", encoding="utf-8")
+    assert "Measuring on 40 sentences" in mt(*arguments).err
+
+
+def test_eight_bits_need_validation_text(copy_of_run, mt, monkeypatch, tmp_path):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    config = (copy_of_run / "config.yaml").read_text(encoding="utf-8")
+    (copy_of_run / "config.yaml").write_text(re.sub("  valid: .*", "  valid: /nowhere/valid", config), encoding="utf-8")
+    outcome = mt("translate", copy_of_run, "--quantization", "auto", "ba")
+    assert outcome.code == 2
+    assert "--quantization auto needs the validation text" in outcome.err
 
 
 def test_translating_does_not_need_torch(run_folder, mt, tmp_path):

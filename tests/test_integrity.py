@@ -69,6 +69,22 @@ def test_a_flipped_bit_in_the_curves_is_found(train, tmp_path, mt):
     assert "has changed" not in mt("report", run).err
 
 
+@pytest.mark.parametrize(
+    ("file", "code"), [("tokenizer.model", 2), ("held_out/valid.bb", 2), ("metrics.jsonl", 0), ("config.yaml", 0)]
+)
+def test_damage_to_a_finished_run_is_named(corpus, tmp_path, mt, file, code):
+    run = tmp_path / "run"
+    arguments = overrides(corpus, f"run_dir={run}", *EVERY, "training.max_steps=2")
+    arguments = [*(one for one in arguments if not one.startswith("data.valid=")), "data.valid=20"]
+    assert mt(*arguments).code == 0
+    assert mt(*arguments).err.count("There is nothing to do") == 1
+    with (run / file).open("ab") as damaged:
+        damaged.write(b"\n")
+    outcome = mt(*arguments)
+    assert outcome.code == code
+    assert f"{run / file} {'is damaged' if code else 'has changed'}" in outcome.err
+
+
 def test_held_out_pairs_and_translations_have_sums(corpus, tmp_path, mt):
     run = tmp_path / "run"
     kept = [
@@ -107,6 +123,11 @@ def test_what_happens_before_a_training_is_in_its_log(train, tmp_path):
     assert f"Training goes on from {run}/checkpoints/step-000000002" in log
     assert f"WARNING {run}/config.yaml has changed" in log
     assert log.count("Training ends at step 4") == 1
+    flip(run / "checkpoints" / "step-000000006" / "state.json", 0)
+    assert train("training.max_steps=8", "model.d_ff=32").code == 2  # why a start fails is in the log, too
+    log = (run / "train.log").read_text(encoding="utf-8")
+    assert f"Training goes on from {run}/checkpoints/step-000000004" in log
+    assert f"ERROR {run} holds a run with a different configuration" in log
 
 
 def test_the_sums_are_those_of_sha256sum(train, tmp_path):

@@ -44,11 +44,13 @@ def test_the_record_says_how_a_run_was_made(made, tmp_path):
     assert [one["from_step"] for one in record(run)] == [0, 6]
 
 
-def test_the_record_has_the_folder_of_configurations(made, tmp_path):
-    (tmp_path / "conf" / "optim").mkdir(parents=True)
-    (tmp_path / "conf" / "optim" / "mine.yaml").write_text("lr: 0.02\n", encoding="utf-8")
-    (start,) = record(made("optim=mine", "--config-dir", f"{tmp_path}/conf"))
-    assert f"--config-dir {tmp_path}/conf" in start["command"]
+def test_the_record_has_the_folder_of_configurations(made, tmp_path, monkeypatch):
+    folder = tmp_path / "my=conf"
+    (folder / "optim").mkdir(parents=True)
+    (folder / "optim" / "mine.yaml").write_text("lr: 0.02\n", encoding="utf-8")
+    monkeypatch.chdir(tmp_path)
+    (start,) = record(made("model.dropout=0.2", "--config-dir", "my=conf", "optim=mine"))
+    assert f"--config-dir {folder}" in start["command"].replace("'", "")
 
 
 def test_a_run_is_reproduced(made, mt, tmp_path):

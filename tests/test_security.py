@@ -215,6 +215,23 @@ def test_files_are_regular_and_not_too_large(folder, mt, name, kind):
     refuse(mt("translate", folder, "ba de"), name)
 
 
+@pytest.mark.parametrize("name", ["metrics.jsonl", "train.log"])
+@pytest.mark.parametrize("kind", ["pipe", "endless", "nested"])
+def test_logs_and_curves_are_files_of_bounded_size(folder, mt, name, kind):
+    (folder / name).unlink()
+    if kind == "pipe":
+        os.mkfifo(folder / name)
+    elif kind == "endless":
+        (folder / name).symlink_to("/dev/zero")
+    else:
+        (folder / name).write_text('{"step": 5, "a": ' + "[" * 50_000 + "]" * 50_000 + "}\n")
+    outcome = mt("report", folder)
+    if kind == "nested":
+        assert outcome.code == 0
+    else:
+        refuse(outcome, name)
+
+
 HEADER = b'{"x": {"dtype": "F32", "shape": [2], "data_offsets": [0, 8]}}'
 
 

@@ -5,7 +5,7 @@ import os
 import re
 import shlex
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from math import prod
 from pathlib import Path
 
@@ -38,9 +38,12 @@ DEFAULTS = {
 }
 """group and name of the choices that are the defaults of the schema itself, without a YAML file"""
 GROUPS = ("data", "experiment", *(group for group, _ in DEFAULTS))
-OVERRIDE = re.compile(r"~|[+]{0,2}\w[^=]*=")
 GROUP_CHOICE = re.compile(r"(?!(?:null|true|false)$)[A-Za-z_][\w,./-]*|\[[A-Za-z_][\w,./ -]*\]|\{.*\}|\w+\(.*\)")
 """a name, or several to sweep over; a list of names; a mapping with values; or a function such as `glob(*)`"""
+OVERRIDE = re.compile(r"~|[+]{0,2}\w[^=]*=")
+"""the beginning of `key=value`, `+key=value` or `~key`"""
+WITH_VALUE = ("--config-dir", "-cd", "--config-path", "-cp", "--config-name", "-cn", "--package", "-p")
+"""Hydra's options whose value is an argument of its own"""
 
 
 def run_jobs(arguments: list[str], job: Callable[[Config], float | None]) -> int:
@@ -92,7 +95,7 @@ def run_composed(arguments: list[str], job: Callable[[Config], float | None]) ->
     arguments = [part for argument in with_demo(arguments) for part in replacing_test_sets(argument, sweep)]
     for argument in arguments:
         check_argument(argument)
-    arguments.sort(key=lambda argument: OVERRIDE.match(argument) is not None)  # Hydra wants them side by side
+    arguments = overrides_last(arguments)
     os.environ["HYDRA_FULL_ERROR"] = "1"  # so that errors are raised here instead of being printed
     sys.argv = ["mt train", *arguments]
     try:
@@ -107,6 +110,16 @@ def run_composed(arguments: list[str], job: Callable[[Config], float | None]) ->
         raise
     if failures:
         raise failures[0]
+
+
+def overrides_last(arguments: Sequence[str]) -> list[str]:
+    """Return arguments with the overrides at the end: Hydra wants them side by side."""
+    options: list[str] = []
+    overrides: list[str] = []
+    for before, argument in zip(["", *arguments], arguments, strict=False):
+        is_override = OVERRIDE.match(argument) and before not in WITH_VALUE
+        (overrides if is_override else options).append(argument)
+    return options + overrides
 
 
 def current_command() -> str:
@@ -219,6 +232,7 @@ def explain(error: Exception) -> str:
         if named := re.search(pattern, text):
             check_key(named[1])
     lines = [line.strip() for line in text.splitlines()]
-    kept = [line for line in lines if line and not line.startswith(("object_type=", "reference_type=", "full_key:"))]
+    noise = ("object_type=", "reference_type=", "full_key:", "See https://hydra.cc")
+    kept = [line for line in lines if line and not line.startswith(noise)]
     prefix = f"{full_key[1]}: " if full_key and full_key[1] not in kept[0] else ""
     return prefix + "\n  ".join(dict.fromkeys(kept))

@@ -13,8 +13,8 @@ from mt.commands.training_setup import prepare_data, this_start
 from mt.config.checks import check_file
 from mt.config.schema import Config
 from mt.errors import UserError, fail
-from mt.runs.checkpoint import CheckpointStore
-from mt.runs.layout import RunLayout
+from mt.runs.checkpoint import CheckpointStore, read_state
+from mt.runs.layout import CheckpointLayout, RunLayout
 from mt.runs.metrics_file import MetricsFile, Row
 from mt.runs.record import Start, read_starts
 from mt.runs.run_files import load_run_config
@@ -78,9 +78,10 @@ def main(arguments: list[str]) -> int:
 
 def check_finished(run: RunLayout, config: Config) -> int:
     """Return the number of steps of a run; raise `UserError` unless it is finished and its files are sound."""
-    state = CheckpointStore(run.checkpoints).latest_state()
-    if state is None:
-        raise UserError(f"{run.folder} has no checkpoint that can be read: there is no training to compare with.")
+    checkpoints = CheckpointStore(run.checkpoints).paths()
+    if not checkpoints:
+        raise UserError(f"{run.folder} has no checkpoint: there is no training to compare with.")
+    state = read_state(CheckpointLayout(checkpoints[-1]).state)
     if not state.is_finished:
         raise UserError(f"{run.folder} is not finished: resume it first, so that there is a result to compare with.")
     for path in (run.weights, *run.tokenizer(config.tokenizer.joint)):

@@ -49,7 +49,10 @@ def train(config: Config) -> float | None:
     if not world.is_main:
         silence_messages()
     try:
-        with log_file() as file, used_for_training(RunLayout(Path(config.run_dir)), world):
+        run = RunLayout(Path(config.run_dir))
+        with log_file() as file, used_for_training(run, world) as has_mended:
+            if has_mended:  # even if training does not begin
+                file.begin(run.log)
             return train_in_folder(config, world, file)
     finally:  # the next job of a sweep needs the memory of the model and its optimizer, which refer to each other
         gc.collect()
@@ -58,7 +61,7 @@ def train(config: Config) -> float | None:
 
 
 def train_in_folder(config: Config, world: World, file: LogFile) -> float | None:
-    """Train in a run folder that no other process trains in; its log begins when the run is set up."""
+    """Train in a run folder that no other process trains in."""
     config = adopt_choices(adopt_start(config, world), world)
     with world.main_first():
         finished = world.is_main and finished_state(config)

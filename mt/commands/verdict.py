@@ -3,13 +3,14 @@
 from collections.abc import Sequence
 from datetime import datetime
 
+from mt.config.checks import check_file
 from mt.config.choices import StoppingMetric
 from mt.config.file import flatten
 from mt.config.schema import Config
 from mt.evaluation.results import TestSetResult
 from mt.runs.checkpoint import CheckpointStore
 from mt.runs.layout import RunLayout
-from mt.runs.metrics_file import MetricsFile, Row
+from mt.runs.metrics_file import MAX_BYTES, MetricsFile, Row
 from mt.runtime.progress import describe_seconds
 from mt.training.forecast import forecast
 from mt.training.pruning import validations
@@ -114,6 +115,7 @@ def logged_facts(run: RunLayout) -> list[str]:
     """Return what train.log says about the last start of the training."""
     if not run.log.exists():
         return []
+    check_file(run.log, MAX_BYTES)
     lines = [line.split(" ", 3)[-1] for line in run.log.read_text("utf-8", "replace").splitlines()]
     newest = {start: line for line in lines for start in LOGGED if line.startswith(start)}
     return [newest[start] for start in LOGGED[:2] + LOGGED[3:] if start in newest]

@@ -145,8 +145,11 @@ class CheckpointStore:
             remove(old)
         return path
 
-    def set_aside_damaged(self) -> None:
+    def set_aside_damaged(self) -> bool:
         """Rename the newest checkpoints if they are damaged and an older one is not, so that training goes on there.
+
+        Returns:
+            Whether there were any.
 
         Raises:
             UserError: all are damaged.
@@ -163,13 +166,14 @@ class CheckpointStore:
                 remove(aside)
                 other.rename(aside)
                 log.warning("%s Training goes on from %s; the damaged checkpoint is now %s.", reason, path, aside)
-            return
+            return bool(damaged)
         if damaged:
             path, reason = damaged[0]
             raise UserError(
                 f"The checkpoint {path} cannot be used: {reason} There is no other that can. Restore it from a copy. "
                 f"Delete that folder to start at the beginning, or its {SUMS} if only the sums are wrong."
             )
+        return False
 
     def replace_state(self, state: TrainState) -> None:
         """Overwrite the state in the newest checkpoint, if there is one."""

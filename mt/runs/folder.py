@@ -90,36 +90,37 @@ def start_run_folder(run: RunLayout, config: Config, data: Prepared, start: Star
 
 
 @contextmanager
-def used_for_training(run: RunLayout, world: World) -> Iterator[None]:
-    """Keep other trainings out of a run folder; every process must call this.
+def used_for_training(run: RunLayout, world: World) -> Iterator[bool]:
+    """Keep other trainings out of a run folder; every process must call this. Yields what `lock_folder` yields.
 
     Raises:
         UserError: another process trains in the folder; the message names it.
     """
     with ExitStack() as held:
+        has_mended = False
         with world.main_first():
             if world.is_main:
-                held.enter_context(lock_folder(run))
-        yield
+                has_mended = held.enter_context(lock_folder(run))
+        yield has_mended
 
 
 @contextmanager
-def lock_folder(run: RunLayout) -> Iterator[None]:
+def lock_folder(run: RunLayout) -> Iterator[bool]:
     """Hold the lock of a run folder, and clean up what a killed training or a damaged disk has left in it.
 
-    A folder that is made for the lock, and that nothing is written to, is removed again.
+    A folder that is made for the lock, and that nothing is written to, is removed again. Yields whether damaged
+    checkpoints were set aside.
     """
     folder = run.folder
     if folder.exists() and not (folder.is_dir() and os.access(folder, os.W_OK)):
-        yield  # what is wrong is said elsewhere
+        yield False  # what is wrong is said elsewhere
         return
     folder.mkdir(parents=True, exist_ok=True)
     try:
         with locked(run.lock, f"run_dir={folder}"):
             clear_leftovers(folder)
             warn_if_changed(run.config)
-            CheckpointStore(run.checkpoints).set_aside_damaged()
-            yield
+            yield CheckpointStore(run.checkpoints).set_aside_damaged()
     finally:
         with suppress(OSError):
             folder.rmdir()

@@ -5,10 +5,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from mt.config.checks import check_file
 from mt.runtime.checksums import forget_sum, is_recorded, record_sum, warn_if_changed
 from mt.runtime.files import write_text
 
 Row = dict[str, float]
+MAX_BYTES = 1 << 28
+"""larger than the curves of any training: a million rows"""
 
 
 @dataclass(frozen=True)
@@ -53,10 +56,10 @@ class MetricsFile:
             write_text(self.path, "".join(f"{line}\n" for line in kept))
 
     def _complete_lines(self) -> list[tuple[str, Row]]:
-        try:
-            lines = self.path.read_text(encoding="utf-8", errors="replace").splitlines()
-        except OSError:
+        if not self.path.exists():
             return []
+        check_file(self.path, MAX_BYTES)
+        lines = self.path.read_text(encoding="utf-8", errors="replace").splitlines()
         return [(line, row) for line in lines if (row := read_row(line)) is not None]
 
 
@@ -65,5 +68,5 @@ def read_row(line: str) -> Row | None:
     try:
         row = json.loads(line)
         return row if isinstance(row, dict) and isinstance(row.get("step"), int) else None
-    except ValueError:
+    except (ValueError, RecursionError):
         return None

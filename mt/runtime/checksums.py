@@ -3,7 +3,7 @@
 import hashlib
 import logging
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -110,10 +110,11 @@ def check_sum(path: Path) -> None:
         raise UserError(f"{path} is damaged, or {path.with_name(SUMS)} is: the sums differ.")
 
 
-def check_files(folder: Path) -> None:
-    """Raise `UserError` if one of the recorded files in a folder is missing or damaged."""
-    for name in read_sums(folder):
-        path = folder / name
+def check_files(folder: Path, exempt: Sequence[Path] = ()) -> None:
+    """Raise `UserError` if one of the recorded files in a folder is missing or damaged, but for those that may be."""
+    for path in (folder / name for name in read_sums(folder)):
+        if path in exempt:
+            continue
         if not path.is_file():
             raise UserError(f"{path} is missing, or its name in {folder / SUMS} is damaged.")
         check_sum(path)

@@ -35,13 +35,15 @@ def silence_messages() -> None:
 
 
 class LogFile(MemoryHandler):
-    """A file of messages with their times; it is made when `begin` is called, and has what came before as well."""
+    """A file of messages with their times: those since it was built, or none if `begin` is never called."""
 
     def __init__(self) -> None:
         super().__init__(capacity=1, flushOnClose=False)  # without a file, nothing is flushed
 
     def begin(self, path: Path) -> None:
-        """Write what was logged so far, and everything from now on, at the end of a file."""
+        """Write what was logged so far, and everything from now on, at the end of a file, unless that has begun."""
+        if self.target is not None:
+            return
         file = logging.FileHandler(path, encoding="utf-8")
         file.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
         self.setTarget(file)
@@ -56,7 +58,7 @@ class LogFile(MemoryHandler):
 
 @contextmanager
 def log_file() -> Iterator[LogFile]:
-    """Yield a file that gets the messages of this context, and the error that ends it, if any."""
+    """Yield a file that gets the messages of this context, and the error that ends it, if any, once it has begun."""
     logger = logging.getLogger("mt")
     handler = LogFile()
     logger.addHandler(handler)

@@ -66,7 +66,7 @@ def converted_model(source: Source, quantization: str, n_positions: int) -> Path
         asdict(source.config.model),
     )  # fmt: skip
     name = hashlib.sha256(repr(parts).encode()).hexdigest()[:32]
-    folder = Path(platformdirs.user_cache_dir("mt")) / "ctranslate2" / name
+    folder = cache_folder() / "ctranslate2" / name
     if not is_sound(folder):
         from mt.interop.to_ctranslate2 import save_ctranslate2
 
@@ -74,6 +74,11 @@ def converted_model(source: Source, quantization: str, n_positions: int) -> Path
             save_ctranslate2(source.load_model(), source.tokenizer, temporary, quantization, n_positions)
             record_files(temporary)
     return folder
+
+
+def cache_folder() -> Path:
+    """Return the folder for what the user's runs share, and what can be made again."""
+    return Path(platformdirs.user_cache_dir("mt"))
 
 
 def is_sound(folder: Path) -> bool:

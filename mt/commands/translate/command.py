@@ -67,7 +67,8 @@ def build_parser() -> argparse.ArgumentParser:
     add("--ensemble", action="append", default=[], type=Path, metavar="RUN", help="another run to ensemble with")
     engine = "auto: ctranslate2 where it finds the same translations, which is faster on a CPU; default: auto"
     add("--engine", choices=[one.value for one in EngineName], default="auto", help=engine)
-    add("--quantization", metavar="TYPE", help="number format of ctranslate2: float32 (default), int8, …")
+    quantization = "number format of ctranslate2: float32 (default), int8, …; auto: int8 if it costs less than 0.1 BLEU"
+    add("--quantization", metavar="TYPE", help=quantization)
     add("-v", "--verbose", action="store_true", help="say which engine translates, and why")
     precision = "bf16 is faster if the processor has instructions for it; auto: whichever is faster here"
     add("--precision", choices=[one.value for one in Precision], default="float32", help=precision)
@@ -136,9 +137,12 @@ def load_translator(options: argparse.Namespace, config: Config) -> Translator:
         engine = EngineName.torch
     elif options.quantization:
         engine = EngineName.ctranslate2
-    translator = Translator.load(
-        options.run, options.device, options.ensemble, config, engine, options.quantization or FLOAT32
-    )
+    quantization = options.quantization or FLOAT32
+    if quantization == "auto":
+        from mt.evaluation.quantization import choose_quantization
+
+        quantization = choose_quantization(RunLayout(options.run), config)
+    translator = Translator.load(options.run, options.device, options.ensemble, config, engine, quantization)
     if precision is not Precision.float32:
         from mt.runtime.devices import chooses_bf16  # torch takes a second to import
 
