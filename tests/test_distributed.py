@@ -87,6 +87,14 @@ def test_several_processes_equal_one(corpus, alone, tmp_path, n, strategy):
     assert (tmp_path / "run" / "translations" / "test.bb").is_file()
 
 
+def test_noise_is_the_same_for_any_number_of_processes(corpus, tmp_path, mt):
+    noise = ["data.noise={typos: 0.1, case: 0.2, punctuation: 0.2, copies: 0.2}", "training.max_steps=3"]
+    assert mt(*overrides(corpus, f"run_dir={tmp_path}/one", *COMMON, *noise)).code == 0
+    outcome = torchrun(2, corpus, tmp_path / "two", *noise)
+    assert outcome.code == 0, outcome.err
+    assert losses_of(tmp_path / "two") == pytest.approx(losses_of(tmp_path / "one"), abs=2e-5)
+
+
 @pytest.mark.slow
 def test_a_checkpoint_resumes_with_another_number_of_processes(corpus, alone, tmp_path, mt):
     """Two processes, then one."""

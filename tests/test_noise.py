@@ -1,5 +1,6 @@
 """Noise on pairs, and random segmentation of the same text."""
 
+from dataclasses import replace
 from random import Random
 
 import pytest
@@ -7,6 +8,10 @@ from conftest import overrides
 
 from mt.config.data import NoiseConfig
 from mt.config.schema import TokenizerConfig
+from mt.data.corpus import CorpusEncoder
+from mt.data.held_out import in_memory
+from mt.data.loader import BatchLoader
+from mt.data.mixture import Member, Mixture, Stage
 from mt.data.noise import add_noise
 from mt.data.variation import Variation
 from mt.text.tokenizer_training import Extras, train_tokenizer
@@ -92,3 +97,28 @@ def test_an_impossible_probability_is_refused(mt, corpus):
     outcome = mt(*overrides(corpus, "data.noise.typos=2"))
     assert outcome.code == 2
     assert "data.noise.typos=2" in outcome.err
+
+
+def test_batches_of_noisy_pairs_keep_the_budget(tokenizer, tmp_path):
+    """They are divided into batches by the lengths that they have with noise, different in every epoch."""
+    pairs = [(f"{word} {LINE}", f"{word} {OTHER}") for word in "abcdefgh"] * 40
+    text = in_memory("text", pairs)
+    mixture = Mixture(
+        [Member("x", CorpusEncoder(tokenizer, 200, tmp_path).encode(text, ("en", "de"), "k"))], [Stage([1.0])]
+    )
+    noise = NoiseConfig(typos=0.3, case=0.2, punctuation=0.2, copies=0.0)
+    loader = BatchLoader(mixture, 2000, seed=3, vary=Variation(tokenizer, 200, noise))
+    n_rows, seen = 0, []
+    while loader.position.epoch < 2:
+        batch = loader.next_batch()
+        assert max(batch.src.numel(), batch.tgt_in.numel()) <= 2000
+        seen.append(batch.src.tolist())
+        n_rows += len(batch.src)
+    assert n_rows - len(seen[-1]) == 2 * len(pairs)
+    assert seen[0] not in seen[1:]
+    resumed = BatchLoader(mixture, 2000, seed=3, vary=Variation(tokenizer, 200, noise))
+    resumed.position = replace(loader.position, epoch=1, cursor=2)
+    again = BatchLoader(mixture, 2000, seed=3, vary=Variation(tokenizer, 200, noise))
+    while (again.position.epoch, again.position.cursor) != (1, 2):
+        again.next_batch()
+    assert resumed.next_batch().src.equal(again.next_batch().src)

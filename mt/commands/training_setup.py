@@ -51,7 +51,7 @@ def build_trainer(config: Config, run: RunLayout, data: Prepared, model: Transfo
     average = MovingAverage(model, training.ema_decay) if training.ema_decay else None
     variation = Variation(data.tokenizer, config.data.max_len, config.data.noise, training.subword_alpha)
     loader = BatchLoader(
-        data.train, training.max_tokens, config.seed, world.rank, world.size, variation if variation.is_active else None
+        data.train, training.max_tokens, config.seed, world, variation if variation.is_active else None
     )
     validator = build_validator(config, data, model, world)
     return Trainer(Learner(objective, shared, update, average), loader, validator, run, training, world, config.seed)

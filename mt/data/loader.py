@@ -1,35 +1,54 @@
 """An endless stream of training batches that can be resumed at any point."""
 
 from collections.abc import Callable, Iterator
-from dataclasses import replace
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
 
 from mt.data.batch import Batch, build_batch
 from mt.data.mixture import Mixture
 from mt.data.sampler import DataPosition, Epoch, Indices, plan_batches
+from mt.runtime.distributed import ALONE, World
 from mt.runtime.seeds import derive_seed
 from mt.text.tokenizer import BOS, EOS, PAD, Pairs
 
 Vary = Callable[[Pairs, int], Pairs]
 """pairs of ids and a seed -> other ids for the same sentences"""
+IdArrays = list[tuple[NDArray[np.int32], NDArray[np.int32]]]
+"""pairs of ids in a tenth of the memory of lists"""
+CHUNK = 1024
+"""pairs that are varied at once"""
+
+
+@dataclass(frozen=True)
+class Pool:
+    """The pairs of a pool, and how they are divided into batches."""
+
+    pairs: Callable[[Indices], Pairs]
+    """indices within the pool -> pairs"""
+    batches: list[Indices]
 
 
 class BatchLoader:
-    """Batches of one epoch after another. `position` is the whole state: set it to resume there."""
+    """Batches of one epoch after another. `position` is the whole state: set it to resume there.
+
+    Of several processes, all must call the same methods in the same order.
+    """
 
     def __init__(
-        self, corpus: Mixture, max_tokens: int, seed: int, rank: int = 0, n_ranks: int = 1, vary: Vary | None = None
+        self, corpus: Mixture, max_tokens: int, seed: int, world: World = ALONE, vary: Vary | None = None
     ) -> None:
-        """Load the batch at `rank` of every `n_ranks` batches; `vary` changes its pairs, as noise does."""
+        """Load this process's of every `world.size` batches; `vary` changes their pairs, as noise does."""
         self.corpus = corpus
         self.max_tokens = max_tokens
         self.seed = seed
-        self.rank = rank
-        self.n_ranks = n_ranks
+        self.world = world
         self.vary = vary
         self.position = DataPosition()
         self.step = 0
         self._epoch: tuple[tuple[int, int], Epoch] | None = None
-        self._plan: tuple[DataPosition, list[Indices]] | None = None
+        self._pool: tuple[DataPosition, Pool] | None = None
 
     def epoch(self) -> Epoch:
         """Return the current epoch."""
@@ -40,12 +59,37 @@ class BatchLoader:
             self._epoch = ((number, stage), epoch)
         return self._epoch[1]
 
-    def plan(self) -> list[Indices]:
-        """Return the batches of the current pool."""
+    def pool(self) -> Pool:
+        """Return the current pool."""
         key = replace(self.position, cursor=0)
-        if self._plan is None or self._plan[0] != key:
-            self._plan = (key, self.epoch().batches(self.position.pool))
-        return self._plan[1]
+        if self._pool is None or self._pool[0] != key:
+            self._pool = (key, self.build_pool(self.epoch(), self.position.pool))
+        return self._pool[1]
+
+    def build_pool(self, epoch: Epoch, number: int) -> Pool:
+        """Divide a pool into batches, by the lengths that its pairs have when they are varied."""
+        corpus, pairs = self.corpus, epoch.pairs(number)
+        if self.vary is None:
+            batches = epoch.cut(number, corpus.src_lens[pairs], corpus.tgt_lens[pairs])
+            return Pool(lambda batch: corpus.pairs(pairs[batch]), batches)
+        varied = self.varied(pairs, epoch.number, number, self.vary)
+        src_lens, tgt_lens = (np.array([len(pair[side]) + 1 for pair in varied]) for side in (0, 1))
+
+        def in_pool(batch: Indices) -> Pairs:
+            return [(varied[i][0].tolist(), varied[i][1].tolist()) for i in batch]
+
+        return Pool(in_pool, epoch.cut(number, src_lens, tgt_lens))
+
+    def varied(self, pairs: Indices, epoch: int, pool: int, vary: Vary) -> IdArrays:
+        """Return the varied pairs of a pool, of which each process varies a share."""
+        starts = range(0, len(pairs), CHUNK)
+        own = []
+        for start in starts[self.world.rank :: self.world.size]:
+            rows = vary(self.corpus.pairs(pairs[start : start + CHUNK]), derive_seed(self.seed, epoch, pool, start))
+            own.append([(np.array(src, np.int32), np.array(tgt, np.int32)) for src, tgt in rows])
+        shares = self.world.gather(own)
+        chunks = (shares[number % self.world.size][number // self.world.size] for number in range(len(starts)))
+        return [pair for chunk in chunks for pair in chunk]
 
     def begin_step(self, step: int) -> None:
         """Announce that the next batches are for the update after `step`; a new stage starts a new epoch."""
@@ -62,35 +106,31 @@ class BatchLoader:
         return DataPosition(epoch, stage=self.corpus.stage_at(self.step, epoch))
 
     def next_batch(self) -> Batch:
-        """Return this rank's batch of the next `n_ranks`."""
-        group = [self.next_indices() for _ in range(self.n_ranks)]
-        pairs = self.corpus.pairs(group[self.rank])
-        if self.vary:
-            position = self.position
-            seed = derive_seed(self.seed, position.epoch, position.cursor, self.rank, position.pool)
-            pairs = self.vary(pairs, seed)
-        return build_batch(pairs, PAD, BOS, EOS)
+        """Return this process's batch of the next `world.size`."""
+        group = [self.advance() for _ in range(self.world.size)]
+        pool, batch = group[self.world.rank]
+        return build_batch(pool.pairs(batch), PAD, BOS, EOS)
 
-    def next_indices(self) -> Indices:
-        """Return the batch at the cursor and advance it."""
+    def advance(self) -> tuple[Pool, Indices]:
+        """Return the batch at the cursor, with its pool, and move the cursor to the next."""
         position = self.position
-        if position.cursor >= len(self.plan()):
+        if position.cursor >= len(self.pool().batches):
             more = position.pool + 1 < self.epoch().n_pools
             position = replace(position, pool=position.pool + 1, cursor=0) if more else self.next_epoch()
         self.position = replace(position, cursor=position.cursor + 1)
-        indices: Indices = self.plan()[position.cursor]
-        return indices
+        pool = self.pool()
+        return pool, pool.batches[position.cursor]
 
     @property
     def epochs(self) -> float:
         """Epochs completed so far, as a fraction."""
         position = self.position
-        return position.epoch + (position.pool + position.cursor / len(self.plan())) / self.epoch().n_pools
+        return position.epoch + (position.pool + position.cursor / len(self.pool().batches)) / self.epoch().n_pools
 
     @property
     def batches_per_epoch(self) -> int:
         """Estimate of the batches of an epoch, from the current pool."""
-        return len(self.plan()) * self.epoch().n_pools
+        return len(self.pool().batches) * self.epoch().n_pools
 
 
 def sorted_batches(corpus: Mixture, max_tokens: int, rank: int = 0, n_ranks: int = 1) -> Iterator[Batch]:

@@ -26,22 +26,6 @@ class DataPosition:
     """stage of the corpora's weights, see `mt.data.mixture`"""
 
 
-def plan_batches(src_lens: Lengths, tgt_lens: Lengths, max_tokens: int) -> list[Indices]:
-    """Divide pairs into batches of similar length within a token budget, short ones first.
-
-    Args:
-        src_lens, tgt_lens: length of each side of each pair, EOS included.
-        max_tokens: budget of a batch: rows times the longest side of any of its pairs.
-
-    Returns:
-        An array of indices for each batch; every pair is in exactly one.
-
-    Raises:
-        ValueError: a single pair exceeds the budget.
-    """
-    return cut_pool(np.arange(len(src_lens)), src_lens, tgt_lens, max_tokens)
-
-
 @dataclass(frozen=True)
 class Epoch:
     """Pairs of a corpus in random order, in pools that are planned one at a time."""
@@ -68,29 +52,46 @@ class Epoch:
         """Number of pools of this epoch."""
         return -(-len(self.drawn) // POOL_SIZE)
 
+    def pairs(self, pool: int) -> Indices:
+        """Return the pairs of a pool, in random order."""
+        return self.shuffled[0][pool * POOL_SIZE : (pool + 1) * POOL_SIZE]
+
     def batches(self, pool: int) -> list[Indices]:
         """Return the batches of a pool, in random order."""
-        order, generator = self.shuffled
-        pairs = order[pool * POOL_SIZE : (pool + 1) * POOL_SIZE]
-        batches = cut_pool(pairs, self.src_lens, self.tgt_lens, self.max_tokens)
-        if pool:
-            generator = np.random.default_rng([self.seed, self.number, pool])
-        return [batches[i] for i in deepcopy(generator).permutation(len(batches))]
+        pairs = self.pairs(pool)
+        return [pairs[batch] for batch in self.cut(pool, self.src_lens[pairs], self.tgt_lens[pairs])]
+
+    def cut(self, pool: int, src_lens: Lengths, tgt_lens: Lengths) -> list[Indices]:
+        """Return the batches of a pool, in random order, if its pairs have these lengths; indices within the pool."""
+        batches = plan_batches(src_lens, tgt_lens, self.max_tokens)
+        generator = np.random.default_rng([self.seed, self.number, pool]) if pool else deepcopy(self.shuffled[1])
+        return [batches[i] for i in generator.permutation(len(batches))]
 
 
-def cut_pool(pairs: Indices, src_lens: Lengths, tgt_lens: Lengths, max_tokens: int) -> list[Indices]:
-    """Divide some pairs of a corpus into batches, as `plan_batches` does."""
-    src_lens, tgt_lens = src_lens[pairs].astype(np.int64), tgt_lens[pairs].astype(np.int64)
+def plan_batches(src_lens: Lengths, tgt_lens: Lengths, max_tokens: int) -> list[Indices]:
+    """Divide pairs into batches of similar length within a token budget, short ones first.
+
+    Args:
+        src_lens, tgt_lens: length of each side of each pair, EOS included.
+        max_tokens: budget of a batch: rows times the longest side of any of its pairs.
+
+    Returns:
+        An array of indices for each batch; every pair is in exactly one.
+
+    Raises:
+        ValueError: a single pair exceeds the budget.
+    """
+    src_lens, tgt_lens = src_lens.astype(np.int64), tgt_lens.astype(np.int64)
     longest = np.maximum(src_lens, tgt_lens)
     if len(longest) and longest.max() > max_tokens:
         raise ValueError(f"a pair of {longest.max()} tokens is over the budget of {max_tokens}")
     # Sort by the longer side, which the budget counts, then from long targets to long sources, so that neither side
     # has much padding. Every other length is sorted the other way round, so that a batch of two lengths fits, too.
     order = np.lexsort(((src_lens - tgt_lens) * (-1) ** longest, longest))
-    return cut(pairs[order], longest[order], max_tokens)
+    return cut_ascending(order, longest[order], max_tokens)
 
 
-def cut(pairs: Indices, ascending: Indices, max_tokens: int) -> list[Indices]:
+def cut_ascending(pairs: Indices, ascending: Indices, max_tokens: int) -> list[Indices]:
     """Cut pairs of ascending lengths where one more would exceed the budget."""
     batches = []
     start = 0
