@@ -97,7 +97,7 @@ def choose_settings(config: Config, amount: Amount, measure: Measure) -> tuple[C
     config, seconds, n_steps = choose_size(config, amount, measure)
     n_epochs = n_steps / steps_per_epoch
     lr = LEARNING_RATES[config.optim.name] / math.sqrt(config.model.d_model / 128)
-    valid_every = max(1, n_steps // choose_validations(n_steps * seconds / 60))
+    valid_every = math.ceil(n_steps / choose_validations(n_steps * seconds / 60))  # the last one is at the end
     config = fill(
         config,
         {
