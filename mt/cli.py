@@ -22,6 +22,7 @@ COMMANDS = {
     "prepare": "train the tokenizer and encode the text, but do not train a model",
     "split": "divide parallel text into files for training, validation and testing",
     "translate": "translate sentences, files or standard input",
+    "serve": "translate over HTTP, with a page to try it",
     "evaluate": "score runs on test sets with BLEU, chrF and other metrics",
     "score": "print log-probabilities of given translations",
     "export": "write a model for CTranslate2 or Hugging Face transformers",

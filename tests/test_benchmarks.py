@@ -67,6 +67,12 @@ def test_gpu_benchmark(run_folder, corpus):
     assert [row for row in rows if row and row[0] not in "-b"] == ["mt", "Hugging Face", "mt", "CTranslate2 float32"]
 
 
+@pytest.mark.slow
+def test_serving_benchmark(run_folder, corpus):
+    printed = script("bench_serving", run_folder, "--input", corpus / "valid.aa", "--clients", 4, "--single", 3)
+    assert "the same by 4 clients" in printed
+
+
 def test_attention_benchmark():
     printed = script("bench_attention", "--lengths", 4, 8, "--d-model", 32, "--n-heads", 2, "--seconds", 0.01)
     rows = [line.split("|")[1].strip() for line in printed.splitlines() if line.startswith("|")]

@@ -18,6 +18,7 @@ FOLDERS = [
     "runs",
     "interop",
     "translation",
+    "serving",
     "training",
     "evaluation",
     "commands",

@@ -1,0 +1,79 @@
+"""`mt serve`: translate for others over HTTP, with a page to try it."""
+
+import argparse
+import logging
+from pathlib import Path
+
+from mt.commands.options import search_overrides, search_parser
+from mt.config.choices import EngineName
+from mt.errors import UserError
+from mt.runs.layout import RunLayout
+from mt.runs.run_files import load_run_config
+from mt.runtime.packages import require_package
+from mt.translation.engine_choice import FLOAT32
+from mt.translation.translator import Translator
+
+SECONDS_TO_FINISH = 10
+"""for requests that have begun when the server is to end"""
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """Build the command line of `mt serve`."""
+    parser = argparse.ArgumentParser(
+        prog="mt serve",
+        description="Translate over HTTP, with the interface of LibreTranslate, and show a page to try it. Several "
+        "runs are chosen from by their languages. Only this machine is answered, unless you give --host. Needs "
+        "pip install 'mt[serve]'.",
+        parents=[search_parser()],
+    )
+    add = parser.add_argument
+    add("runs", nargs="+", type=Path, metavar="RUN", help="folder of a run, such as runs/demo")
+    add("--host", default="127.0.0.1", help="address to listen at; 0.0.0.0: all; default: %(default)s")
+    add("--port", type=int, default=8000, help="default: %(default)s")
+    add("--api-key", metavar="KEY", help="refuse requests without this key")
+    add("--max-characters", type=positive, default=5000, metavar="N", help="of a request; default: %(default)s")
+    add("--max-queue", type=positive, default=1000, metavar="N", help="lines that may wait; default: %(default)s")
+    add("--quantization", metavar="TYPE", help="number format of ctranslate2, such as int8; default: float32")
+    add("--tls-cert", metavar="FILE", help="certificate, to be reached by https; with --tls-key")
+    add("--tls-key", metavar="FILE", help="its private key")
+    return parser
+
+
+def positive(text: str) -> int:
+    """Parse a number of the command line, 1 or above."""
+    number = int(text)
+    if number < 1:
+        raise argparse.ArgumentTypeError(f"{text} must be 1 or more")
+    return number
+
+
+def main(arguments: list[str]) -> int:
+    """Serve until a signal ends it, and return the exit code."""
+    options = build_parser().parse_args(arguments)
+    require_package("fastapi", "mt serve")
+    require_package("uvicorn", "mt serve")
+    if bool(options.tls_cert) != bool(options.tls_key):
+        raise UserError("--tls-cert and --tls-key belong together.")
+    import uvicorn
+
+    from mt.serving.app import create_app
+    from mt.serving.batching import Batcher
+    from mt.serving.models import Models, Served, languages_of
+    from mt.serving.service import Limits
+
+    logging.getLogger("mt.translation.line_warnings").setLevel(logging.ERROR)  # lines are those of strangers
+    served = []
+    for run in options.runs:
+        config = load_run_config(RunLayout(run), search_overrides(options))
+        engine = EngineName.ctranslate2 if options.quantization else EngineName.auto
+        translator = Translator.load(run, config=config, engine=engine, quantization=options.quantization or FLOAT32)
+        translator.translate(["."])  # so that the first request does not wait for what is prepared once
+        langs, tags = translator.langs, list(translator.tokenizer.tags)
+        batcher = Batcher(translator, options.max_queue)
+        served.append(Served(config.name, langs[0], languages_of(langs, tags), batcher, config.data.language_tags))
+    app = create_app(Models(served), Limits(options.max_characters, options.api_key))
+    uvicorn.run(
+        app, host=options.host, port=options.port, log_level="warning", ssl_certfile=options.tls_cert,
+        ssl_keyfile=options.tls_key, timeout_graceful_shutdown=SECONDS_TO_FINISH,
+    )  # fmt: skip
+    return 0

@@ -1,0 +1,1 @@
+"""Translation over HTTP: requests in batches, an interface like LibreTranslate's, a page."""

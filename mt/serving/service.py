@@ -1,0 +1,170 @@
+"""Answers to requests, apart from how they are sent: the fields of a request, and what is done with them."""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+from collections.abc import Coroutine
+from dataclasses import dataclass, replace
+from typing import Any, TypeVar
+
+from pydantic import BaseModel, ConfigDict, Field
+from starlette.exceptions import HTTPException
+from starlette.requests import Request as HttpRequest
+
+from mt.serving.batching import Options
+from mt.serving.models import AUTO, Models, Served
+from mt.translation.pipeline import Request, splits_by_default
+from mt.translation.result import Translation
+
+T = TypeVar("T")
+MAX_HYPOTHESES = 20
+MAX_TEXTS = 1000
+WATCH_SECONDS = 0.1
+"""between looks whether the client still waits"""
+GONE = 499
+"""the status, seen in metrics alone, of a request whose client has left"""
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What is asked of clients."""
+
+    max_characters: int = 5000
+    """of all texts of a request"""
+    api_key: str | None = None
+
+
+class SimpleRequest(BaseModel):
+    """A request of LibreTranslate's clients."""
+
+    model_config = ConfigDict(extra="ignore")
+    q: str | list[str]
+    source: str = AUTO
+    target: str
+    format: str = Field("text", pattern="^(text|html)$")
+    alternatives: int = Field(0, ge=0, lt=MAX_HYPOTHESES)
+    api_key: str | None = None
+
+
+class DetectRequest(BaseModel):
+    """A request to identify the language of a text."""
+
+    q: str
+    api_key: str | None = None
+
+
+class FullRequest(BaseModel):
+    """A request with everything that the search offers."""
+
+    model_config = ConfigDict(extra="forbid")
+    texts: list[str] = Field(max_length=MAX_TEXTS)
+    source: str | None = None
+    target: str | None = None
+    n_best: int = Field(1, ge=1, le=MAX_HYPOTHESES)
+    beam_size: int | None = Field(None, ge=1, le=MAX_HYPOTHESES)
+    prefix: str = ""
+    markup: bool = False
+    align: bool = False
+    tag: str | None = None
+
+
+@dataclass(frozen=True)
+class Service:
+    """Answers requests with the models."""
+
+    models: Models
+    limits: Limits
+
+    def check_key(self, http: HttpRequest, key: str | None) -> None:
+        """Refuse a request without the key, if there is one: as the field `api_key`, or as a bearer token."""
+        given = key or http.headers.get("authorization", "").removeprefix("Bearer ").strip()
+        if self.limits.api_key and not secrets.compare_digest(given.encode(), self.limits.api_key.encode()):
+            raise HTTPException(403, "The API key is missing or wrong.")
+
+    def check_texts(self, texts: list[str]) -> None:
+        """Refuse texts that are too long together, or that are no text."""
+        n_characters = sum(map(len, texts))
+        if n_characters > self.limits.max_characters:
+            allowed = f"at most {self.limits.max_characters:,} are allowed"
+            raise HTTPException(413, f"The text has {n_characters:,} characters: {allowed}.")
+        try:
+            "".join(texts).encode()
+        except UnicodeEncodeError as error:
+            raise HTTPException(400, "The text has half of a surrogate pair, which is no character.") from error
+
+    async def translate(
+        self, http: HttpRequest, served: Served, texts: list[str], request: Request, target: str, tag: str | None = None
+    ) -> list[list[list[Translation]]]:
+        """Return, for each line of each text, its translations, best first."""
+        lines = [text.split("\n") for text in texts]
+        options = Options(request, target if served.is_multilingual else None, tag)
+        found = await while_connected(http, served.batcher.translate([one for text in lines for one in text], options))
+        each = iter(found)
+        return [[next(each) for _ in text] for text in lines]
+
+    async def simple(self, http: HttpRequest, asked: SimpleRequest) -> dict[str, Any]:
+        """Answer as LibreTranslate does: a text for a text, a list for a list."""
+        self.check_key(http, asked.api_key)
+        texts = [asked.q] if isinstance(asked.q, str) else asked.q
+        self.check_texts(texts)
+        identified = self.models.identify(" ".join(texts)) if asked.source == AUTO else None
+        served, target = self.models.find(identified[0] if identified else asked.source, asked.target)
+        request = self.request(served, asked.alternatives + 1, markup=asked.format == "html")
+        found = await self.translate(http, served, texts, request, target)
+        ranked = [
+            ["\n".join(line[min(rank, len(line) - 1)].text for line in text) for rank in range(asked.alternatives + 1)]
+            for text in found
+        ]
+        single = isinstance(asked.q, str)
+        answer: dict[str, Any] = {"translatedText": ranked[0][0] if single else [text[0] for text in ranked]}
+        if asked.alternatives:
+            others = [[one for one in dict.fromkeys(text[1:]) if one != text[0]] for text in ranked]
+            answer["alternatives"] = others[0] if single else others
+        if identified:
+            language = {"language": identified[0], "confidence": identified[1]}
+            answer["detectedLanguage"] = language if single else [language for _ in texts]
+        return answer
+
+    async def full(self, http: HttpRequest, asked: FullRequest) -> dict[str, Any]:
+        """Answer with scores, pieces and, if wanted, alignments."""
+        self.check_key(http, None)
+        self.check_texts([*asked.texts, asked.prefix])
+        if asked.markup and asked.align:
+            raise HTTPException(422, "markup needs whole lines: omit align.")
+        source = self.models.identify(" ".join(asked.texts))[0] if asked.source == AUTO else asked.source
+        served, target = self.models.find(source, asked.target)
+        request = replace(
+            self.request(served, asked.n_best, asked.markup, asked.beam_size), prefix=asked.prefix, align=asked.align,
+            scored=True,
+        )  # fmt: skip
+        found = await self.translate(http, served, asked.texts, request, target, asked.tag)
+        results = [{"lines": [[as_row(one) for one in line] for line in text]} for text in found]
+        return {"model": served.name, "source": served.source, "target": target, "results": results}
+
+    def request(self, served: Served, n_best: int, markup: bool, beam_size: int | None = None) -> Request:
+        """Return how a model is asked for so many translations."""
+        search = served.batcher.translator.defaults
+        search = replace(search, n_best=n_best, beam_size=max(beam_size or search.beam_size, n_best))
+        return Request(search, markup=markup, split=splits_by_default(search, markup), scored=n_best > 1)
+
+
+def as_row(translation: Translation) -> dict[str, Any]:
+    """Return a translation as it is written in an answer."""
+    row = translation.as_row()
+    if translation.alignment is not None:
+        row["alignment"] = translation.alignment
+        row["source_words"], row["target_words"] = translation.words or ([], [])
+    return row
+
+
+async def while_connected(http: HttpRequest, work: Coroutine[Any, Any, T]) -> T:
+    """Return the result of some work, unless the client leaves before; then the work is cancelled."""
+    task = asyncio.ensure_future(work)
+    try:
+        while not (await asyncio.wait({task}, timeout=WATCH_SECONDS))[0]:
+            if await http.is_disconnected():
+                raise HTTPException(GONE, "The client has left.")
+        return task.result()
+    finally:
+        task.cancel()

@@ -1,0 +1,337 @@
+"""`mt serve`: the interface of LibreTranslate, our own, batches, limits, and the page in a browser."""
+
+import asyncio
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+from contextlib import contextmanager
+from pathlib import Path
+
+import httpx
+import pytest
+from conftest import toy_pairs
+from fastapi.testclient import TestClient
+from libretranslatepy import LibreTranslateAPI
+
+from mt.config.choices import EngineName
+from mt.errors import UserError
+from mt.serving.app import create_app
+from mt.serving.batching import Batcher, Options, QueueFull
+from mt.serving.models import Models, Served
+from mt.serving.service import Limits
+from mt.translation.pipeline import Request
+from mt.translation.translator import Translator
+
+LINES = [source for source, _ in toy_pairs(40, 21)]
+CHROMIUM = shutil.which("chromium")
+
+
+@pytest.fixture(scope="module")
+def translator(run_folder):
+    return Translator.load(run_folder, "cpu", engine=EngineName.torch)
+
+
+def models_of(translator, max_queue=1000):
+    return Models([Served("toy", "aa", ["bb"], Batcher(translator, max_queue))])
+
+
+@pytest.fixture
+def client(translator):
+    with TestClient(create_app(models_of(translator), Limits(max_characters=200))) as client:
+        yield client
+
+
+def test_a_text_as_libretranslate_translates_it(client, translator):
+    expected = translator.translate(LINES[:3])
+    asked = {"source": "aa", "target": "bb"}
+    for send in ({"data": asked | {"q": LINES[0]}}, {"json": asked | {"q": LINES[0]}}):
+        answer = client.post("/translate", **send)
+        assert answer.status_code == 200, answer.text
+        assert answer.json() == {"translatedText": expected[0]}
+    assert client.post("/translate", json=asked | {"q": LINES[:3]}).json() == {"translatedText": expected}
+    found = client.post("/translate", json={"q": LINES[0], "source": "auto", "target": "bb", "alternatives": 2}).json()
+    assert found["translatedText"] == expected[0]
+    assert len(found["alternatives"]) == 2
+    assert found["detectedLanguage"] == {"language": "aa", "confidence": 100.0}
+
+
+def test_texts_keep_their_lines_and_their_markup(client, translator):
+    text = f"{LINES[0]}\n\n{LINES[1]}\n"
+    expected = translator.translate([LINES[0], "", LINES[1], ""])
+    asked = {"source": "aa", "target": "bb"}
+    assert client.post("/translate", json=asked | {"q": text}).json()["translatedText"] == "\n".join(expected)
+    html = client.post("/translate", json=asked | {"q": "<b>ba</b> de", "format": "html"}).json()["translatedText"]
+    assert html.count("<b>") == html.count("</b>") == 1
+
+
+def test_languages_settings_health_and_description(client):
+    assert [one["code"] for one in client.get("/languages").json()] == ["aa"]
+    assert client.get("/languages").json()[0]["targets"] == ["bb"]
+    assert client.get("/frontend/settings").json()["charLimit"] == 200
+    assert client.get("/health").json() == {"status": "ok"}
+    assert client.post("/detect", json={"q": "ba"}).json()[0]["language"] == "aa"
+    described = client.get("/openapi.json").json()
+    assert {"/translate", "/v1/translate", "/languages", "/metrics"} <= set(described["paths"])
+
+
+def test_the_full_interface(client, translator):
+    asked = {"texts": LINES[:2], "source": "aa", "target": "bb", "n_best": 3, "align": True}
+    answer = client.post("/v1/translate", json=asked).json()
+    assert (answer["model"], answer["source"], answer["target"]) == ("toy", "aa", "bb")
+    for line, result in zip(LINES[:2], answer["results"], strict=True):
+        (rows,) = result["lines"]
+        assert len(rows) == 3
+        assert rows[0]["log_prob"] == pytest.approx(sum(rows[0]["log_probs"]), abs=1e-4)
+        assert rows[0]["source_words"] == line.split()
+        assert all(len(link) == 2 for link in rows[0]["alignment"])
+    begun = client.post("/v1/translate", json={"texts": ["ba de"], "prefix": "XA"}).json()
+    assert begun["results"][0]["lines"][0][0]["text"].startswith("XA")
+
+
+@pytest.mark.parametrize(
+    ("path", "body", "status", "message"),
+    [
+        ("/translate", {"q": "ba", "source": "aa", "target": "cc"}, 400, "There are: aa to bb"),
+        ("/translate", {"q": "ba", "source": "zz", "target": "bb"}, 400, "no model from zz"),
+        ("/translate", {"q": "ba"}, 400, "target"),
+        ("/translate", {"target": "bb"}, 400, "q"),
+        ("/translate", {"q": 5, "target": "bb"}, 400, "q"),
+        ("/translate", {"q": "ba", "target": "bb", "format": "pdf"}, 400, "format"),
+        ("/translate", {"q": "ba", "target": "bb", "alternatives": 10**6}, 400, "alternatives"),
+        ("/translate", {"q": "ba " * 100, "target": "bb"}, 413, "at most 200"),
+        ("/translate", {"q": "ba " * 100_000, "target": "bb"}, 413, "too long"),
+        ("/v1/translate", {"texts": ["ba"], "beam": 3}, 400, "beam"),
+        ("/v1/translate", {"texts": ["ba"], "beam_size": 10**9}, 400, "beam_size"),
+        ("/v1/translate", {"texts": ["ba"], "tag": "law"}, 400, "no tag <law>"),
+        ("/v1/translate", {"texts": ["ba"], "align": True, "markup": True}, 422, "omit align"),
+        ("/nowhere", {}, 405, "Method Not Allowed"),
+    ],
+)
+def test_wrong_requests_are_told_why(client, path, body, status, message):
+    answer = client.post(path, json=body)
+    assert answer.status_code == status, answer.text
+    assert message in answer.json()["error"]
+
+
+@pytest.mark.parametrize("content", [b"{", b"[]", b"\xff", b"[" * 100_000, b""])
+def test_a_body_that_is_not_json(content, translator):
+    with TestClient(create_app(models_of(translator), Limits(max_characters=20_000))) as client:
+        answer = client.post("/translate", content=content, headers={"Content-Type": "application/json"})
+    assert answer.status_code == 400
+    assert "error" in answer.json()
+
+
+def test_odd_text_is_text(client):
+    for text in ("<script>alert(1)</script>", "\0", "\u202eba\u202c", "😀", "   ", ""):
+        answer = client.post("/v1/translate", json={"texts": [text]})
+        assert answer.status_code == 200, answer.text
+        assert answer.headers["content-type"] == "application/json"
+    for path, body in (("/translate", r'{"q": "\ud83d", "target": "bb"}'), ("/v1/translate", r'{"texts": ["\ud83d"]}')):
+        answer = client.post(path, content=body, headers={"Content-Type": "application/json"})
+        assert answer.status_code == 400, answer.text
+    assert "script-src 'self'" in client.get("/").headers["content-security-policy"]
+
+
+def test_a_key(translator):
+    with TestClient(create_app(models_of(translator), Limits(api_key="geheim"))) as client:
+        asked = {"q": "ba", "source": "aa", "target": "bb"}
+        assert client.post("/translate", json=asked).status_code == 403
+        assert client.post("/translate", json=asked | {"api_key": "falsch"}).status_code == 403
+        assert client.post("/translate", json=asked | {"api_key": "geheim"}).status_code == 200
+        bearer = {"Authorization": "Bearer geheim"}
+        assert client.post("/v1/translate", json={"texts": ["ba"]}, headers=bearer).status_code == 200
+        assert client.post("/v1/translate", json={"texts": ["ba"]}).status_code == 403
+        assert client.post("/detect", json={"q": "ba"}).status_code == 403
+        assert client.get("/frontend/settings").json()["keyRequired"] is True
+
+
+def test_metrics(client):
+    client.post("/translate", json={"q": "ba", "source": "aa", "target": "bb"})
+    client.post("/translate", json={"q": "ba"})
+    text = client.get("/metrics").text
+    assert 'mt_requests_total{path="/translate",status="200"} 1.0' in text
+    assert 'mt_requests_total{path="/translate",status="400"} 1.0' in text
+    assert "mt_waiting_lines 0.0" in text
+
+
+class SlowTranslator:
+    """Counts the lines of each batch; translates `bad` to an error."""
+
+    def __init__(self):
+        self.batches = []
+        self.go = threading.Event()
+
+    def translate_to(self, tgt_lang, tag):
+        pass
+
+    def translate_texts(self, lines, request):
+        self.batches.append(list(lines))
+        self.go.wait(10)
+        if "bad" in lines:
+            raise UserError("bad line")
+        return [[line.upper()] for line in lines]
+
+
+def in_batches(*jobs, max_queue=100, cancel=()):
+    """Return the results of jobs that are asked for while another is translated, and the batches."""
+    slow = SlowTranslator()
+
+    async def ask():
+        batcher = Batcher(slow, max_queue)
+        first = asyncio.create_task(batcher.translate(["first"], Options(Request(None))))
+        while not slow.batches:
+            await asyncio.sleep(0.001)
+        tasks = [asyncio.create_task(batcher.translate(lines, Options(Request(None), tag=tag))) for lines, tag in jobs]
+        await asyncio.sleep(0.01)
+        for number in cancel:
+            tasks[number].cancel()
+        slow.go.set()
+        found = await asyncio.gather(first, *tasks, return_exceptions=True)
+        await batcher.close()
+        return found[1:]
+
+    return asyncio.run(ask()), slow.batches[1:]
+
+
+def test_requests_that_wait_are_translated_together():
+    found, batches = in_batches((["a", "b"], None), (["c"], None), (["d"], "law"), (["e"], None))
+    assert found == [[["A"], ["B"]], [["C"]], [["D"]], [["E"]]]
+    assert batches == [["a", "b", "c", "e"], ["d"]]
+
+
+def test_a_client_that_leaves_costs_nothing():
+    found, batches = in_batches((["a"], None), (["b"], None), cancel=[0])
+    assert isinstance(found[0], asyncio.CancelledError)
+    assert batches == [["b"]]
+
+
+def test_an_error_is_for_those_who_caused_it():
+    found, _ = in_batches((["a"], None), (["bad"], None), (["c"], None))
+    assert found[0] == [["A"]]
+    assert isinstance(found[1], UserError)
+    assert found[2] == [["C"]]
+
+
+def test_a_full_queue_refuses():
+    found, batches = in_batches((["a"] * 3, None), (["b"] * 3, None), (["c"], None), max_queue=4)
+    assert isinstance(found[1], QueueFull)
+    assert batches == [["a", "a", "a", "c"]]
+
+
+def test_a_full_queue_is_429(translator, monkeypatch):
+    async def refuse(*_):
+        raise QueueFull
+
+    models = models_of(translator)
+    monkeypatch.setattr(models.served[0].batcher, "translate", refuse)
+    with TestClient(create_app(models, Limits())) as client:
+        answer = client.post("/translate", json={"q": "ba", "source": "aa", "target": "bb"})
+    assert (answer.status_code, answer.headers["Retry-After"]) == (429, "1")
+
+
+def free_port():
+    with socket.socket() as one:
+        one.bind(("127.0.0.1", 0))
+        return one.getsockname()[1]
+
+
+@contextmanager
+def serving(*arguments):
+    """Run `mt serve` in a process of its own; yields its address and the process."""
+    address = f"http://127.0.0.1:{(port := free_port())}"
+    command = [sys.executable, "-m", "mt", "serve", *map(str, arguments), "--port", str(port)]
+    process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, cwd=Path(__file__).parent.parent)
+    try:
+        for _ in range(300):
+            if process.poll() is not None:
+                break
+            try:
+                httpx.get(f"{address}/health")
+                break
+            except httpx.TransportError:
+                time.sleep(0.1)
+        yield address, process
+    finally:
+        process.kill()
+        process.wait()
+
+
+def test_libretranslates_own_client(run_folder, translator):
+    with serving(run_folder) as (address, process):
+        theirs = LibreTranslateAPI(address)
+        assert theirs.languages()[0]["code"] == "aa"
+        assert theirs.detect("ba de")[0]["language"] == "aa"
+        assert [theirs.translate(line, "aa", "bb") for line in LINES[:5]] == translator.translate(LINES[:5])
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(10) in (0, -signal.SIGTERM, 143)
+
+
+def test_many_clients_get_their_own_translations(run_folder, translator):
+    expected = dict(zip(LINES, translator.translate(LINES), strict=True))
+    found = {}
+
+    def ask(address, lines):
+        with httpx.Client(base_url=address, timeout=60) as own:
+            for line in lines:
+                asked = {"q": line, "source": "aa", "target": "bb"}
+                found[line] = own.post("/translate", json=asked).json()["translatedText"]
+
+    with serving(run_folder) as (address, _):
+        clients = [threading.Thread(target=ask, args=(address, LINES[number::8])) for number in range(8)]
+        for one in clients:
+            one.start()
+        for one in clients:
+            one.join()
+    assert found == expected
+
+
+def test_wrong_options(run_folder, mt, tmp_path):
+    for arguments, message in (
+        ([tmp_path / "nothing"], "There is no folder"),
+        ([run_folder, "--tls-cert", "x"], "belong together"),
+        ([run_folder, "--max-queue", "0"], "1 or more"),
+    ):
+        outcome = mt("serve", *arguments)
+        assert outcome.code == 2
+        assert message in outcome.err
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(CHROMIUM is None, reason="there is no Chromium")
+def test_the_page(run_folder, translator):
+    from playwright.sync_api import expect, sync_playwright
+
+    quiet = ["--no-sandbox", "--disable-background-networking", "--disable-component-update", "--disable-sync"]
+    with serving(run_folder) as (address, _), sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=quiet)
+        page = browser.new_page(locale="en-US")
+        messages, requested = [], []
+        page.on("console", lambda message: messages.append(message.text))
+        page.on("pageerror", lambda error: messages.append(str(error)))
+        page.on("request", lambda request: requested.append(request.url))
+        page.goto(address)
+        page.fill("#source", LINES[0])
+        expect(page.locator("#target")).to_have_text(translator.translate([LINES[0]])[0])
+        page.fill("#source", "<img src=x onerror=alert(1)>\nba")
+        expect(page.locator("#target")).to_contain_text("BA")
+        assert page.locator("#target img").count() == 0
+        page.fill("#source", "ba " * 2000)
+        expect(page.locator("#error")).to_contain_text("at most 5,000")
+        page.click("#clear")
+        expect(page.locator("#target")).to_be_empty()
+        page.set_input_files("#file", {"name": "a.txt", "mimeType": "text/plain", "buffer": LINES[1].encode()})
+        expect(page.locator("#target")).to_have_text(translator.translate([LINES[1]])[0])
+        with page.expect_download() as saved:
+            page.click("#save")
+        assert Path(saved.value.path()).read_text(encoding="utf-8").strip() == translator.translate([LINES[1]])[0]
+        other = browser.new_page(locale="zh-CN", viewport={"width": 390, "height": 800})
+        other.goto(address)
+        expect(other.locator("#target-label")).to_have_text("译文")
+        assert other.evaluate("document.documentElement.scrollWidth") <= 390
+        browser.close()
+    assert all(url.startswith((address, "data:", "blob:")) for url in requested)
+    assert [message for message in messages if "413" not in message] == []
