@@ -5,10 +5,17 @@ import json
 import logging
 from collections import Counter
 from collections.abc import Sequence
-from pathlib import Path
 
 from mt.commands.evaluated_runs import EvaluatedRun, load_runs
-from mt.commands.options import count, device_parser, direction_parser, search_overrides, search_parser
+from mt.commands.options import (
+    RUN_HELP,
+    count,
+    device_parser,
+    direction_parser,
+    run_path,
+    search_overrides,
+    search_parser,
+)
 from mt.commands.stress_tests import run_stress_tests
 from mt.commands.test_options import choose_tests, tests_parser
 from mt.errors import UserError, suggest
@@ -30,7 +37,7 @@ def build_parser() -> argparse.ArgumentParser:
         parents=[tests_parser(), search_parser(), direction_parser(), device_parser()],
     )
     add = parser.add_argument
-    add("runs", type=Path, nargs="+", metavar="RUN", help="folder of a run, such as runs/demo")
+    add("runs", type=run_path, nargs="+", metavar="RUN", help=RUN_HELP)
     metrics = f"any of {', '.join(CHOICES)}; default: all but COMET, which needs its package"
     add("--metrics", nargs="+", default=CHOICES[:-1], metavar="NAME", help=metrics)
     add("--comet-model", default="Unbabel/wmt22-comet-da", metavar="NAME", help="default: %(default)s")

@@ -5,11 +5,23 @@ from pathlib import Path
 
 from mt.errors import UserError
 
+RUNS = Path("runs")
+"""where runs lie unless `run_dir` says otherwise"""
+RUN_HELP = "folder of a run, such as runs/demo, or its name in runs"
+
+
+def run_path(text: str) -> Path:
+    """Return the folder of a run, given as a path or by its name in `runs`."""
+    path, named = Path(text), RUNS / text
+    return named if not path.exists() and named.is_dir() else path
+
 
 def run_parser() -> argparse.ArgumentParser:
     """Return a parent parser for the run folder."""
     parser = argparse.ArgumentParser(add_help=False)
-    parser.add_argument("run", type=Path, metavar="RUN", help="folder of a run, such as runs/demo")
+    parser.add_argument(
+        "run", type=run_path, metavar="RUN", help="folder of a run, such as runs/demo, or its name in runs"
+    )
     return parser
 
 

@@ -12,7 +12,15 @@ from matplotlib.figure import Figure
 
 from mt.commands.comparison import Comparison, compare, describe_comparison
 from mt.commands.evaluated_runs import load_runs
-from mt.commands.options import count, device_parser, direction_parser, run_parser, search_overrides, search_parser
+from mt.commands.options import (
+    count,
+    device_parser,
+    direction_parser,
+    run_parser,
+    run_path,
+    search_overrides,
+    search_parser,
+)
 from mt.commands.test_options import choose_tests, tests_parser
 from mt.commands.verdict import best_validation, describe_quality, describe_run, marked_configuration
 from mt.config.schema import Config
@@ -84,7 +92,7 @@ def build_parser() -> argparse.ArgumentParser:
         parents=[run_parser(), tests_parser(), search_parser(), direction_parser(), device_parser()],
     )
     other = "a second run to compare with on the same test sets: scores, sentences and n-grams side by side"
-    parser.add_argument("other", nargs="?", type=Path, metavar="OTHER", help=other)
+    parser.add_argument("other", nargs="?", type=run_path, metavar="OTHER", help=other)
     parser.add_argument(
         "-o", "--output", type=Path, metavar="FILE", help="default: RUN/report.html, or RUN/report-OTHER.html"
     )

@@ -2,9 +2,8 @@
 
 import argparse
 import logging
-from pathlib import Path
 
-from mt.commands.options import search_overrides, search_parser
+from mt.commands.options import RUN_HELP, run_path, search_overrides, search_parser
 from mt.config.choices import EngineName
 from mt.errors import UserError
 from mt.runs.layout import RunLayout
@@ -27,7 +26,7 @@ def build_parser() -> argparse.ArgumentParser:
         parents=[search_parser()],
     )
     add = parser.add_argument
-    add("runs", nargs="+", type=Path, metavar="RUN", help="folder of a run, such as runs/demo")
+    add("runs", nargs="+", type=run_path, metavar="RUN", help=RUN_HELP)
     add("--host", default="127.0.0.1", help="address to listen at; 0.0.0.0: all; default: %(default)s")
     add("--port", type=int, default=8000, help="default: %(default)s")
     add("--api-key", metavar="KEY", help="refuse requests without this key")

@@ -53,3 +53,17 @@ def acquire(path: Path, used: str) -> int:
         if path.exists() and path.stat().st_ino == os.fstat(descriptor).st_ino:
             return descriptor
         os.close(descriptor)  # the one that held it has deleted the file
+
+
+def is_locked(path: Path) -> bool:
+    """Return whether a process holds the lock on a file."""
+    if sys.platform == "win32" or path.is_symlink() or not path.is_file():
+        return False
+    import fcntl
+
+    with path.open("rb") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return True
+    return False

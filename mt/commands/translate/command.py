@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TextIO
 
-from mt.commands.options import device_parser, direction_parser, run_parser, search_overrides, search_parser
+from mt.commands.options import device_parser, direction_parser, run_parser, run_path, search_overrides, search_parser
 from mt.commands.translate.documents import Rows, choose_rows
 from mt.commands.translate.lines import LineProgress, read_groups
 from mt.commands.translate.output import open_output
@@ -64,7 +64,7 @@ def build_parser() -> argparse.ArgumentParser:
     add("--n-best", type=int, metavar="N", help="print the N best: `line number ||| translation ||| score`")
     add("--json", action="store_true", help="print a JSON object for each line, with scores")
     add("--prefix", default="", metavar="TEXT", help="text that every translation begins with")
-    add("--ensemble", action="append", default=[], type=Path, metavar="RUN", help="another run to ensemble with")
+    add("--ensemble", action="append", default=[], type=run_path, metavar="RUN", help="another run to ensemble with")
     engine = "auto: ctranslate2 where it finds the same translations, which is faster on a CPU; default: auto"
     add("--engine", choices=[one.value for one in EngineName], default="auto", help=engine)
     quantization = "number format of ctranslate2: float32 (default), int8, …; auto: int8 if it costs less than 0.1 BLEU"
