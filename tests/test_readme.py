@@ -138,7 +138,9 @@ def test_translate_and_evaluate(mt, workplace, monkeypatch):
     (workplace / "terms.tsv").write_text("书\tbook|books\n", encoding="utf-8")
     shutil.copytree(workplace / "runs" / "demo", workplace / "runs" / "other")
     for command in [*commands("README.md"), *commands(TRANSLATING), *commands(EVALUATING)]:
-        if command.startswith(("mt translate", "mt evaluate", "mt report", "mt explain", "mt score", "mt export", "mt runs")):
+        if command.startswith(
+            ("mt translate", "mt evaluate", "mt report", "mt explain", "mt score", "mt export", "mt runs")
+        ):
             redirected = re.search(r" < (\S+) > (\S+)", command)
             if redirected:
                 import io
