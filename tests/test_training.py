@@ -154,18 +154,18 @@ def test_accumulated_small_batches_equal_one_large(corpus, tmp_path, mt, monkeyp
     """1 x 8 batches = 2 x 4 = 4 x 2: the same pairs per step, divided differently, give the same weights."""
     from mt.data.sampler import Epoch
 
-    original = Epoch.batches
+    original = Epoch.cut
 
-    def cut_finer(self, pool):
+    def cut_finer(self, *arguments):
         pieces = int(os.environ["TEST_PIECES"])
-        batches = [batch for batch in original(self, pool) if len(batch) >= 4]
+        batches = [batch for batch in original(self, *arguments) if len(batch) >= 4]
         return [part for batch in batches for part in split(batch, pieces)]
 
     def split(batch, pieces):
         bounds = [round(i * len(batch) / pieces) for i in range(pieces + 1)]
         return [batch[a:b] for a, b in itertools.pairwise(bounds)]
 
-    monkeypatch.setattr(Epoch, "batches", cut_finer)
+    monkeypatch.setattr(Epoch, "cut", cut_finer)
     results = []
     for pieces in (1, 2, 4):
         monkeypatch.setenv("TEST_PIECES", str(pieces))

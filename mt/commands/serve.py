@@ -1,7 +1,6 @@
 """`mt serve`: translate for others over HTTP, with a page to try it."""
 
 import argparse
-import logging
 
 from mt.commands.options import RUN_HELP, run_path, search_overrides, search_parser
 from mt.config.choices import EngineName
@@ -60,7 +59,6 @@ def main(arguments: list[str]) -> int:
     from mt.serving.models import Models, Served, languages_of
     from mt.serving.service import Limits
 
-    logging.getLogger("mt.translation.line_warnings").setLevel(logging.ERROR)  # lines are those of strangers
     served = []
     for run in options.runs:
         config = load_run_config(RunLayout(run), search_overrides(options))

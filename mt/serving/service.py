@@ -146,7 +146,7 @@ class Service:
         """Return how a model is asked for so many translations."""
         search = served.batcher.translator.defaults
         search = replace(search, n_best=n_best, beam_size=max(beam_size or search.beam_size, n_best))
-        return Request(search, markup=markup, split=splits_by_default(search, markup), scored=n_best > 1)
+        return Request(search, markup=markup, split=splits_by_default(search, markup), scored=n_best > 1, quiet=True)
 
 
 def as_row(translation: Translation) -> dict[str, Any]:

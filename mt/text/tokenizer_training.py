@@ -18,7 +18,7 @@ from mt.text.normalization import Rules, write_rules
 from mt.text.tokenizer import BOS, EOS, PAD, UNK, Tokenizer
 
 AUTOMATIC_VOCAB_SIZE = 8000
-CHARACTERS = 16_000_000
+CHARACTERS = 3_200_000
 """text, in both languages together, for which that size is right"""
 LONGEST_LINE_BYTES = 100_000
 Lines = Callable[[], Iterable[str]]

@@ -33,6 +33,8 @@ class Request:
     """add a word alignment to the best translation"""
     scored: bool = True
     """log-probabilities are needed; without them, some engines are faster"""
+    quiet: bool = False
+    """do not warn about lines"""
 
     def __post_init__(self) -> None:
         if self.markup and (self.split or self.align):

@@ -173,7 +173,7 @@ class Translator:
         def translate_lines(
             lines: list[str], prefixes: list[str], line_ids: Sequence[LineId]
         ) -> list[list[Translation]]:
-            return self.n_best(lines, search, prefixes if any(prefixes) else None, line_ids, scored=request.scored)
+            return self.n_best(lines, search, prefixes, line_ids, request.quiet, request.scored)
 
         if request.markup:
             return translate_marked(texts, line_ids, request, translate_lines, self.restore_markup)
@@ -208,7 +208,8 @@ class Translator:
         line_ids = line_ids or [LineId(number) for number in range(1, len(lines) + 1)]
         part_len = max(1, min(self.part_len, self.max_len - len(self.tags)))
         to_piece = self.tokenizer.src.id_to_piece
-        simplifies = search.simplify and not (search.required or search.forbidden or search.terminology or prefixes)
+        has_phrases = search.required or search.forbidden or search.terminology or any(prefixes or [])
+        simplifies = search.simplify and not has_phrases
         forms = [self.tokenizer.plain_form(line) if simplifies else PlainForm(line) for line in lines]
         parts = [cut_long(ids, part_len, to_piece) for ids in self.tokenizer.encode_src([form.text for form in forms])]
         starts = [self.tokenizer.encode_prefix(prefix) for prefix in prefixes or [""] * len(lines)]
