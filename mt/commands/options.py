@@ -4,6 +4,7 @@ import argparse
 from pathlib import Path
 
 from mt.errors import UserError
+from mt.runs.layout import RunLayout
 
 RUNS = Path("runs")
 """where runs lie unless `run_dir` says otherwise"""
@@ -13,7 +14,8 @@ RUN_HELP = "folder of a run, such as runs/demo, or its name in runs"
 def run_path(text: str) -> Path:
     """Return the folder of a run, given as a path or by its name in `runs`."""
     path, named = Path(text), RUNS / text
-    return named if not path.exists() and named.is_dir() else path
+    is_path = RunLayout(path).config.exists() or not RunLayout(named).config.exists()
+    return path if is_path else named
 
 
 def run_parser() -> argparse.ArgumentParser:
