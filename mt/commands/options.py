@@ -51,12 +51,17 @@ def direction_parser() -> argparse.ArgumentParser:
     return parser
 
 
-def count(text: str) -> int:
+def count(text: str, least: int = 0) -> int:
     """Parse a number of the command line, 0 or above."""
     number = int(text)
-    if number < 0:
-        raise argparse.ArgumentTypeError(f"{text} must be 0 or more")
+    if number < least:
+        raise argparse.ArgumentTypeError(f"{text} must be {least} or more")
     return number
+
+
+def positive(text: str) -> int:
+    """Parse a number of the command line, 1 or above."""
+    return count(text, least=1)
 
 
 def search_overrides(options: argparse.Namespace) -> list[str]:

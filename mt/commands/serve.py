@@ -2,7 +2,7 @@
 
 import argparse
 
-from mt.commands.options import RUN_HELP, run_path, search_overrides, search_parser
+from mt.commands.options import RUN_HELP, positive, run_path, search_overrides, search_parser
 from mt.config.choices import EngineName
 from mt.errors import UserError
 from mt.runs.layout import RunLayout
@@ -35,14 +35,6 @@ def build_parser() -> argparse.ArgumentParser:
     add("--tls-cert", metavar="FILE", help="certificate, to be reached by https; with --tls-key")
     add("--tls-key", metavar="FILE", help="its private key")
     return parser
-
-
-def positive(text: str) -> int:
-    """Parse a number of the command line, 1 or above."""
-    number = int(text)
-    if number < 1:
-        raise argparse.ArgumentTypeError(f"{text} must be 1 or more")
-    return number
 
 
 def main(arguments: list[str]) -> int:

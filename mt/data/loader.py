@@ -16,7 +16,7 @@ from mt.text.tokenizer import BOS, EOS, PAD, Pairs
 Vary = Callable[[Pairs, int], Pairs]
 """pairs of ids and a seed -> other ids for the same sentences"""
 IdArrays = list[tuple[NDArray[np.int32], NDArray[np.int32]]]
-"""pairs of ids in a tenth of the memory of lists"""
+"""pairs of ids, which take less memory than as lists"""
 CHUNK = 1024
 """pairs that are varied at once"""
 
