@@ -35,7 +35,7 @@ COMMANDS = {
 }
 FULL_OR_FORBIDDEN = (
     errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCES, errno.EPERM, errno.ENOTDIR, errno.EISDIR,
-    errno.ENAMETOOLONG, errno.ENOENT,
+    errno.ENAMETOOLONG, errno.ENOENT, errno.EBADF,
 )  # fmt: skip
 
 
@@ -54,9 +54,9 @@ demo model, Chinese to English, and then `mt translate runs/demo '我昨天买�
 
 def main(arguments: list[str] | None = None) -> None:
     """Run a command and end the process with its exit code."""
-    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
-        if getattr(sys, name) is None:  # a stream that was closed before the start
-            setattr(sys, name, open(os.devnull, mode))  # noqa: SIM115
+    for name, mode, access in (("stdin", "r", os.O_RDONLY), ("stdout", "w", os.O_RDONLY), ("stderr", "w", os.O_WRONLY)):
+        if getattr(sys, name) is None:  # it was closed before the start; what is written to standard output fails
+            setattr(sys, name, open(os.open(os.devnull, access), mode))  # noqa: SIM115
     code = run(sys.argv[1:] if arguments is None else arguments)
     if "LOCAL_RANK" in os.environ:  # of torchrun: threads of torch.distributed can abort a process that ends normally
         sys.stderr.flush()

@@ -13,7 +13,7 @@ from datasets import Dataset
 
 from mt.config.data import Stage
 from mt.config.schema import TokenizerConfig
-from mt.data import store
+from mt.data import preparation, store
 from mt.data.batch import build_batch
 from mt.data.context import SourceContext
 from mt.data.corpus import CorpusEncoder
@@ -206,6 +206,19 @@ def test_preparation_alone_and_then_training(corpus, mt, tmp_path, monkeypatch):
     monkeypatch.undo()
     assert mt("train", *arguments, f"run_dir={tmp_path}/whole").code == 0
     assert (tmp_path / "run/model.safetensors").read_bytes() == (tmp_path / "whole/model.safetensors").read_bytes()
+
+
+def test_another_automatic_size_needs_another_tokenizer(corpus, mt, tmp_path, monkeypatch):
+    """The cache does not answer with the tokenizer of a version that chose another size."""
+    arguments = [*overrides(corpus)[1:], "tokenizer.vocab_size=null", f"data.cache_dir={tmp_path}/cache"]
+    vocabularies = []
+    for size in (320, 330, 330):
+        monkeypatch.setattr(preparation, "vocab_size_for", lambda _, size=size: size)
+        outcome = mt("prepare", *arguments, f"run_dir={tmp_path}/run-{len(vocabularies)}")
+        assert outcome.code == 0, outcome.err
+        vocabularies.append((tmp_path / f"run-{len(vocabularies)}" / "tokenizer.model").read_bytes())
+    assert vocabularies[0] != vocabularies[1] == vocabularies[2]
+    assert "was trained on this text before" in outcome.err
 
 
 def test_an_interrupted_preparation_resumes(tokenizer, tmp_path, monkeypatch):

@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -25,17 +26,24 @@ COMMON = [
 ]
 
 
-def start(n: int, corpus: Path, run: Path, *extra: str, restarts: int = 0) -> "subprocess.Popen[str]":
+MT = ("-m", "mt")
+
+
+def start(
+    n: int, corpus: Path, run: Path, *extra: str, restarts: int = 0, program: Sequence[str] = MT
+) -> "subprocess.Popen[str]":
     launcher = ["-m", "torch.distributed.run", f"--nproc-per-node={n}", "--rdzv-backend=c10d"]
-    launcher += ["--rdzv-endpoint=localhost:0", f"--max-restarts={restarts}", "-m", "mt"]
+    launcher += ["--rdzv-endpoint=localhost:0", f"--max-restarts={restarts}", *program]
     arguments = overrides(corpus, f"run_dir={run}", *COMMON, *extra)
     return subprocess.Popen(
-        [sys.executable, *launcher, *arguments], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=ROOT
-    )
+        [sys.executable, *launcher, *arguments],
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=ROOT,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+    )  # fmt: skip
 
 
-def torchrun(n: int, corpus: Path, run: Path, *extra: str) -> Outcome:
-    process = start(n, corpus, run, *extra)
+def torchrun(n: int, corpus: Path, run: Path, *extra: str, program: Sequence[str] = MT) -> Outcome:
+    process = start(n, corpus, run, *extra, program=program)
     out, err = process.communicate(timeout=120)
     return Outcome(process.returncode, out, err)
 
@@ -85,6 +93,58 @@ def test_several_processes_equal_one(corpus, alone, tmp_path, n, strategy):
     assert_same(tmp_path / "run", alone)
     assert outcome.err.count("Training ends at step 12") == 1  # one process reports
     assert (tmp_path / "run" / "translations" / "test.bb").is_file()
+
+
+LITTLE_MEMORY = """
+import os, sys
+import torch
+from mt import cli
+from mt.training.objective import Objective
+
+forward = Objective.forward
+
+class Fails(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx, x):
+        return x.clone()
+
+    @staticmethod
+    def backward(ctx, gradient):
+        raise MemoryError
+
+def limited(self, batch):
+    if self.training and os.environ["RANK"] == "1" and len(batch.src) > 20:
+        {fails}
+    return forward(self, batch)
+
+Objective.forward = limited
+cli.main(sys.argv[1:])
+"""
+
+
+@pytest.mark.parametrize("strategy", ["ddp", pytest.param("fsdp", marks=pytest.mark.slow)])
+def test_memory_that_suffices_for_one_process_only(corpus, alone, tmp_path, strategy):
+    """That process divides its batches, and all train the same model."""
+    (tmp_path / "mt_with_little_memory.py").write_text(LITTLE_MEMORY.format(fails="raise MemoryError"))
+    program = [str(tmp_path / "mt_with_little_memory.py")]
+    outcome = torchrun(2, corpus, tmp_path / "run", f"training.strategy={strategy}", program=program)
+    assert "There is not enough memory for a batch of " in outcome.err
+    assert "training.max_tokens=" in outcome.err
+    if strategy == "ddp":
+        assert outcome.code == 0, outcome.err
+        assert_same(tmp_path / "run", alone)
+    else:  # the other process waits for weights of this one
+        assert outcome.code != 0
+
+
+@pytest.mark.slow
+def test_memory_that_ends_while_gradients_are_shared(corpus, tmp_path):
+    fails = "return [Fails.apply(sums) for sums in forward(self, batch)]"
+    (tmp_path / "mt_with_little_memory.py").write_text(LITTLE_MEMORY.format(fails=fails))
+    only = ["training.batches_per_step=2"]
+    outcome = torchrun(2, corpus, tmp_path / "run", *only, program=[str(tmp_path / "mt_with_little_memory.py")])
+    assert outcome.code != 0
+    assert "There is not enough memory for a batch of " in outcome.err
 
 
 def test_noise_is_the_same_for_any_number_of_processes(corpus, tmp_path, mt):

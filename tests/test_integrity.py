@@ -57,20 +57,23 @@ def test_a_flipped_bit_is_found(copy_of_run, mt, file):
     assert mt("translate", copy_of_run, "ba").err == ""
 
 
-def test_a_flipped_bit_in_the_curves_is_found(train, tmp_path, mt):
+@pytest.mark.parametrize("file", ["metrics.jsonl", "train.log"])
+def test_a_flipped_bit_in_a_file_that_grows_is_found(train, tmp_path, mt, file):
     run = tmp_path / "run"
     assert train("training.max_steps=2").code == 0
-    sound, place = (run / "metrics.jsonl").read_bytes(), 5
+    sound, place = (run / file).read_bytes(), 5
     assert "has changed" not in mt("report", run).err
-    flip(run / "metrics.jsonl", place)
-    assert "metrics.jsonl has changed since mt wrote it" in mt("report", run).err
-    (run / "metrics.jsonl").write_bytes(sound)
-    assert train("training.max_steps=4").code == 0  # the file grows, and has another sum
-    assert "has changed" not in mt("report", run).err
+    flip(run / file, place)
+    assert f"{file} has changed since mt wrote it" in mt("report", run).err
+    (run / file).write_bytes(sound)
+    resumed = train("training.max_steps=4")  # the file grows, and has another sum
+    assert resumed.code == 0
+    assert "has changed" not in resumed.err + mt("report", run).err
 
 
 @pytest.mark.parametrize(
-    ("file", "code"), [("tokenizer.model", 2), ("held_out/valid.bb", 2), ("metrics.jsonl", 0), ("config.yaml", 0)]
+    ("file", "code"),
+    [("tokenizer.model", 2), ("held_out/valid.bb", 2), ("metrics.jsonl", 0), ("train.log", 0), ("config.yaml", 0)],
 )
 def test_damage_to_a_finished_run_is_named(corpus, tmp_path, mt, file, code):
     run = tmp_path / "run"

@@ -34,6 +34,7 @@ from mt.evaluation.results import Sentence, TestSetResult
 from mt.evaluation.test_sets import TestSet
 from mt.runs.layout import RunLayout
 from mt.runs.metrics_file import MetricsFile, Row
+from mt.runtime.checksums import warn_if_damaged
 from mt.runtime.files import write_text
 from mt.text.metrics import METRICS, Scorer
 from mt.translation.alignment import middle_layer
@@ -106,6 +107,7 @@ def main(arguments: list[str]) -> int:
     runs = load_runs([options.run, *([options.other] if options.other else [])], search_overrides(options))
     run, config = runs[0].layout, runs[0].config
     MetricsFile(run.metrics).warn_if_damaged()
+    warn_if_damaged(run.log)
     tests = choose_tests(config, options, options.run)
     translators = [one.load_translator(options) for one in runs]
     outputs = [one.translate(translator, tests, True) for one, translator in zip(runs, translators, strict=True)]

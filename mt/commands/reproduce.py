@@ -18,7 +18,7 @@ from mt.runs.layout import CheckpointLayout, RunLayout
 from mt.runs.metrics_file import MetricsFile, Row
 from mt.runs.record import Start, read_starts
 from mt.runs.run_files import load_run_config
-from mt.runtime.checksums import check_sum, digest
+from mt.runtime.checksums import check_sum, digest, warn_if_damaged
 from mt.runtime.devices import choose_device
 from mt.runtime.distributed import World, start_world
 from mt.runtime.signals import Interrupted
@@ -88,6 +88,7 @@ def check_finished(run: RunLayout, config: Config) -> int:
         check_file(path)
         check_sum(path)
     MetricsFile(run.metrics).warn_if_damaged()
+    warn_if_damaged(run.log)
     return state.step
 
 

@@ -15,7 +15,7 @@ from mt.runs.folder import check_run_folder
 from mt.runs.layout import RunLayout
 from mt.runs.metrics_file import MetricsFile
 from mt.runs.record import read_starts
-from mt.runtime.checksums import check_files, check_sum
+from mt.runtime.checksums import check_files, check_sum, warn_if_damaged
 from mt.runtime.files import remove
 from mt.training.limits import Limits
 from mt.training.optim import LearningRate
@@ -37,9 +37,10 @@ def finished_state(config: Config) -> TrainState | None:
     check_run_folder(run, config)
     if state.best_score is not None:
         check_model(run)
-    check_files(run.folder, exempt=[run.config, run.metrics, run.weights])
+    check_files(run.folder, exempt=[run.config, run.metrics, run.log, run.weights])
     check_files(run.held_out)
     MetricsFile(run.metrics).warn_if_damaged()
+    warn_if_damaged(run.log)
     saved = load_config(run.config)
     reason = Limits(config.training).reason_to_stop(state)
     if is_hopeless(run.folder, config.training, state.step):

@@ -53,7 +53,9 @@ def train(config: Config) -> float | None:
         with log_file() as file, used_for_training(run, world) as has_mended:
             if has_mended:  # even if training does not begin
                 file.begin(run.log)
-            return train_in_folder(config, world, file)
+            best_score = train_in_folder(config, world, file)
+            file.complete()
+            return best_score
     finally:  # the next job of a sweep needs the memory of the model and its optimizer, which refer to each other
         gc.collect()
         if torch.cuda.is_available():

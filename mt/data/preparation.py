@@ -246,10 +246,11 @@ def suggest_normalization(data: DataConfig, train: TrainingText) -> None:
             )
 
 
-def tokenizer_cache(config: Config, train: Sequence[TrainingText]) -> Path:
+def tokenizer_cache(config: Config, train: Sequence[TrainingText], automatic_size: int) -> Path:
     """Return the folder of the tokenizer that this text and these settings give."""
     texts = [text.text.fingerprint for text in train]
-    determined_by = repr((texts, config.tokenizer, config.data.tags, config.data.normalize, sentencepiece.__version__))
+    settings = (config.tokenizer, automatic_size, config.data.tags, config.data.normalize)
+    determined_by = repr((texts, settings, sentencepiece.__version__))
     cache_dir = source_context(config.data, "train", "train").cache_dir
     return cache_dir / "tokenizers" / hashlib.sha256(determined_by.encode()).hexdigest()[:32]
 
@@ -264,14 +265,14 @@ def make_tokenizer(config: Config, train: Sequence[TrainingText]) -> Tokenizer:
     n_characters = sum(len(src) + len(tgt) for src, tgt in pairs if src.strip() and tgt.strip())
     if not n_characters:
         raise UserError("data.train: every pair has an empty side.")
-    cached = tokenizer_cache(config, train)
+    size = vocab_size_for(n_characters)
+    cached = tokenizer_cache(config, train, size)
     files = [cached / name for name in (["joint"] if config.tokenizer.joint else ["src", "tgt"])]
     if all(file.exists() and matches(file) for file in files):
         log.info("The tokenizer was trained on this text before.")
         return load_tokenizer(files)
     log.info("Training the tokenizer on data.train.")
     suggest_normalization(config.data, train[0])
-    size = vocab_size_for(n_characters)
     extras = replace(build_extras(config), automatic_size=size)
     tokenizer = train_tokenizer(partial(side, 0), partial(side, 1), config.tokenizer, extras)
     tokenizer.save(files)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from mt.config.checks import check_file
-from mt.runtime.checksums import forget_sum, is_recorded, record_sum, warn_if_changed
+from mt.runtime.checksums import forget_sum, record_sum, warn_if_damaged
 from mt.runtime.files import write_text
 
 Row = dict[str, float]
@@ -41,8 +41,7 @@ class MetricsFile:
 
     def warn_if_damaged(self) -> None:
         """Warn if the file is complete, and not as it was then."""
-        if is_recorded(self.path):
-            warn_if_changed(self.path)
+        warn_if_damaged(self.path)
 
     def rows(self) -> list[Row]:
         """Return all complete rows; an empty list if there is no file."""

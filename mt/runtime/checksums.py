@@ -78,7 +78,8 @@ def write_recorded(path: Path, text: str) -> None:
 
 def record_sum(path: Path) -> None:
     """Record the sum of a file that was written piece by piece, and is complete."""
-    write_sums(path.parent, read_sums(path.parent) | {path.name: [digest(path)]})
+    recorded = read_sums(path.parent) or sums_of_earlier_version(path.parent)
+    write_sums(path.parent, recorded | {path.name: [digest(path)]})
 
 
 def forget_sum(path: Path) -> None:
@@ -86,11 +87,6 @@ def forget_sum(path: Path) -> None:
     sums = read_sums(path.parent)
     if sums.pop(path.name, None) is not None:
         write_sums(path.parent, sums)
-
-
-def is_recorded(path: Path) -> bool:
-    """Return whether there is a sum of the file."""
-    return path.name in read_sums(path.parent)
 
 
 def record_files(folder: Path) -> None:
@@ -124,3 +120,9 @@ def warn_if_changed(path: Path) -> None:
     """Warn if a file that users may edit is not the one that was recorded."""
     if path.is_file() and not matches(path):
         log.warning("%s has changed since mt wrote it. If you have not edited it, it is damaged.", path)
+
+
+def warn_if_damaged(path: Path) -> None:
+    """Warn if a file that grows has been completed, and is not as it was then."""
+    if path.name in read_sums(path.parent):
+        warn_if_changed(path)

@@ -10,6 +10,10 @@ from pathlib import Path
 from tqdm import tqdm
 
 from mt.errors import UserError, WorkFailed
+from mt.runtime.checksums import forget_sum, record_sum, warn_if_damaged
+
+PROCESS_ONLY = {"process_only": True}
+"""`extra` of a message that concerns one of several processes that train together"""
 
 
 class ConsoleHandler(logging.Handler):
@@ -30,8 +34,14 @@ def set_up_console() -> None:
 
 
 def silence_messages() -> None:
-    """Log only errors; the main process reports the rest."""
-    logging.getLogger("mt").setLevel(logging.ERROR)
+    """Log only errors, and what concerns this process alone; the main process reports the rest."""
+    for handler in logging.getLogger("mt").handlers:
+        handler.addFilter(is_for_any_process)
+
+
+def is_for_any_process(record: logging.LogRecord) -> bool:
+    """Return whether a process that is not the main one prints this message."""
+    return record.levelno >= logging.ERROR or hasattr(record, "process_only")
 
 
 class LogFile(MemoryHandler):
@@ -39,15 +49,24 @@ class LogFile(MemoryHandler):
 
     def __init__(self) -> None:
         super().__init__(capacity=1, flushOnClose=False)  # without a file, nothing is flushed
+        self.path: Path | None = None
 
     def begin(self, path: Path) -> None:
         """Write what was logged so far, and everything from now on, at the end of a file, unless that has begun."""
-        if self.target is not None:
+        if self.path is not None:
             return
+        warn_if_damaged(path)
+        forget_sum(path)
+        self.path = path
         file = logging.FileHandler(path, encoding="utf-8")
         file.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
         self.setTarget(file)
         self.flush()
+
+    def complete(self) -> None:
+        """Record the sum of the file until it grows again."""
+        if self.path is not None:
+            record_sum(self.path)
 
     def close(self) -> None:
         """Close the file."""

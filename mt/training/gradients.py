@@ -8,7 +8,8 @@ from torch import Tensor, nn
 
 from mt.data.batch import Batch
 from mt.errors import WorkFailed
-from mt.runtime.distributed import World, without_sync
+from mt.runtime.distributed import World, sharded_modules, without_sync
+from mt.runtime.logs import PROCESS_ONLY
 
 log = logging.getLogger(__name__)
 
@@ -16,10 +17,15 @@ log = logging.getLogger(__name__)
 class OutOfMemory(Exception):
     """The memory does not suffice for one batch."""
 
-    def __init__(self, index: int) -> None:
-        """Name the batch by its index among those of the update."""
+    def __init__(self, index: int, is_awaited: bool) -> None:
+        """Name the batch by its index among those of the update.
+
+        Args:
+            is_awaited: other processes take part in this batch, and none can repeat it by itself.
+        """
         super().__init__(index)
         self.index = index
+        self.is_awaited = is_awaited
 
 
 def add_gradients(
@@ -38,7 +44,8 @@ def add_gradients(
         The loss and the unsmoothed cross-entropy of this process, both summed over its target tokens.
 
     Raises:
-        WorkFailed: there is not enough memory for a single pair, or with several processes for a batch.
+        WorkFailed: there is not enough memory for a single pair, or it ran out while processes shared gradients or
+            weights.
     """
     parts = list(batches)
     while True:
@@ -46,16 +53,16 @@ def add_gradients(
         try:
             return accumulate(shared, parts, device, world)
         except OutOfMemory as error:
-            index = error.index
+            index, is_awaited = error.index, error.is_awaited
         shared.zero_grad(set_to_none=True)  # outside of the handler, which holds on to what the batch has allocated
         if device.type == "cuda":
             torch.cuda.empty_cache()
         too_large = parts[index]
-        if world.size > 1 or len(too_large.src) == 1:
+        if is_awaited or len(too_large.src) == 1:
             raise WorkFailed(f"There is not enough memory for {describe(too_large)}. {smaller(too_large)}")
         log.warning(
             "There is not enough memory for %s: it is tried again in two halves. %s",
-            describe(too_large), smaller(too_large),
+            describe(too_large), smaller(too_large), extra=PROCESS_ONLY,
         )  # fmt: skip
         parts[index : index + 1] = too_large.halves()
 
@@ -69,17 +76,20 @@ def accumulate(
         OutOfMemory: there is not enough memory for one of the batches; the gradients are of no use.
     """
     sums = torch.zeros(2, device=device)
+    is_split = bool(sharded_modules(shared))
     for index, batch in enumerate(batches):
+        is_last, is_awaited = index == len(batches) - 1, is_split
         try:
-            with without_sync(shared, active=index < len(batches) - 1):
+            with without_sync(shared, active=not is_last):
                 loss_sum, nll_sum = shared(batch.to(device))
+                is_awaited |= is_last and world.size > 1  # from here on, gradients are shared as soon as they are known
                 # DDP and FSDP average the gradients, but the sum is needed.
                 (loss_sum * world.size).backward()
                 sums += torch.stack((loss_sum.detach(), nll_sum.detach()))
         except (RuntimeError, MemoryError) as error:
             if not is_out_of_memory(error):
                 raise
-            raise OutOfMemory(index) from error
+            raise OutOfMemory(index, is_awaited) from error
     return sums[0], sums[1]
 
 
