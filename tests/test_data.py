@@ -11,12 +11,13 @@ import yaml
 from conftest import DEMO, overrides, write_pairs
 from datasets import Dataset
 
-from mt.config.data import Stage
+from mt.config.corpora import Stage
 from mt.config.schema import TokenizerConfig
 from mt.data import preparation, store
 from mt.data.batch import build_batch
 from mt.data.context import SourceContext
 from mt.data.corpus import CorpusEncoder
+from mt.data.derived import fraction_of
 from mt.data.loader import BatchLoader
 from mt.data.mixture import Member, Mixture
 from mt.data.sampler import Epoch, plan_batches
@@ -206,6 +207,21 @@ def test_preparation_alone_and_then_training(corpus, mt, tmp_path, monkeypatch):
     monkeypatch.undo()
     assert mt("train", *arguments, f"run_dir={tmp_path}/whole").code == 0
     assert (tmp_path / "run/model.safetensors").read_bytes() == (tmp_path / "whole/model.safetensors").read_bytes()
+
+
+def test_a_fraction_of_the_text(corpus, mt, tmp_path):
+    """It is the same every time, a part of every larger fraction, and in proportion."""
+    pairs = [(f"source {n}", f"target {n}") for n in range(2000)] + [("source 1", "target 1")]
+    parts = [set(fraction_of(text_of(pairs), fraction).read()) for fraction in (0.25, 0.5, 1.0)]
+    assert parts[0] < parts[1] < parts[2] == set(pairs)
+    assert [len(part) / 2000 for part in parts] == pytest.approx([0.25, 0.5, 1.0], abs=0.03)
+    settings = [*overrides(corpus)[1:], f"data.cache_dir={tmp_path}/cache", f"run_dir={tmp_path}/run"]
+    outcome = mt("prepare", *settings, "data.fraction=0.5")
+    assert outcome.code == 0, outcome.err
+    assert 300 < int(outcome.err.split("Training data: ")[1].split()[0]) < 500
+    nothing = mt("prepare", *settings, "data.fraction=1e-9")
+    assert (nothing.code, "data.train" in nothing.err) == (2, True), nothing.err
+    assert "data.fraction=0.0 must be above 0" in mt("prepare", *settings, "data.fraction=0").err
 
 
 def test_another_automatic_size_needs_another_tokenizer(corpus, mt, tmp_path, monkeypatch):

@@ -2,6 +2,7 @@
 
 import json
 import math
+import shutil
 
 import pytest
 from conftest import overrides
@@ -78,6 +79,35 @@ def test_the_report_says_what_would_help_most(mt, copy_of_run, scores, train_nll
     (state.parent / "SHA256SUMS").unlink()
     assert mt("report", copy_of_run).code == 0
     assert f"Next step: {advice}" in (copy_of_run / "report.html").read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize(
+    ("score", "minutes", "verdict"),
+    [
+        (22, 30, "was 6.0 lower: twice as much text would bring about 3.0 to 6.0 BLEU."),
+        (22, 10, "was 6.0 lower, but after less training: train it as long as this run to see what text is worth."),
+        (28.2, 30, "was no lower: more text of this kind would hardly help."),
+    ],
+)  # fmt: skip
+def test_the_report_says_what_more_text_would_bring(mt, copy_of_run, tmp_path, score, minutes, verdict):
+    half = tmp_path / "half"
+    shutil.copytree(copy_of_run, half)
+    config = half / "config.yaml"
+    config.write_text(config.read_text(encoding="utf-8").replace("fraction: 1.0", "fraction: 0.5"), encoding="utf-8")
+    for run, best, time in ((copy_of_run, 28, 30.0), (half, score, minutes)):
+        losses = [{"step": step, "train/nll": 2.0} for step in (10, 20)]
+        scores = [
+            {"step": step, "valid/bleu": s, "valid/chrf": s, "valid/loss": 2.1} for step, s in ((10, 9), (20, best))
+        ]
+        (run / "metrics.jsonl").write_text("".join(json.dumps(row) + "\n" for row in losses + scores))
+        (state,) = run.glob("checkpoints/*/state.json")
+        state.write_text(json.dumps(json.loads(state.read_text()) | {"minutes": time, "is_finished": True}))
+        (state.parent / "SHA256SUMS").unlink()
+    assert mt("report", copy_of_run, half).code == 0
+    (page,) = copy_of_run.glob("report-*.html")
+    text = page.read_text(encoding="utf-8")
+    assert f"With 50% of the text (half), the validation BLEU {verdict}" in text
+    assert ("Next step: more text. It would bring more" in text) == (verdict.endswith("6.0 BLEU."))
 
 
 def test_training_says_what_it_is_heading_for(mt, corpus, tmp_path):

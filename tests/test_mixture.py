@@ -9,7 +9,7 @@ import pytest
 from conftest import SMALL, overrides, toy_pairs, write_pairs
 from safetensors.torch import load_file
 
-from mt.config.data import Stage
+from mt.config.corpora import Stage
 from mt.data.loader import BatchLoader
 from mt.data.mixture import Member, Mixture, weights_by_temperature
 

@@ -9,7 +9,7 @@ from conftest import overrides
 from mt.config.data import NoiseConfig
 from mt.config.schema import TokenizerConfig
 from mt.data.corpus import CorpusEncoder
-from mt.data.held_out import in_memory
+from mt.data.derived import in_memory
 from mt.data.loader import BatchLoader
 from mt.data.mixture import Member, Mixture, Stage
 from mt.data.noise import add_noise

@@ -4,7 +4,8 @@ import argparse
 from pathlib import Path
 
 from mt.commands.options import run_parser
-from mt.config.data import DataConfig, training_sources
+from mt.config.corpora import training_sources
+from mt.config.data import DataConfig
 from mt.errors import UserError
 from mt.runs.folder import check_free
 from mt.runs.layout import RunLayout

@@ -22,7 +22,7 @@ from mt.commands.options import (
     search_parser,
 )
 from mt.commands.test_options import choose_tests, tests_parser
-from mt.commands.verdict import best_validation, describe_quality, describe_run, marked_configuration
+from mt.commands.verdict import best_validation, describe_quality, describe_run, marked_configuration, worth_of_text
 from mt.config.schema import Config
 from mt.display.pages.page import as_svg, lang_attribute, render
 from mt.display.plotting import Panel, draw_attention, draw_curves
@@ -124,7 +124,7 @@ def main(arguments: list[str]) -> int:
         "report.html",
         name=runs[0].name,
         others=[one.name for one in runs[1:]],
-        verdict=describe_quality(results, best, rows, run),
+        verdict=describe_quality(results, best, rows, run, worth_of_text(runs)),
         comparison=describe_comparison(results) if len(runs) > 1 else None,
         facts=describe_run(run, summarise(config, translator), best),
         langs=[lang_attribute(lang) for lang in translator.langs],

@@ -4,8 +4,10 @@ import argparse
 import logging
 from pathlib import Path
 
-from mt.config.data import DataConfig, TrainingSource, check_columns, check_sources
-from mt.data.held_out import hold_out, save_parts, without
+from mt.config.corpora import TrainingSource, check_columns, check_sources
+from mt.config.data import DataConfig
+from mt.data.derived import without
+from mt.data.held_out import hold_out, save_parts
 from mt.data.preparation import open_training_text
 from mt.errors import UserError
 from mt.runs.folder import check_free

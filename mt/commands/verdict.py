@@ -1,8 +1,11 @@
 """What the page about a run says first: how good the model is, how it was made, and what differs from the defaults."""
 
+import math
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime
 
+from mt.commands.evaluated_runs import EvaluatedRun
 from mt.config.checks import check_file
 from mt.config.choices import StoppingMetric
 from mt.config.file import flatten
@@ -31,16 +34,72 @@ MUCH = 0.1
 LARGE_GAP = 0.4
 """difference of the losses, in nats per token, that shows too little text"""
 MUCH_BLEU = 0.5
+SAME_TIME = 0.8
+"""share of the time of a training from which another one is as long"""
 LOGGED = ("Training data:", "Validation data:", "Model:", "Training on ")
 """beginnings of the lines of train.log that describe a training"""
 
 
-def describe_quality(tests: Sequence[TestSetResult], best: Row | None, rows: Sequence[Row], run: RunLayout) -> str:
+@dataclass(frozen=True)
+class WorthOfText:
+    """What more text is worth, by a second training on a part of it."""
+
+    name: str
+    fraction: float
+    """the part"""
+    lost: float
+    """validation BLEU of the whole minus that of the part"""
+    share_of_time: float
+    """minutes of training on the part for each minute on the whole"""
+
+    @property
+    def of_twice_as_much(self) -> float:
+        """BLEU that twice as much text would bring if every doubling brought as much.
+
+        It brings a little less (Koehn and Knowles, 2017, "Six Challenges for Neural Machine Translation", section 3.2).
+        """
+        return self.lost / -math.log2(self.fraction)
+
+    def __str__(self) -> str:
+        start = f"With {self.fraction:.0%} of the text ({self.name}), the validation BLEU was "
+        start += f"{self.lost:.1f} lower" if self.lost > 0 else "no lower"
+        if self.share_of_time < SAME_TIME:
+            return f"{start}, but after less training: train it as long as this run to see what text is worth."
+        if self.of_twice_as_much < MUCH_BLEU:
+            return f"{start}: more text of this kind would hardly help."
+        most = self.of_twice_as_much
+        return f"{start}: twice as much text would bring about {most / 2:.1f} to {most:.1f} BLEU."
+
+
+def worth_of_text(runs: Sequence[EvaluatedRun]) -> WorthOfText | None:
+    """Return what the second run says about the text of the first; None if it was not trained on a part of it."""
+    if len(runs) < 2:
+        return None
+    whole, part = runs[0], runs[1]
+    texts = [(one.config.data.train, one.config.data.valid) for one in (whole, part)]
+    states = [CheckpointStore(one.layout.checkpoints).latest_state() for one in (whole, part)]
+    bests = [best_validation(one.layout, one.config.training.early_stopping.metric)[0] for one in (whole, part)]
+    fraction = part.config.data.fraction / whole.config.data.fraction
+    if texts[0] != texts[1] or fraction >= 1 or not all(bests) or not all(states):
+        return None
+    scores = [best["valid/bleu"] for best in bests if best]
+    minutes = [state.minutes for state in states if state]
+    return WorthOfText(part.name, fraction, scores[0] - scores[1], minutes[1] / max(minutes[0], 1e-9))
+
+
+def describe_quality(
+    tests: Sequence[TestSetResult],
+    best: Row | None,
+    rows: Sequence[Row],
+    run: RunLayout,
+    worth: WorthOfText | None = None,
+) -> str:
     """Return sentences about the scores, about when training found the model, and about what to do next.
 
     Args:
         best: the validation of the best model.
         rows: all validations.
+        worth: of more text, if it is known.
     """
     parts = []
     for test in tests:
@@ -50,7 +109,10 @@ def describe_quality(tests: Sequence[TestSetResult], best: Row | None, rows: Seq
             interval = f" ± {bleu.half_interval:.1f}" if bleu.half_interval is not None else ""
             parts.append(f"BLEU {bleu.value:.1f}{interval} on {test.name}: {band}.")
     if best is not None:
-        parts += [describe_end(best, rows), describe_next_step(best, rows, run)]
+        parts.append(describe_end(best, rows))
+        if worth is not None:
+            parts.append(str(worth))
+        parts.append(describe_next_step(best, rows, run, worth))
     return " ".join(filter(None, parts))
 
 
@@ -64,7 +126,7 @@ def describe_end(best: Row, rows: Sequence[Row]) -> str:
     return f"The best model is that of step {best['step']:,} of {last['step']:,}{by_heart if rise > MUCH else ''}."
 
 
-def describe_next_step(best: Row, rows: Sequence[Row], run: RunLayout) -> str:
+def describe_next_step(best: Row, rows: Sequence[Row], run: RunLayout, worth: WorthOfText | None) -> str:
     """Say what would improve the model most: longer training, more text, or a larger model.
 
     A loss on the training text that is far below that on other text means that the text is too small, or of another
@@ -83,7 +145,10 @@ def describe_next_step(best: Row, rows: Sequence[Row], run: RunLayout) -> str:
         )
     shares = [row["step"] / begun[-1]["step"] for row in begun]
     after = forecast(shares, [row["valid/bleu"] for row in begun], 1 + 60 / state.minutes) if state.minutes else None
-    if after is not None and after.score - best["valid/bleu"] >= MUCH_BLEU and best["step"] == begun[-1]["step"]:
+    more = after.score - best["valid/bleu"] if after is not None and best["step"] == begun[-1]["step"] else 0.0
+    if worth is not None and worth.share_of_time >= SAME_TIME and worth.of_twice_as_much > max(more, MUCH_BLEU):
+        return "Next step: more text. It would bring more than an hour of training."
+    if after is not None and more >= MUCH_BLEU:
         length = describe_seconds(60 * state.minutes + 3600)
         return (
             f"Next step: longer training. A new one with an hour more, {length} in all, would reach a validation BLEU "

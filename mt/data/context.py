@@ -6,7 +6,8 @@ from pathlib import Path
 
 from huggingface_hub.constants import HF_HOME
 
-from mt.config.data import DataConfig, TrainingSource
+from mt.config.corpora import TrainingSource
+from mt.config.data import DataConfig
 
 HUB = "hub:"
 """prefix of the name of a data set of the Hugging Face hub"""

@@ -1,11 +1,10 @@
 """Held-out pairs: a part of the training text for validation and testing that shares no sentence with the rest."""
 
-import hashlib
 import itertools
 import logging
 import re
 from array import array
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -118,31 +117,6 @@ def groups_in_order(hashes: Hashes, usable: NDArray[np.int64]) -> Iterator[NDArr
     first = hashes.order[usable][by_group[starts]]  # the smallest of each group
     for number in np.argsort(first, kind="stable"):
         yield usable[by_group[starts[number] : ends[number]]]
-
-
-def without(text: ParallelText, parts: Parts, in_any_direction: bool = False) -> ParallelText:
-    """Return a text without the pairs that share a source or a target with a held-out pair.
-
-    Args:
-        in_any_direction: a source may also be a held-out target, and a target a held-out source.
-    """
-    held_out = [pair for pairs in parts.values() for pair in pairs]
-    sources, targets = {src for src, _ in held_out}, {tgt for _, tgt in held_out}
-
-    if in_any_direction:
-        sources = targets = sources | targets
-
-    def read() -> Iterator[Pair]:
-        return (pair for pair in text.read() if pair[0] not in sources and pair[1] not in targets)
-
-    digest = hashlib.sha256(repr((text.fingerprint, sorted(held_out), in_any_direction)).encode()).hexdigest()[:32]
-    n_pairs = None if in_any_direction or text.n_pairs is None else text.n_pairs - len(held_out)
-    return ParallelText(text.name, digest, n_pairs, read)
-
-
-def in_memory(name: str, pairs: Sequence[Pair]) -> ParallelText:
-    """Return pairs as a text."""
-    return ParallelText(name, hashlib.sha256(repr(pairs).encode()).hexdigest()[:32], len(pairs), lambda: iter(pairs))
 
 
 def save_parts(parts: Parts, folder: Path, langs: tuple[str, str]) -> None:

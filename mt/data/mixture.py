@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from mt.config.data import Stage
+from mt.config.corpora import Stage
 from mt.data.corpus import Corpus
 from mt.data.sampler import Indices, Lengths
 from mt.text.tokenizer import Pairs

@@ -12,8 +12,7 @@ import numpy as np
 import sentencepiece
 
 from mt.config.choices import Chinese
-from mt.config.data import (
-    DataConfig,
+from mt.config.corpora import (
     Stage,
     TrainingSource,
     domain_tag,
@@ -23,12 +22,14 @@ from mt.config.data import (
     training_sources,
     training_stages,
 )
+from mt.config.data import DataConfig
 from mt.config.schema import Config
 from mt.data.cleaning import NO_HASHES, Hashes, hash_sources
 from mt.data.context import SourceContext, source_context, training_context
 from mt.data.corpus import CorpusEncoder
+from mt.data.derived import fraction_of, in_memory, without
 from mt.data.direction import check_direction
-from mt.data.held_out import Parts, hold_out, in_memory, load_parts, without
+from mt.data.held_out import Parts, hold_out, load_parts
 from mt.data.mixture import Member, Mixture, weights_by_temperature
 from mt.data.overlaps import Overlap, find_overlaps
 from mt.data.readers import Pair
@@ -152,12 +153,14 @@ def open_texts(data: DataConfig, held_out: Parts) -> Texts:
 
 
 def open_training_texts(data: DataConfig, held_out: Parts) -> list[TrainingText]:
-    """Open the text of each entry of `data.train`, without the pairs that are held out."""
+    """Open the text of each entry of `data.train`, or a fraction of it, without the pairs that are held out."""
     train = [open_training_text(data, source) for source in training_sources(data.train)]
-    if not held_out:
-        return train
-    main = (data.src_lang, data.tgt_lang)
-    return [replace(one, text=without(one.text, held_out, in_any_direction=one.langs != main)) for one in train]
+    if held_out:
+        main = (data.src_lang, data.tgt_lang)
+        train = [replace(one, text=without(one.text, held_out, in_any_direction=one.langs != main)) for one in train]
+    if data.fraction < 1:
+        train = [replace(one, text=fraction_of(one.text, data.fraction)) for one in train]
+    return train
 
 
 def open_checked(data: DataConfig, sources: list[str], context: SourceContext) -> ParallelText:

@@ -6,7 +6,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from mt.config.data import DataConfig, is_size, source_list
+from mt.config.corpora import is_size, source_list
+from mt.config.data import DataConfig
 from mt.data.context import HUB, SourceContext, source_context
 from mt.data.held_out import load_parts
 from mt.data.preparation import load_test_set

@@ -8,7 +8,7 @@ from functools import cached_property
 
 from langcodes import Language
 
-from mt.config.data import language_tag
+from mt.config.corpora import language_tag
 from mt.errors import UserError
 from mt.serving.batching import Batcher
 

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mt.config.choices import EngineName, Utility
-from mt.config.data import domain_tag, language_tag
+from mt.config.corpora import domain_tag, language_tag
 from mt.config.schema import Config
 from mt.config.search import SearchConfig
 from mt.errors import UserError
