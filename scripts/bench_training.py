@@ -28,6 +28,7 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
+from flops import training_flops
 from training_peers import LOOPS, Step, Task, timed_step
 
 SIZE = 1024
@@ -122,15 +123,9 @@ def product_rate(dtype: Any = None, device: str = "cpu", size: int = SIZE) -> fl
     return 2 * size**3 / statistics.median(times)
 
 
-def count_flops(task: Task, n_src: int, n_tgt: int) -> int:
-    """Return the floating-point operations of one update: 2 per weight and real token forward, 4 backward.
-
-    The products of queries with keys and of weights with values are neglected: below 1% at these lengths.
-    """
-    attention, feed_forward = 4 * task.d_model**2, 2 * task.d_model * task.d_ff
-    src_weights = task.n_layers * (attention + feed_forward + attention // 2)  # keys and values for the decoder
-    tgt_weights = task.n_layers * (attention + attention // 2 + feed_forward) + task.d_model * task.vocab_size
-    return 6 * (src_weights * n_src + tgt_weights * n_tgt)
+def count_flops(task: Task, n_src: int, n_tgt: int) -> float:
+    """Return the floating-point operations of one update on so many real tokens."""
+    return training_flops(task.d_model, task.d_ff, task.n_layers, task.n_layers, task.vocab_size, n_src, n_tgt)
 
 
 @dataclass

@@ -7,7 +7,7 @@ import subprocess
 import sys
 
 import pytest
-from conftest import DEMO, ROOT, SMALL
+from conftest import DEMO, ROOT, SMALL, overrides
 
 TINY = [*SMALL, "data.test=null", "training.max_steps=4", "training.valid_every_steps=2"]
 
@@ -93,6 +93,24 @@ def test_tracking_benchmark(corpus, tmp_path):
                      f"run_dir={tmp_path}/run")  # fmt: skip
     rows = [line.split()[0] for line in printed.splitlines() if line.endswith("%")]
     assert {"scalars", "samples", "close", "together"} <= set(rows)
+
+
+@pytest.mark.slow
+def test_results_of_several_seeds(corpus, tmp_path):
+    """The second start repeats no training, and prints the same table."""
+    settings = [*overrides(corpus)[1:], "training.max_steps=4", "training.valid_every_steps=2"]
+    command = ("results", "--folder", tmp_path, "--seeds", 1, 2, "--", *settings)
+    printed = script(*command)
+    rows = [[cell.strip() for cell in line.split("|")[1:-1]] for line in printed.splitlines() if line.startswith("|")]
+    header, _, first, second, mean = rows
+    assert header[:5] == ["seed", "steps", "epochs", "minutes", "FLOPs"]
+    assert header[5:] == ["test: BLEU", "test: papers", "test: chrF"]
+    assert [first[0], second[0], mean[0], first[1]] == ["1", "2", "mean", "4"]
+    assert float(first[4]) > 1e6
+    assert float(mean[7]) == pytest.approx((float(first[7]) + float(second[7])) / 2, abs=0.01)
+    assert "nrefs:1|case:mixed" in printed
+    assert "threads" in printed
+    assert script(*command) == printed
 
 
 @pytest.mark.slow
