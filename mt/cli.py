@@ -24,6 +24,7 @@ COMMANDS = {
     "translate": "translate sentences, files or standard input",
     "serve": "translate over HTTP, with a page to try it",
     "evaluate": "score runs on test sets with BLEU, chrF and other metrics",
+    "calibrate": "learn to estimate the quality of a run's translations",
     "score": "print log-probabilities of given translations",
     "export": "write a model for CTranslate2 or Hugging Face transformers",
     "import": "turn a Marian model, such as those of OPUS-MT, into a run",

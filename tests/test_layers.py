@@ -18,6 +18,7 @@ FOLDERS = [
     "runs",
     "interop",
     "translation",
+    "quality",
     "serving",
     "training",
     "evaluation",

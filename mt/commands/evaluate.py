@@ -18,6 +18,7 @@ from mt.commands.options import (
 )
 from mt.commands.stress_tests import run_stress_tests
 from mt.commands.test_options import choose_tests, tests_parser
+from mt.commands.trust import TRUST_HELP, run_trust_tests, trust
 from mt.errors import UserError, suggest
 from mt.evaluation.breakdown import Grouping
 from mt.evaluation.comet import Comet
@@ -46,6 +47,8 @@ def build_parser() -> argparse.ArgumentParser:
     add("--worst", type=count, default=0, metavar="N", help="show the N translations of lowest chrF")
     stress = "instead: translate the test sets as people type, in capitals, with typos, emoji and so on, and compare"
     add("--stress", action="store_true", help=stress)
+    promise = "instead: say how many lines pass, and how good they are; " + TRUST_HELP
+    add("--trust", type=trust, metavar="SHARE[:QUALITY]", help=promise)
     add("--json", action="store_true", help="print one JSON object for each test set")
     samples = "bootstrap samples; 0: no intervals and no test; default: %(default)s"
     add("--samples", type=count, default=1000, metavar="N", help=samples)
@@ -58,10 +61,13 @@ def main(arguments: list[str]) -> int:
     metrics = chosen_metrics(options.metrics)
     runs = load_runs(options.runs, search_overrides(options))
     tests = choose_tests(runs[0].config, options, options.runs[0], "domain" in options.by)
+    for option, is_given in (("--stress", options.stress), ("--trust", options.trust)):
+        if is_given and (options.by or options.worst or (options.stress and options.trust)):
+            raise UserError(f"{option} has a table of its own: give it without --by, --worst, --stress and --trust.")
     if options.stress:
-        if options.by or options.worst:
-            raise UserError("--stress has a table of its own: omit --by and --worst.")
         return run_stress_tests(runs, tests, options)
+    if options.trust:
+        return run_trust_tests(runs, tests, options)
     evaluation = build_evaluation(runs[0], metrics, options)
     outputs = [run.translate(run.load_translator(options), tests, "perplexity" in metrics) for run in runs]
     width = max(len(test.name) for test in tests)

@@ -3,9 +3,12 @@
 import logging
 from collections.abc import Mapping, Sequence
 from functools import partial
+from itertools import islice
 
 from sentencepiece import SentencePieceProcessor
 
+from mt.commands.calibrate import calibrate_run
+from mt.config.choices import SearchMethod
 from mt.config.facts import keys_where
 from mt.config.file import flatten
 from mt.config.schema import Config
@@ -15,6 +18,7 @@ from mt.evaluation.evaluation import Evaluation, Output, translate_test_set
 from mt.evaluation.results import TestSetResult
 from mt.evaluation.test_sets import to_test_set
 from mt.model.layers import Embedding
+from mt.quality.calibration import MAX_PAIRS, MIN_PAIRS
 from mt.runs.checkpoint import TrainState
 from mt.runs.layout import RunLayout
 from mt.text.metrics import Scorer
@@ -36,6 +40,7 @@ def score_final_model(config: Config, run: RunLayout, data: Prepared, state: Tra
         file = run.translation(test.name, config.data.tgt_lang)
         translations = translate_test_set(translator, test, config.search, file)
         results.append(evaluation.evaluate(test, [Output(config.name, translations)]))
+    calibrate_if_possible(config, run, data, translator)
     track_results(run, config, state, results, embedding_tables(translator, data.train))
     if results:
         width = max(len(result.name) for result in results)
@@ -44,6 +49,13 @@ def score_final_model(config: Config, run: RunLayout, data: Prepared, state: Tra
     log.info(
         "The model is in %s. Translate: mt translate %s. Watch: tensorboard --logdir %s", folder, folder, folder.parent
     )
+
+
+def calibrate_if_possible(config: Config, run: RunLayout, data: Prepared, translator: Translator) -> None:
+    """Learn to estimate the quality of translations, if there is enough validation text and a beam."""
+    pairs = list(islice(data.texts.valid.read(), 10 * MAX_PAIRS))
+    if len(pairs) >= MIN_PAIRS and config.search.method is SearchMethod.beam:
+        calibrate_run(run, config, translator, pairs)
 
 
 def track_results(

@@ -37,7 +37,7 @@ def finished_state(config: Config) -> TrainState | None:
     check_run_folder(run, config)
     if state.best_score is not None:
         check_model(run)
-    check_files(run.folder, exempt=[run.config, run.metrics, run.log, run.weights])
+    check_files(run.folder, exempt=[run.config, run.metrics, run.log, run.weights, run.quality])
     check_files(run.held_out)
     MetricsFile(run.metrics).warn_if_damaged()
     warn_if_damaged(run.log)

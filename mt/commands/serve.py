@@ -5,8 +5,10 @@ import argparse
 from mt.commands.options import RUN_HELP, positive, run_path, search_overrides, search_parser
 from mt.config.choices import EngineName
 from mt.errors import UserError
+from mt.quality.estimator import load_estimator
 from mt.runs.layout import RunLayout
 from mt.runs.run_files import load_run_config
+from mt.runtime.checksums import digest
 from mt.runtime.packages import require_package
 from mt.translation.engine_choice import FLOAT32
 from mt.translation.translator import Translator
@@ -59,7 +61,9 @@ def main(arguments: list[str]) -> int:
         translator.translate(["."])  # so that the first request does not wait for what is prepared once
         langs, tags = translator.langs, list(translator.tokenizer.tags)
         batcher = Batcher(translator, options.max_queue)
-        served.append(Served(config.name, langs[0], languages_of(langs, tags), batcher, config.data.language_tags))
+        targets, layout = languages_of(langs, tags), RunLayout(run)
+        estimator = load_estimator(layout.quality, digest(layout.weights)) if layout.quality.exists() else None
+        served.append(Served(config.name, langs[0], targets, batcher, config.data.language_tags, estimator))
     app = create_app(Models(served), Limits(options.max_characters, options.api_key))
     uvicorn.run(
         app, host=options.host, port=options.port, log_level="warning", ssl_certfile=options.tls_cert,

@@ -10,10 +10,13 @@ from mt.config.checks import check_file
 from mt.config.choices import StoppingMetric
 from mt.config.file import flatten
 from mt.config.schema import Config
+from mt.errors import UserError
 from mt.evaluation.results import TestSetResult
+from mt.quality.estimator import load_estimator
 from mt.runs.checkpoint import CheckpointStore
 from mt.runs.layout import RunLayout
 from mt.runs.metrics_file import MAX_BYTES, MetricsFile, Row
+from mt.runtime.checksums import digest
 from mt.runtime.progress import describe_seconds
 from mt.training.forecast import forecast
 from mt.training.pruning import validations
@@ -168,12 +171,22 @@ def describe_run(run: RunLayout, model: str, best: Row | None) -> list[tuple[str
     if best is not None:
         scores = f"BLEU {best['valid/bleu']:.2f}, chrF {best['valid/chrf']:.2f}, loss {best['valid/loss']:.3f}"
         facts.append(("Best validation", f"step {best['step']:,}: {scores} (greedy search)"))
+    if run.quality.exists():
+        facts.append(("Estimates of quality", describe_estimates(run)))
     for line in logged_facts(run):
         name, _, value = line.partition(": ")
         facts.append(
             (name, value) if value and len(name) < 20 else ("Setup", line.removeprefix("Training ").removesuffix("."))
         )
     return facts
+
+
+def describe_estimates(run: RunLayout) -> str:
+    """Return how well the quality of the run's translations can be estimated, or why it cannot."""
+    try:
+        return load_estimator(run.quality, digest(run.weights)).describe()
+    except UserError as error:
+        return str(error)
 
 
 def logged_facts(run: RunLayout) -> list[str]:

@@ -18,6 +18,7 @@ class RunLayout:
         self.config = folder / "config.yaml"  # marks the folder as a run
         self.weights = folder / "model.safetensors"  # of the best model
         self.checkpoints = folder / "checkpoints"  # a folder for each saved step, with what resuming needs
+        self.quality = folder / "quality.json"  # how the quality of translations is estimated
         self.best = folder / "best"  # weights of the best validated models, for averaging
         self.metrics = folder / "metrics.jsonl"  # the curves
         self.log = folder / "train.log"

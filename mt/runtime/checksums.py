@@ -14,7 +14,7 @@ from mt.runtime.files import replacing, write_text
 log = logging.getLogger(__name__)
 SUMS = "SHA256SUMS"
 MAX_BYTES = 1 << 20
-SUFFIXES = (".safetensors", ".model", ".json")
+SUFFIXES = (".safetensors", ".model", ".json", ".yaml")
 LINE = re.compile(r"([0-9a-f]{64}) [ *]([^/]+)")
 
 

@@ -10,6 +10,7 @@ from langcodes import Language
 
 from mt.config.corpora import language_tag
 from mt.errors import UserError
+from mt.quality.estimator import QualityEstimator
 from mt.serving.batching import Batcher
 
 AUTO = "auto"
@@ -25,6 +26,8 @@ class Served:
     targets: Sequence[str]
     batcher: Batcher
     is_multilingual: bool = False
+    estimator: QualityEstimator | None = None
+    """of the quality of translations, if the run is calibrated"""
 
 
 def languages_of(langs: tuple[str, str], tags: Sequence[str]) -> Sequence[str]:

@@ -12,6 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from starlette.exceptions import HTTPException
 from starlette.requests import Request as HttpRequest
 
+from mt.quality.judge import Judge, with_alternatives
 from mt.serving.batching import Options
 from mt.serving.models import AUTO, Models, Served
 from mt.translation.pipeline import Request, splits_by_default
@@ -66,6 +67,7 @@ class FullRequest(BaseModel):
     prefix: str = ""
     markup: bool = False
     align: bool = False
+    quality: bool = False
     tag: str | None = None
 
 
@@ -132,13 +134,22 @@ class Service:
         self.check_texts([*asked.texts, asked.prefix])
         if asked.markup and asked.align:
             raise HTTPException(422, "markup needs whole lines: omit align.")
+        if asked.quality and (asked.markup or asked.prefix):
+            raise HTTPException(422, "quality is for plain lines: omit markup and prefix.")
         source = self.models.identify(" ".join(asked.texts))[0] if asked.source == AUTO else asked.source
         served, target = self.models.find(source, asked.target)
         request = replace(
             self.request(served, asked.n_best, asked.markup, asked.beam_size), prefix=asked.prefix, align=asked.align,
             scored=True,
         )  # fmt: skip
+        if asked.quality:
+            judge = judge_of(served)
+            search = with_alternatives(request.search, judge.estimator.n_best)
+            request = replace(request, search=search)
         found = await self.translate(http, served, asked.texts, request, target, asked.tag)
+        if asked.quality:
+            lines = [text.split("\n") for text in asked.texts]
+            found = [judge.judge(*one, asked.n_best) for one in zip(lines, found, strict=True)]
         results = [{"lines": [[as_row(one) for one in line] for line in text]} for text in found]
         return {"model": served.name, "source": served.source, "target": target, "results": results}
 
@@ -147,6 +158,13 @@ class Service:
         search = served.batcher.translator.defaults
         search = replace(search, n_best=n_best, beam_size=max(beam_size or search.beam_size, n_best))
         return Request(search, markup=markup, split=splits_by_default(search, markup), scored=n_best > 1, quiet=True)
+
+
+def judge_of(served: Served) -> Judge:
+    """Return what adds the quality to translations of a model."""
+    if served.estimator is None:
+        raise HTTPException(422, f"The quality of {served.name} has not been calibrated: omit quality.")
+    return Judge(served.estimator, served.batcher.translator.tokenizer)
 
 
 def as_row(translation: Translation) -> dict[str, Any]:

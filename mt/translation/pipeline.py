@@ -28,7 +28,7 @@ class Request:
     markup: bool = False
     """translate without tags and placeholders, and put them back"""
     split: bool = False
-    """translate a text of several sentences one by one; only its best translation is returned"""
+    """translate a text of several sentences one by one; a translation has those of one rank"""
     align: bool = False
     """add a word alignment to the best translation"""
     scored: bool = True
@@ -80,6 +80,6 @@ def translate_sentences(
         if len(text.sentences) == 1:
             results.append(next(found))
             continue
-        parts = [next(found)[0] for _ in text.sentences]
-        results.append([join_translations(parts, text.join([part.text for part in parts], spaced))])
+        ranked = zip(*(next(found) for _ in text.sentences), strict=False)  # as many as every sentence has
+        results.append([join_translations(parts, text.join([part.text for part in parts], spaced)) for parts in ranked])
     return results

@@ -34,11 +34,16 @@ class Translation:
     """word alignment, if it was requested"""
     words: tuple[list[str], list[str]] | None = None
     """the source and target words that `alignment` counts"""
+    quality: float | None = None
+    """estimated quality from 0 to 100, if it was requested"""
+    trusted: bool | None = None
+    """True if the quality suffices for what was asked"""
 
     def as_row(self) -> dict[str, Any]:
         """Return the fields that are printed as JSON."""
         hidden = ("parts", "alignment", "words")
-        return {field.name: getattr(self, field.name) for field in fields(self) if field.name not in hidden}
+        estimates = [name for name in ("quality", "trusted") if getattr(self, name) is None]
+        return {f.name: getattr(self, f.name) for f in fields(self) if f.name not in (*hidden, *estimates)}
 
 
 def to_translation(hypothesis: Hypothesis, src_ids: list[int], tokenizer: Tokenizer) -> Translation:

@@ -14,10 +14,12 @@ from mt.commands.translate.documents import Rows, choose_rows
 from mt.commands.translate.lines import LineProgress, read_groups
 from mt.commands.translate.output import open_output
 from mt.commands.translate.prompt import Prompt, is_wanted, with_n_best
+from mt.commands.trust import TRUST_HELP, judged_search, load_judge, trust
 from mt.config.choices import EngineName, Precision
 from mt.config.schema import Config
 from mt.config.search import SearchConfig
 from mt.errors import UserError
+from mt.quality.judge import Judge
 from mt.runs.layout import RunLayout
 from mt.runs.run_files import load_run_config
 from mt.text.terminology import load_terminology
@@ -63,6 +65,9 @@ def build_parser() -> argparse.ArgumentParser:
     add("--split", action=argparse.BooleanOptionalAction, help=split)
     add("--n-best", type=int, metavar="N", help="print the N best: `line number ||| translation ||| score`")
     add("--json", action="store_true", help="print a JSON object for each line, with scores")
+    add("--quality", action="store_true", help="add an estimate of the quality from 0 to 100: `translation ||| 73`")
+    trusted = "add the quality, and `pass` or `check`: " + TRUST_HELP
+    add("--trust", type=trust, metavar="SHARE[:QUALITY]", help=trusted)
     add("--prefix", default="", metavar="TEXT", help="text that every translation begins with")
     add("--ensemble", action="append", default=[], type=run_path, metavar="RUN", help="another run to ensemble with")
     engine = "auto: ctranslate2 where it finds the same translations, which is faster on a CPU; default: auto"
@@ -84,21 +89,28 @@ def main(arguments: list[str]) -> int:
     check_options(options, config.search)
     rows = choose_rows(options.input, options.column)
     translator = load_translator(options, config)
-    plain = not (options.json or options.markup or options.split or options.align or options.prefix)
+    judged = options.quality or options.trust is not None
+    judge = load_judge(RunLayout(options.run), translator, options.trust) if judged else None
+    plain = not (options.json or options.markup or options.split or options.align or options.prefix or judged)
     if plain and is_wanted(options.sentence, options.input, options.output):
         Prompt(translator, config.search).run()
         return 0
     split = splits_by_default(config.search, options.markup) if options.split is None else options.split
-    scored = options.json or options.n_best is not None
-    request = Request(config.search, options.prefix, options.markup, split, options.align, scored)
+    scored = options.json or options.n_best is not None or judged
+    search = judged_search(config.search, judge) if judge else config.search
+    request = Request(search, options.prefix, options.markup, split, options.align, scored)
     printer = Printer(options.json, options.n_best is not None, rows, translator.spaced)
-    translate_lines(translator, request, printer, options)
+    translate_lines(translator, request, printer, options, judge)
+    if judge:
+        judge.warn_if_unlike()
     return 0
 
 
 def check_options(options: argparse.Namespace, search: SearchConfig) -> None:
     """Raise `UserError` if options contradict each other or a package or file is missing; loads no model."""
     n_best = options.n_best is not None
+    estimates = options.quality or options.trust
+    is_special = (n_best and not options.json) or options.column or options.markup or options.prefix or options.ensemble
     conflicts = [
         (options.input and options.sentence, "Give sentences or --input, not both."),
         (options.split and n_best, "--split joins the best translations of sentences: omit --n-best."),
@@ -108,6 +120,11 @@ def check_options(options: argparse.Namespace, search: SearchConfig) -> None:
         (
             options.align and (n_best or options.column),
             "--align is for the best translations of plain lines: omit --n-best and --column.",
+        ),
+        (
+            estimates and is_special,
+            "--quality and --trust are for plain lines of one run: omit --n-best (but with --json), --column, "
+            "--markup, --prefix and --ensemble.",
         ),
         (options.quantization and options.engine == "torch", "--quantization is for --engine ctranslate2."),
         (
@@ -152,7 +169,9 @@ def load_translator(options: argparse.Namespace, config: Config) -> Translator:
     return translator
 
 
-def translate_lines(translator: Translator, request: Request, printer: Printer, options: argparse.Namespace) -> None:
+def translate_lines(
+    translator: Translator, request: Request, printer: Printer, options: argparse.Namespace, judge: Judge | None
+) -> None:
     """Translate all lines and print them as they are finished."""
     one_line_each = options.n_best is None or options.json
     resumable = one_line_each and bool(options.input or options.sentence)  # standard input cannot be read again
@@ -163,6 +182,8 @@ def translate_lines(translator: Translator, request: Request, printer: Printer, 
         for lines in read_groups(options.sentence, options.input, output.n_done, progress):
             texts = [printer.rows.text(line, number) for number, line in enumerate(lines, start=first_line)]
             results = translator.translate_texts(texts, request, first_line)
+            if judge:
+                results = judge.judge(texts, results, options.n_best or 1)
             for number, (line, translations) in enumerate(zip(lines, results, strict=True), start=first_line):
                 printer.write(output.stream, line, number, translations)
             output.stream.flush()
@@ -208,6 +229,10 @@ class Printer:
             fields = [self.rows.fill(line, translations[0].text)]
             if alignment is not None:
                 fields.append(pharaoh(alignment))
+            if translations[0].quality is not None:
+                fields.append(f"{translations[0].quality:.0f}")
+            if translations[0].trusted is not None:
+                fields.append("pass" if translations[0].trusted else "check")
             if alignment is not None and not all(self.spaced):  # spaces do not show the words that are counted
                 fields += [" ".join(side) for side in translations[0].words or ()]
             print(" ||| ".join(fields), file=output)
