@@ -22,7 +22,14 @@ from mt.commands.options import (
     search_parser,
 )
 from mt.commands.test_options import choose_tests, tests_parser
-from mt.commands.verdict import best_validation, describe_quality, describe_run, marked_configuration, worth_of_text
+from mt.commands.verdict import (
+    best_validation,
+    describe_quality,
+    describe_run,
+    marked_configuration,
+    summarise,
+    worth_of_text,
+)
 from mt.config.schema import Config
 from mt.display.pages.page import as_svg, lang_attribute, render
 from mt.display.plotting import Panel, draw_attention, draw_curves
@@ -204,14 +211,3 @@ def draw_training(run: RunLayout, best: Row | None) -> Figure | None:
         if curves:
             panels.append(Panel(title, curves))
     return draw_curves(panels, best["step"] if best else None) if panels else None
-
-
-def summarise(config: Config, translator: Translator) -> str:
-    """Describe the model in one sentence."""
-    n = translator.model.n_parameters()
-    sizes = " and ".join(f"{size:,}" for size in dict.fromkeys(translator.tokenizer.vocab_sizes))
-    return (
-        f"{config.data.src_lang} to {config.data.tgt_lang}; {n:,} parameters, {config.model.n_encoder_layers} + "
-        f"{config.model.n_decoder_layers} layers of {config.model.d_model} features and {config.model.n_heads} heads, "
-        f"{sizes} pieces; beam {translator.defaults.beam_size}."
-    )

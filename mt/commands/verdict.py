@@ -21,6 +21,7 @@ from mt.runtime.progress import describe_seconds
 from mt.training.forecast import forecast
 from mt.training.pruning import validations
 from mt.training.ranking import comparison_score
+from mt.translation.translator import Translator
 
 BANDS = (
     (10, "hardly usable"),
@@ -39,6 +40,7 @@ LARGE_GAP = 0.4
 MUCH_BLEU = 0.5
 SAME_TIME = 0.8
 """share of the time of a training from which another one is as long"""
+ESTIMATES = "Estimates of quality"
 LOGGED = ("Training data:", "Validation data:", "Model:", "Training on ")
 """beginnings of the lines of train.log that describe a training"""
 
@@ -160,6 +162,17 @@ def describe_next_step(best: Row, rows: Sequence[Row], run: RunLayout, worth: Wo
     return "Next step: a larger model, or more text. The model fits its text no better than other text."
 
 
+def summarise(config: Config, translator: Translator) -> str:
+    """Describe the model in one sentence."""
+    n = translator.model.n_parameters()
+    sizes = " and ".join(f"{size:,}" for size in dict.fromkeys(translator.tokenizer.vocab_sizes))
+    return (
+        f"{config.data.src_lang} to {config.data.tgt_lang}; {n:,} parameters, {config.model.n_encoder_layers} + "
+        f"{config.model.n_decoder_layers} layers of {config.model.d_model} features and {config.model.n_heads} heads, "
+        f"{sizes} pieces; beam {translator.defaults.beam_size}."
+    )
+
+
 def describe_run(run: RunLayout, model: str, best: Row | None) -> list[tuple[str, str]]:
     """Return facts about the training with their names."""
     facts = [("Model", model)]
@@ -172,7 +185,7 @@ def describe_run(run: RunLayout, model: str, best: Row | None) -> list[tuple[str
         scores = f"BLEU {best['valid/bleu']:.2f}, chrF {best['valid/chrf']:.2f}, loss {best['valid/loss']:.3f}"
         facts.append(("Best validation", f"step {best['step']:,}: {scores} (greedy search)"))
     if run.quality.exists():
-        facts.append(("Estimates of quality", describe_estimates(run)))
+        facts.append((ESTIMATES, describe_estimates(run)))
     for line in logged_facts(run):
         name, _, value = line.partition(": ")
         facts.append(

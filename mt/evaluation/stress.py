@@ -133,11 +133,11 @@ def ends_in_loop(text: str) -> bool:
     return LOOP.search(text[-MOST:]) is not None
 
 
-def as_table(results: Sequence[StressResult]) -> str:
-    """Return results as a table to read."""
+def as_table(results: Sequence[StressResult], style: str = "simple") -> str:
+    """Return results as a table to read, in a style of tabulate."""
     rows = [[one.name, one.bleu, one.chrf, percent(one.share), percent(one.exact), one.n_loops] for one in results]
     headers = ["typed", "BLEU", "chrF", "of the best", "copied exactly", "loops"]
-    return tabulate(rows, headers, floatfmt=".2f", colalign=("left", *["right"] * 5))
+    return tabulate(rows, headers, style, floatfmt=".2f", colalign=("left", *["right"] * 5))
 
 
 def percent(value: float | None) -> str:

@@ -26,6 +26,7 @@ class RunLayout:
         self.profile = folder / "profile"
         self.held_out = folder / "held_out"  # validation and test data taken from the training text
         self.lock = folder / ".lock"  # while a process trains
+        self.card = folder / "README.md"
         self.report = folder / "report.html"
         self.data_report = folder / "data.html"
 

@@ -1,0 +1,72 @@
+"""`mt card`: what a model card says, and what it does not give away."""
+
+import os
+
+import pytest
+from huggingface_hub import ModelCard
+
+
+@pytest.fixture
+def card(mt, copy_of_run):
+    """Write the card of a run with these options, and read it as the Hub does."""
+
+    def write(*options):
+        outcome = mt("card", copy_of_run, *options)
+        assert outcome.code == 0, outcome.err
+        return ModelCard.load(copy_of_run / "README.md"), outcome
+
+    return write
+
+
+def test_metadata_and_scores(card, mt, copy_of_run):
+    found, _ = card("--license", "cc-by-4.0", "--data-license", "cc0-1.0")
+    assert (found.data.language, found.data.license, found.data.pipeline_tag) == (
+        ["aa", "bb"],
+        "cc-by-4.0",
+        "translation",
+    )
+    printed = mt("evaluate", copy_of_run, "--metrics", "BLEU", "chrF").out
+    for result in found.data.eval_results:
+        assert f"{result.metric_value:.2f}" in printed
+        name, signature = result.metric_name.split(", ")
+        assert signature in printed
+        assert f"- {name}: {signature}" in found.text
+    assert [result.metric_type for result in found.data.eval_results] == ["bleu", "chrf"]
+    assert "Licence of the text: cc0-1.0." in found.text
+    assert "- Training data: 800 pairs" in found.text
+    assert "as people type" not in found.text
+
+
+def test_no_folder_of_this_machine_is_named(card, corpus, copy_of_run):
+    found, _ = card()
+    assert str(corpus) not in str(found)
+    assert str(copy_of_run) not in str(found)
+    assert os.path.expanduser("~") + "/" not in str(found)
+    assert "train. Fingerprint of the text: `" in found.text
+    assert "The licence of the text is not stated." in found.text
+
+
+def test_what_people_type(card):
+    found, _ = card("--stress")
+    assert "### test, as people type" in found.text
+    assert "| capitals" in found.text.lower()
+
+
+def test_a_run_without_test_sets(card, copy_of_run):
+    config = copy_of_run / "config.yaml"
+    lines = config.read_text(encoding="utf-8").splitlines(keepends=True)
+    start = next(n for n, line in enumerate(lines) if line.startswith("  test:"))
+    assert lines[start + 1].startswith("    test: ")
+    config.write_text("".join([*lines[:start], "  test: null\n", *lines[start + 2 :]]), encoding="utf-8")
+    found, outcome = card()
+    assert "The card has no scores." in outcome.err
+    assert "It has not been scored on a test set." in found.text
+    assert found.data.eval_results is None
+
+
+def test_a_link_is_not_followed(mt, copy_of_run, tmp_path):
+    victim = tmp_path / "victim"
+    victim.write_text("mine")
+    (copy_of_run / "README.md").symlink_to(victim)
+    mt("card", copy_of_run)
+    assert victim.read_text() == "mine"
