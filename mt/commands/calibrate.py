@@ -2,13 +2,12 @@
 
 import argparse
 import logging
-from itertools import islice
 
 from mt.commands.options import device_parser, run_parser
 from mt.config.schema import Config
 from mt.data.preparation import choose_held_out, open_texts
 from mt.data.readers import Pair
-from mt.quality.calibration import MAX_PAIRS, calibrate
+from mt.quality.calibration import calibrate, usable_pairs
 from mt.runs.layout import RunLayout
 from mt.runs.run_files import load_run_config
 from mt.runtime.checksums import digest
@@ -34,8 +33,8 @@ def main(arguments: list[str]) -> int:
     run = RunLayout(options.run)
     config = load_run_config(run)
     texts = open_texts(config.data, choose_held_out(config.data, config.seed, run.held_out))
-    pairs = list(islice(texts.valid.read(), 10 * MAX_PAIRS))
-    calibrate_run(run, config, Translator.load(run.folder, options.device, config=config), pairs)
+    translator = Translator.load(run.folder, options.device, config=config)
+    calibrate_run(run, config, translator, usable_pairs(texts.valid))
     return 0
 
 

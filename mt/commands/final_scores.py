@@ -3,7 +3,6 @@
 import logging
 from collections.abc import Mapping, Sequence
 from functools import partial
-from itertools import islice
 
 from sentencepiece import SentencePieceProcessor
 
@@ -18,7 +17,7 @@ from mt.evaluation.evaluation import Evaluation, Output, translate_test_set
 from mt.evaluation.results import TestSetResult
 from mt.evaluation.test_sets import to_test_set
 from mt.model.layers import Embedding
-from mt.quality.calibration import MAX_PAIRS, MIN_PAIRS
+from mt.quality.calibration import MIN_PAIRS, usable_pairs
 from mt.runs.checkpoint import TrainState
 from mt.runs.layout import RunLayout
 from mt.text.metrics import Scorer
@@ -53,7 +52,7 @@ def score_final_model(config: Config, run: RunLayout, data: Prepared, state: Tra
 
 def calibrate_if_possible(config: Config, run: RunLayout, data: Prepared, translator: Translator) -> None:
     """Learn to estimate the quality of translations, if there is enough validation text and a beam."""
-    pairs = list(islice(data.texts.valid.read(), 10 * MAX_PAIRS))
+    pairs = usable_pairs(data.texts.valid)
     if len(pairs) >= MIN_PAIRS and config.search.method is SearchMethod.beam:
         calibrate_run(run, config, translator, pairs)
 

@@ -2,12 +2,14 @@
 
 import logging
 from collections.abc import Sequence
+from itertools import islice
 
 import numpy as np
 
 from mt.config.choices import Utility
 from mt.config.search import SearchConfig
 from mt.data.readers import Pair
+from mt.data.sources import ParallelText
 from mt.errors import UserError
 from mt.quality.estimator import QualityEstimator, expand
 from mt.quality.features import FEATURES, SOURCE_FEATURES, Array, features
@@ -23,16 +25,21 @@ PENALTIES = np.logspace(-1, 4, 26)
 """of ridge regression, among which cross-validation chooses"""
 
 
+def usable_pairs(text: ParallelText) -> list[Pair]:
+    """Return pairs without an empty side, and of a large text only the first."""
+    return list(islice((pair for pair in text.read() if pair[0].strip() and pair[1].strip()), 10 * MAX_PAIRS))
+
+
 def calibrate(translator: Translator, search: SearchConfig, pairs: Sequence[Pair], digest: str) -> QualityEstimator:
     """Translate validation pairs, and learn to estimate sentence chrF from one half; the other is for thresholds.
 
     Args:
+        pairs: as `usable_pairs` returns them; of more than `MAX_PAIRS`, some are drawn.
         digest: SHA-256 of the model's weights.
 
     Raises:
         UserError: there are too few pairs.
     """
-    pairs = [(src, tgt) for src, tgt in pairs if src.strip() and tgt.strip()]
     if len(pairs) < MIN_PAIRS:
         raise UserError(f"Calibrating needs {MIN_PAIRS} validation pairs or more; there are {len(pairs)}.")
     chosen = np.sort(np.random.default_rng(1).permutation(len(pairs))[:MAX_PAIRS])

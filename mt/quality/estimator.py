@@ -56,7 +56,7 @@ class QualityEstimator:
     def estimate(self, rows: Array) -> Array:
         """Return the estimated quality, from 0 to 100, for each row of features."""
         quality: Array = expand(self.standardised(rows)) @ np.array(self.coefficients) + self.intercept
-        return quality.clip(0.0, 100.0)
+        return np.nan_to_num(quality).clip(0.0, 100.0)
 
     def standardised(self, rows: Array) -> Array:
         """Return features (N, A) relative to those of the validation text."""
@@ -90,11 +90,13 @@ class QualityEstimator:
 
     def describe(self) -> str:
         """Say how good the estimates were for the translations that the model was not fitted to."""
-        error = np.abs(np.array(self.estimated) - np.array(self.reached)).mean()
-        correlation = np.corrcoef(self.estimated, self.reached)[0, 1]
+        estimated, reached = np.array(self.estimated), np.array(self.reached)
+        error = np.abs(estimated - reached).mean()
+        spreads = float(estimated.std() * reached.std())
+        covariance = float(np.mean((estimated - estimated.mean()) * (reached - reached.mean())))
         return (
-            f"The quality of {len(self.reached):,} other sentences of data.valid, by sentence chrF, was estimated with "
-            f"a mean error of {error:.1f} and a correlation of {correlation:.2f}."
+            f"The quality of {len(reached):,} other sentences of data.valid, by sentence chrF, was estimated with a "
+            f"mean error of {error:.1f} and a correlation of {covariance / spreads if spreads else 0.0:.2f}."
         )
 
     def save(self, path: Path) -> None:
