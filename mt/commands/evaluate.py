@@ -9,16 +9,18 @@ from collections.abc import Sequence
 from mt.commands.evaluated_runs import EvaluatedRun, load_runs
 from mt.commands.options import (
     RUN_HELP,
+    TRUST_HELP,
     count,
     device_parser,
     direction_parser,
     run_path,
     search_overrides,
     search_parser,
+    trust,
 )
 from mt.commands.stress_tests import run_stress_tests
 from mt.commands.test_options import choose_tests, tests_parser
-from mt.commands.trust import TRUST_HELP, run_trust_tests, trust
+from mt.commands.trust_tests import run_trust_tests
 from mt.errors import UserError, suggest
 from mt.evaluation.breakdown import Grouping
 from mt.evaluation.comet import Comet
@@ -63,7 +65,7 @@ def main(arguments: list[str]) -> int:
     tests = choose_tests(runs[0].config, options, options.runs[0], "domain" in options.by)
     for option, is_given in (("--stress", options.stress), ("--trust", options.trust)):
         if is_given and (options.by or options.worst or (options.stress and options.trust)):
-            raise UserError(f"{option} has a table of its own: give it without --by, --worst, --stress and --trust.")
+            raise UserError(f"{option} has a table of its own: omit --by and --worst, and give --stress or --trust.")
     if options.stress:
         return run_stress_tests(runs, tests, options)
     if options.trust:

@@ -4,11 +4,17 @@ import argparse
 from pathlib import Path
 
 from mt.errors import UserError
+from mt.quality.trust import DEFAULT_QUALITY, Trust
 from mt.runs.layout import RunLayout
 
 RUNS = Path("runs")
 """where runs lie unless `run_dir` says otherwise"""
 RUN_HELP = "folder of a run, such as runs/demo, or its name in runs"
+
+TRUST_HELP = (
+    "SHARE of the lines that pass should have a sentence chrF of QUALITY or more, such as 0.9:50; QUALITY is "
+    f"{DEFAULT_QUALITY:g} if it is omitted"
+)
 
 
 def run_path(text: str) -> Path:
@@ -62,6 +68,18 @@ def count(text: str, least: int = 0) -> int:
 def positive(text: str) -> int:
     """Parse a number of the command line, 1 or above."""
     return count(text, least=1)
+
+
+def trust(text: str) -> Trust:
+    """Parse `SHARE` or `SHARE:QUALITY`."""
+    share, _, quality = text.partition(":")
+    try:
+        wanted = Trust(float(share), float(quality or DEFAULT_QUALITY))
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(f"'{text}' must be a share, such as 0.9, or 0.9:50 with a quality") from error
+    if not (0 < wanted.share < 1 and 0 <= wanted.quality <= 100):
+        raise argparse.ArgumentTypeError(f"{text}: the share must be between 0 and 1, the quality from 0 to 100")
+    return wanted
 
 
 def search_overrides(options: argparse.Namespace) -> list[str]:

@@ -1,11 +1,12 @@
 """`mt serve`: translate for others over HTTP, with a page to try it."""
 
 import argparse
+import logging
 
 from mt.commands.options import RUN_HELP, positive, run_path, search_overrides, search_parser
 from mt.config.choices import EngineName
 from mt.errors import UserError
-from mt.quality.estimator import load_estimator
+from mt.quality.estimator import QualityEstimator, load_estimator
 from mt.runs.layout import RunLayout
 from mt.runs.run_files import load_run_config
 from mt.runtime.checksums import digest
@@ -13,6 +14,7 @@ from mt.runtime.packages import require_package
 from mt.translation.engine_choice import FLOAT32
 from mt.translation.translator import Translator
 
+log = logging.getLogger(__name__)
 SECONDS_TO_FINISH = 10
 """for requests that have begun when the server is to end"""
 
@@ -62,11 +64,22 @@ def main(arguments: list[str]) -> int:
         langs, tags = translator.langs, list(translator.tokenizer.tags)
         batcher = Batcher(translator, options.max_queue)
         targets, layout = languages_of(langs, tags), RunLayout(run)
-        estimator = load_estimator(layout.quality, digest(layout.weights)) if layout.quality.exists() else None
-        served.append(Served(config.name, langs[0], targets, batcher, config.data.language_tags, estimator))
+        multilingual, estimator = config.data.language_tags, find_estimator(layout)
+        served.append(Served(config.name, langs[0], targets, batcher, multilingual, estimator))
     app = create_app(Models(served), Limits(options.max_characters, options.api_key))
     uvicorn.run(
         app, host=options.host, port=options.port, log_level="warning", ssl_certfile=options.tls_cert,
         ssl_keyfile=options.tls_key, timeout_graceful_shutdown=SECONDS_TO_FINISH,
     )  # fmt: skip
     return 0
+
+
+def find_estimator(run: RunLayout) -> QualityEstimator | None:
+    """Load what a run has learned of the quality of its translations, if it has."""
+    if not run.quality.exists():
+        return None
+    try:
+        return load_estimator(run.quality, digest(run.weights))
+    except UserError as error:
+        log.warning("%s Until then, translations are served without their quality.", error)
+        return None

@@ -8,27 +8,15 @@ import numpy as np
 
 from mt.config.search import SearchConfig
 from mt.errors import UserError
-from mt.quality.estimator import QualityEstimator
+from mt.quality.estimator import QualityEstimator, load_estimator
 from mt.quality.features import Array, features
+from mt.quality.trust import Trust
+from mt.runs.layout import RunLayout
+from mt.runtime.checksums import digest
 from mt.text.tokenizer import Tokenizer
 from mt.translation.result import Translation
 
 log = logging.getLogger(__name__)
-DEFAULT_QUALITY = 40.0
-"""sentence chrF that a translation must have to be trusted, unless something else is asked for"""
-
-
-@dataclass(frozen=True)
-class Trust:
-    """What is asked of the translations that are passed without being read."""
-
-    share: float
-    """of them that must be good"""
-    quality: float = DEFAULT_QUALITY
-    """sentence chrF of a good one"""
-
-    def __str__(self) -> str:
-        return f"{self.share:.0%} of the translations that pass have a chrF of {self.quality:g} or more"
 
 
 def with_alternatives(search: SearchConfig, n_best: int) -> SearchConfig:
@@ -83,3 +71,12 @@ class Judge:
                 "The text is unlike the validation text (lengths, rare pieces): its qualities may be wrong, and what "
                 "--trust promises may not hold."
             )
+
+
+def load_judge(run: RunLayout, tokenizer: Tokenizer, trust: Trust | None = None) -> Judge:
+    """Load what a run has learned of the quality of its translations.
+
+    Raises:
+        UserError: it is not calibrated, or with other weights, or the file is damaged.
+    """
+    return Judge(load_estimator(run.quality, digest(run.weights)), tokenizer, trust)

@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass
 import numpy as np
 
 from mt.quality.features import Array
-from mt.quality.judge import Trust
+from mt.quality.trust import Trust
 from mt.translation.result import Translation
 
 

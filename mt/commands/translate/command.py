@@ -7,19 +7,26 @@ import json
 import logging
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TextIO
+from typing import TYPE_CHECKING, Any, TextIO
 
-from mt.commands.options import device_parser, direction_parser, run_parser, run_path, search_overrides, search_parser
+from mt.commands.options import (
+    TRUST_HELP,
+    device_parser,
+    direction_parser,
+    run_parser,
+    run_path,
+    search_overrides,
+    search_parser,
+    trust,
+)
 from mt.commands.translate.documents import Rows, choose_rows
 from mt.commands.translate.lines import LineProgress, read_groups
 from mt.commands.translate.output import open_output
 from mt.commands.translate.prompt import Prompt, is_wanted, with_n_best
-from mt.commands.trust import TRUST_HELP, judged_search, load_judge, trust
 from mt.config.choices import EngineName, Precision
 from mt.config.schema import Config
 from mt.config.search import SearchConfig
 from mt.errors import UserError
-from mt.quality.judge import Judge
 from mt.runs.layout import RunLayout
 from mt.runs.run_files import load_run_config
 from mt.text.terminology import load_terminology
@@ -27,6 +34,9 @@ from mt.translation.engine_choice import FLOAT32
 from mt.translation.pipeline import Request, splits_by_default
 from mt.translation.result import Translation, pharaoh
 from mt.translation.translator import Translator
+
+if TYPE_CHECKING:
+    from mt.quality.judge import Judge
 
 EXAMPLES = """search options, each as --set search.KEY=VALUE:
   beam_size=8  patience=1              a wider beam; stop at 8 finished hypotheses, not when none can be better
@@ -90,14 +100,18 @@ def main(arguments: list[str]) -> int:
     rows = choose_rows(options.input, options.column)
     translator = load_translator(options, config)
     judged = options.quality or options.trust is not None
-    judge = load_judge(RunLayout(options.run), translator, options.trust) if judged else None
+    judge, search = None, config.search
+    if judged:
+        from mt.quality.judge import load_judge, with_alternatives  # sacreBLEU is slow to import, and few need it here
+
+        judge = load_judge(RunLayout(options.run), translator.tokenizer, options.trust)
+        search = with_alternatives(search, judge.estimator.n_best)
     plain = not (options.json or options.markup or options.split or options.align or options.prefix or judged)
     if plain and is_wanted(options.sentence, options.input, options.output):
         Prompt(translator, config.search).run()
         return 0
     split = splits_by_default(config.search, options.markup) if options.split is None else options.split
     scored = options.json or options.n_best is not None or judged
-    search = judged_search(config.search, judge) if judge else config.search
     request = Request(search, options.prefix, options.markup, split, options.align, scored)
     printer = Printer(options.json, options.n_best is not None, rows, translator.spaced)
     translate_lines(translator, request, printer, options, judge)
