@@ -70,3 +70,11 @@ def test_a_link_is_not_followed(mt, copy_of_run, tmp_path):
     (copy_of_run / "README.md").symlink_to(victim)
     mt("card", copy_of_run)
     assert victim.read_text() == "mine"
+
+
+def test_a_link_that_the_user_names_is_written_to(mt, copy_of_run, tmp_path):
+    link = tmp_path / "link"
+    link.symlink_to(tmp_path / "file")
+    assert mt("card", copy_of_run, "-o", link).code == 0
+    assert link.is_symlink()
+    assert (tmp_path / "file").read_text(encoding="utf-8").startswith("---")

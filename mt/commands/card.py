@@ -29,7 +29,7 @@ from mt.evaluation.stress import as_table
 from mt.evaluation.test_sets import TestSet
 from mt.runs.layout import RunLayout
 from mt.runs.record import read_starts
-from mt.runtime.files import write_text
+from mt.runtime.files import write_output, write_text
 from mt.text.metrics import Score, Scorer
 from mt.translation.translator import Translator
 
@@ -66,7 +66,7 @@ def main(arguments: list[str]) -> int:
         (test.name, as_table(stress_results(run, translator, test), "github")) for test in tests if options.stress
     ]
     path = options.output or run.layout.own(run.layout.card)
-    write_text(path, build_card(run, translator, results, stress, options))
+    (write_output if options.output else write_text)(path, build_card(run, translator, results, stress, options))
     log.info("The model card is in %s. Read it, and say what it cannot know: whom the model is for.", path)
     return 0
 
@@ -119,7 +119,7 @@ def build_card(
         stress=stress,
         corpora=describe_corpora(corpora, layout),
         data_license=options.data_license,
-        facts=[fact for fact in describe_run(layout, "", best)[1:] if fact[0] != ESTIMATES],
+        facts=[fact for fact in describe_run(layout, "", best) if fact[0] not in ("Model", "Date", ESTIMATES)],
     )
     return str(card)
 

@@ -15,7 +15,7 @@ from mt.display.terminal import number_grid, rows_of_text, shade_grid, width_of
 from mt.errors import UserError
 from mt.runs.layout import RunLayout
 from mt.runs.run_files import load_run_config
-from mt.runtime.files import write_text
+from mt.runtime.files import write_output
 from mt.translation.explanation import PARTS, Explanation, Steps
 from mt.translation.translator import Translator
 
@@ -64,7 +64,7 @@ def main(arguments: list[str]) -> int:
     if options.picture:
         draw(explained, options.picture)
     if options.html:
-        write_text(options.html, explained.page())
+        write_output(options.html, explained.page())
     if options.picture or options.html:
         print(explained.translation)
     else:

@@ -42,7 +42,7 @@ from mt.evaluation.test_sets import TestSet
 from mt.runs.layout import RunLayout
 from mt.runs.metrics_file import MetricsFile, Row
 from mt.runtime.checksums import warn_if_damaged
-from mt.runtime.files import write_text
+from mt.runtime.files import write_output, write_text
 from mt.text.metrics import METRICS, Scorer
 from mt.translation.alignment import middle_layer
 from mt.translation.translator import Translator
@@ -115,6 +115,7 @@ def main(arguments: list[str]) -> int:
     run, config = runs[0].layout, runs[0].config
     MetricsFile(run.metrics).warn_if_damaged()
     warn_if_damaged(run.log)
+    warn_if_damaged(run.quality)
     tests = choose_tests(config, options, options.run)
     translators = [one.load_translator(options) for one in runs]
     outputs = [one.translate(translator, tests, True) for one, translator in zip(runs, translators, strict=True)]
@@ -142,7 +143,7 @@ def main(arguments: list[str]) -> int:
         configuration=marked_configuration(config),
     )
     path = options.output or (run.comparison(runs[1].layout.folder.resolve().name) if options.other else run.report)
-    write_text(path, page)
+    (write_output if options.output else write_text)(path, page)
     log.info("The report is in %s.", path)
     return 0
 

@@ -41,6 +41,7 @@ def finished_state(config: Config) -> TrainState | None:
     check_files(run.held_out)
     MetricsFile(run.metrics).warn_if_damaged()
     warn_if_damaged(run.log)
+    warn_if_damaged(run.quality)
     saved = load_config(run.config)
     reason = Limits(config.training).reason_to_stop(state)
     if is_hopeless(run.folder, config.training, state.step):

@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Sequence
+from dataclasses import replace
 from itertools import islice
 
 import numpy as np
@@ -11,9 +12,8 @@ from mt.config.search import SearchConfig
 from mt.data.readers import Pair
 from mt.data.sources import ParallelText
 from mt.errors import UserError
-from mt.quality.estimator import QualityEstimator, expand
+from mt.quality.estimator import QualityEstimator, bounded, search_key
 from mt.quality.features import FEATURES, SOURCE_FEATURES, Array, features
-from mt.quality.judge import with_alternatives
 from mt.text.metrics import build_similarity
 from mt.translation.translator import Translator
 
@@ -45,26 +45,26 @@ def calibrate(translator: Translator, search: SearchConfig, pairs: Sequence[Pair
     chosen = np.sort(np.random.default_rng(1).permutation(len(pairs))[:MAX_PAIRS])
     pairs = [pairs[index] for index in chosen]
     n_best = min(N_BEST, search.n_hypotheses)
-    found = translator.n_best([src for src, _ in pairs], with_alternatives(search, n_best), quiet=True)
+    found = translator.n_best([src for src, _ in pairs], replace(search, n_best=n_best), quiet=True)
     rows = np.stack([features(src, best, translator.tokenizer) for (src, _), best in zip(pairs, found, strict=True)])
     similarity = build_similarity(Utility.chrf, translator.langs[1])
     reached = np.array([similarity(best[0].text, tgt) for (_, tgt), best in zip(pairs, found, strict=True)])
-    return fit(rows, reached, digest, n_best)
+    return fit(rows, reached, digest, n_best, search_key(search))
 
 
-def fit(rows: Array, reached: Array, digest: str, n_best: int) -> QualityEstimator:
+def fit(rows: Array, reached: Array, digest: str, n_best: int, search: str = "") -> QualityEstimator:
     """Fit an estimator to every second row of features (N, A) with its sentence chrF (N,), after shuffling."""
     order = np.random.default_rng(2).permutation(len(rows))
     fitted, kept = order[::2], order[1::2]
     means, deviations = rows.mean(0), rows.std(0)
     deviations[deviations < 1e-9] = 1.0
     z = (rows - means) / deviations
-    coefficients, intercept = ridge(expand(z[fitted]), reached[fitted])
-    estimated = np.clip(expand(z[kept]) @ coefficients + intercept, 0.0, 100.0)
+    coefficients, intercept = ridge(bounded(z[fitted]), reached[fitted])
+    estimated = np.clip(bounded(z[kept]) @ coefficients + intercept, 0.0, 100.0)
     covariance = np.cov(z[:, : len(SOURCE_FEATURES)], rowvar=False)
     precision = np.linalg.inv(covariance + 1e-3 * np.eye(len(SOURCE_FEATURES)))  # a feature may be constant
     return QualityEstimator(
-        digest, n_best, list(FEATURES), means.tolist(), deviations.tolist(), coefficients.tolist(), intercept,
+        digest, n_best, search, list(FEATURES), means.tolist(), deviations.tolist(), coefficients.tolist(), intercept,
         estimated.tolist(), reached[kept].tolist(), precision.tolist(),
     )  # fmt: skip
 

@@ -3,24 +3,28 @@
 `quality.json` in a run folder holds the numbers. They are data: nothing in that file is executed.
 """
 
+import hashlib
 import json
-from dataclasses import asdict, dataclass, fields
-from math import inf, isfinite, sqrt
+from dataclasses import asdict, dataclass
+from math import inf, sqrt
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from mt.config.checks import check_file
+from mt.config.search import SearchConfig
 from mt.errors import UserError
 from mt.quality.features import FEATURES, SOURCE_FEATURES, Array
 from mt.runtime.checksums import check_sum, write_recorded
 
 MAX_BYTES = 1 << 24
+MOST = 1e9
+"""largest number in the file"""
 LIMIT = 3.0
 """standard deviations from the mean beyond which a feature says nothing more"""
 CONFIDENCE = 0.9
 """probability that the share of good translations among those passed is at least the one asked for"""
+N_THRESHOLDS = 10
 SHIFT, CHANCE = 0.5, 5.0
 """Mahalanobis distance of the mean of a text from that of the validation text: what is normal for another text of the
 same kind, and what chance adds to that, to be divided by the square root of the number of lines"""
@@ -28,15 +32,17 @@ same kind, and what chance adds to that, to be divided by the square root of the
 
 @dataclass(frozen=True)
 class QualityEstimator:
-    """A linear model of sentence chrF on standardised features and their squares.
+    """A linear model of sentence chrF on standardised features.
 
-    A, number of features; B = 2 A; C, number of translations that are kept to choose thresholds.
+    A, number of features; C, number of translations that are kept to choose thresholds.
     """
 
     weights_digest: str
     """SHA-256 of the weights whose translations it is for"""
     n_best: int
     """number of hypotheses among which agreement is measured"""
+    search: str
+    """the search with which the translations were found, as `search_key` writes it"""
     names: list[str]
     """of the features"""
     means: list[float]
@@ -44,7 +50,7 @@ class QualityEstimator:
     deviations: list[float]
     """standard deviations of the features, (A,)"""
     coefficients: list[float]
-    """of the standardised features and then of their squares, (B,)"""
+    """of the standardised features, (A,)"""
     intercept: float
     estimated: list[float]
     """qualities estimated of translations that the model was not fitted to, (C,)"""
@@ -55,8 +61,8 @@ class QualityEstimator:
 
     def estimate(self, rows: Array) -> Array:
         """Return the estimated quality, from 0 to 100, for each row of features."""
-        quality: Array = expand(self.standardised(rows)) @ np.array(self.coefficients) + self.intercept
-        return np.nan_to_num(quality).clip(0.0, 100.0)
+        quality: Array = bounded(self.standardised(rows)) @ np.array(self.coefficients) + self.intercept
+        return quality.clip(0.0, 100.0)
 
     def standardised(self, rows: Array) -> Array:
         """Return features (N, A) relative to those of the validation text."""
@@ -64,29 +70,32 @@ class QualityEstimator:
         return standardised
 
     def threshold(self, share: float, quality: float) -> float:
-        """Return the lowest estimate from which at least this share of translations has at least this sentence chrF.
+        """Return an estimate from which on at least this share of translations has at least this sentence chrF.
 
-        That holds with a probability of 90% for text like the validation text, by the upper bound of Clopper and
-        Pearson, 1934, on the share of the others (Bates et al., 2021, "Distribution-Free, Risk-Controlling Prediction
-        Sets", section 3.1). Infinite if no estimate is high enough.
+        That holds with a probability of 90% for text like the validation text. Of the thresholds that a tenth, two
+        tenths, … of the translations reach, it is the lowest that passes a test; each is tested at a tenth of the
+        level, by the upper bound of Clopper and Pearson, 1934, on the share of other translations (Angelopoulos et al.,
+        2021, "Learn then Test", section 2.2, Bonferroni). Infinite if none passes.
         """
         from scipy.stats import beta  # slow to import
 
-        order = np.argsort(-np.array(self.estimated), kind="stable")
-        n_passed = np.arange(1, len(order) + 1)
-        n_bad = np.cumsum(np.array(self.reached)[order] < quality)
-        bound = np.where(n_bad < n_passed, beta.ppf(CONFIDENCE, n_bad + 1, np.maximum(n_passed - n_bad, 1)), 1.0)
-        holds = np.flatnonzero(bound <= 1 - share)
-        return float(self.estimated[order[holds[-1]]]) if len(holds) else inf
+        estimated, is_bad = np.array(self.estimated), np.array(self.reached) < quality
+        level = 1 - (1 - CONFIDENCE) / N_THRESHOLDS
+        for threshold in np.quantile(estimated, np.arange(N_THRESHOLDS) / N_THRESHOLDS):
+            passes = estimated >= threshold
+            n_passed, n_bad = int(passes.sum()), int(is_bad[passes].sum())
+            if n_bad < n_passed and beta.ppf(level, n_bad + 1, n_passed - n_bad) <= 1 - share:
+                return float(threshold)
+        return inf
 
-    def is_unlike(self, rows: Array) -> bool:
-        """Return whether a text, with the features of each line (N, A), is unlike the validation text.
+    def is_unlike(self, mean_row: Array, n_lines: int) -> bool:
+        """Return whether a text is unlike the validation text, given the mean of its lines' features, (A,).
 
-        The mean of its sources' features is compared with that of the validation sources.
+        The means of the sources' features are compared.
         """
-        mean = self.standardised(rows)[:, : len(SOURCE_FEATURES)].mean(0)
+        mean = self.standardised(mean_row)[: len(SOURCE_FEATURES)]
         distance = sqrt(max(0.0, float(mean @ np.array(self.precision) @ mean)))
-        return distance > SHIFT + CHANCE / sqrt(len(rows))
+        return distance > SHIFT + CHANCE / sqrt(n_lines)
 
     def describe(self) -> str:
         """Say how good the estimates were for the translations that the model was not fitted to."""
@@ -104,10 +113,9 @@ class QualityEstimator:
         write_recorded(path, json.dumps(asdict(self)) + "\n")
 
 
-def expand(standardised: Array) -> Array:
-    """Return standardised features, bounded, and their squares."""
-    bounded = np.clip(standardised, -LIMIT, LIMIT)
-    return np.hstack([bounded, bounded**2])
+def bounded(standardised: Array) -> Array:
+    """Return standardised features within the limits in which they say something."""
+    return np.clip(standardised, -LIMIT, LIMIT)
 
 
 def load_estimator(path: Path, weights_digest: str) -> QualityEstimator:
@@ -124,7 +132,7 @@ def load_estimator(path: Path, weights_digest: str) -> QualityEstimator:
     try:
         estimator = QualityEstimator(**json.loads(path.read_text(encoding="utf-8")))
         check_numbers(estimator)
-    except (ValueError, TypeError, RecursionError) as error:
+    except (ValueError, TypeError, OverflowError, RecursionError) as error:
         raise UserError(f"{path} is damaged, or of another version. {advice}") from error
     if estimator.weights_digest != weights_digest:
         raise UserError(f"{path} was calibrated for other weights. {advice}")
@@ -133,13 +141,20 @@ def load_estimator(path: Path, weights_digest: str) -> QualityEstimator:
 
 def check_numbers(estimator: QualityEstimator) -> None:
     """Raise `ValueError` if a number is not finite, or a list has another length than it must have."""
-    lists: dict[str, Any] = {one.name: getattr(estimator, one.name) for one in fields(QualityEstimator)}
-    sizes = {"means": len(FEATURES), "deviations": len(FEATURES), "coefficients": 2 * len(FEATURES)}
-    sizes |= {"estimated": len(lists["reached"]), "reached": len(lists["reached"])}
-    arrays = {name: np.asarray(lists[name], np.float64) for name in (*sizes, "precision")}
-    shapes_fit = all(arrays[name].shape == (size,) for name, size in sizes.items())
-    shapes_fit &= arrays["precision"].shape == (len(SOURCE_FEATURES),) * 2
-    is_finite = isfinite(estimator.intercept) and all(np.isfinite(array).all() for array in arrays.values())
-    fits = estimator.names == list(FEATURES) and isinstance(estimator.n_best, int) and 1 <= estimator.n_best <= 256
-    if not (shapes_fit and is_finite and fits and (arrays["deviations"] > 0).all()):
+    n, n_source = len(FEATURES), len(SOURCE_FEATURES)
+    shapes = {"means": (n,), "deviations": (n,), "coefficients": (n,), "intercept": (), "precision": (n_source,) * 2}
+    shapes |= {name: (len(estimator.reached),) for name in ("estimated", "reached")}
+    arrays = {name: np.asarray(getattr(estimator, name)) for name in shapes}
+    fits = all(arrays[name].shape == shape and arrays[name].dtype.kind in "if" for name, shape in shapes.items())
+    fits = fits and all(bool((abs(array) <= MOST).all()) for array in arrays.values())  # false for nan, too
+    fits = fits and float(arrays["deviations"].min()) >= 1 / MOST and len(estimator.reached) > 0
+    fits = fits and bool((np.linalg.eigvalsh(arrays["precision"]) >= 0).all())
+    fits = fits and estimator.names == list(FEATURES) and type(estimator.n_best) is int and 1 <= estimator.n_best <= 256
+    if not fits:
         raise ValueError("numbers")
+
+
+def search_key(search: SearchConfig) -> str:
+    """Return what of a search determines which translations it finds."""
+    settings = {key: value for key, value in asdict(search).items() if key not in ("n_best", "max_tokens", "seed")}
+    return hashlib.sha256(repr(sorted(settings.items())).encode()).hexdigest()

@@ -8,8 +8,8 @@ import numpy as np
 
 from mt.config.search import SearchConfig
 from mt.errors import UserError
-from mt.quality.estimator import QualityEstimator, load_estimator
-from mt.quality.features import Array, features
+from mt.quality.estimator import QualityEstimator, load_estimator, search_key
+from mt.quality.features import FEATURES, Array, features
 from mt.quality.trust import Trust
 from mt.runs.layout import RunLayout
 from mt.runtime.checksums import digest
@@ -19,29 +19,32 @@ from mt.translation.result import Translation
 log = logging.getLogger(__name__)
 
 
-def with_alternatives(search: SearchConfig, n_best: int) -> SearchConfig:
+def with_alternatives(search: SearchConfig, estimator: QualityEstimator) -> SearchConfig:
     """Return a search that finds as many translations of a line as an estimate needs.
 
     Raises:
         UserError: it is too narrow.
     """
-    if search.n_hypotheses < n_best:
+    if search.n_hypotheses < estimator.n_best:
         raise UserError(
-            f"The quality was calibrated with {n_best} hypotheses: search.{search.width_key}={search.n_hypotheses} is "
-            "too few."
+            f"The quality was calibrated with {estimator.n_best} hypotheses: "
+            f"search.{search.width_key}={search.n_hypotheses} is too few."
         )
-    return replace(search, n_best=max(search.n_best, n_best))
+    if search_key(search) != estimator.search:
+        log.warning("The quality was calibrated with another search: estimates may be wrong.")
+    return replace(search, n_best=max(search.n_best, estimator.n_best))
 
 
 @dataclass
 class Judge:
-    """Adds the quality to translations, and remembers the lines."""
+    """Adds the quality to translations, and remembers what the lines are like."""
 
     estimator: QualityEstimator
     tokenizer: Tokenizer
     trust: Trust | None = None
-    rows: list[Array] = field(default_factory=list)
-    """features of the lines so far"""
+    sum_of_rows: Array = field(default_factory=lambda: np.zeros(len(FEATURES)))
+    """features of the lines so far, summed"""
+    n_lines: int = 0
 
     def __post_init__(self) -> None:
         self.threshold = self.estimator.threshold(self.trust.share, self.trust.quality) if self.trust else None
@@ -57,16 +60,18 @@ class Judge:
             best = translations[0]
             if best.parts:
                 row = features(source, translations[: self.estimator.n_best], self.tokenizer)
-                self.rows.append(row)
-                quality = round(float(self.estimator.estimate(row[None])[0]), 1)
-                trusted = None if self.threshold is None else quality >= self.threshold
-                best = replace(best, quality=quality, trusted=trusted)
+                self.sum_of_rows, self.n_lines = self.sum_of_rows + row, self.n_lines + 1
+                quality = float(self.estimator.estimate(row[None])[0])
+                trusted = None
+                if self.threshold is not None:
+                    trusted = quality >= self.threshold and not self.estimator.is_unlike(row, 1)
+                best = replace(best, quality=round(quality, 1), trusted=trusted)
             judged.append([best, *translations[1:n_best]])
         return judged
 
     def warn_if_unlike(self) -> None:
         """Warn if the lines are unlike the text that the model was validated with."""
-        if self.rows and self.estimator.is_unlike(np.stack(self.rows)):
+        if self.n_lines and self.estimator.is_unlike(self.sum_of_rows / self.n_lines, self.n_lines):
             log.warning(
                 "The text is unlike the validation text (lengths, rare pieces): its qualities may be wrong, and what "
                 "--trust promises may not hold."

@@ -46,10 +46,8 @@ class TrustResult:
         """Return the result in words."""
         promise = f"{self.passed:,} of {self.lines:,} lines pass"
         if self.passed:
-            promise += (
-                f"; {self.share_good:.1%} of them have a chrF of {trust.quality:g} or more ({trust.share:.0%} asked"
-            )
-            promise += f", {self.share_good_of_all:.1%} of all lines)"
+            promise += f"; {self.share_good:.1%} of them have a chrF of {trust.quality:g} or more"
+        promise += f" ({100 * trust.share:g}% asked, {self.share_good_of_all:.1%} of all lines)"
         areas = f"{self.area:.3f}, mean log-probability alone {self.area_of_log_prob:.3f}"
         return f"{promise}. Area under the ROC curve for translations worse than the median: {areas}."
 
@@ -61,6 +59,8 @@ class TrustResult:
 def measure_trust(translations: Sequence[Translation], reached: Sequence[float], trust: Trust) -> TrustResult:
     """Compare translations, judged for `trust`, with the sentence chrF that they reached; empty lines are left out."""
     judged = [(one, chrf) for one, chrf in zip(translations, reached, strict=True) if one.quality is not None]
+    if not judged:
+        return TrustResult(0, 0, *[float("nan")] * 4)
     scores = np.array([chrf for _, chrf in judged])
     good, passed = scores >= trust.quality, np.array([bool(one.trusted) for one, _ in judged])
     is_bad = (scores < np.median(scores)).astype(np.float64)

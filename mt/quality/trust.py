@@ -16,4 +16,4 @@ class Trust:
     """sentence chrF of a good one"""
 
     def __str__(self) -> str:
-        return f"{self.share:.0%} of the translations that pass have a chrF of {self.quality:g} or more"
+        return f"{100 * self.share:g}% of the translations that pass have a chrF of {self.quality:g} or more"

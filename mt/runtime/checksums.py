@@ -126,3 +126,5 @@ def warn_if_damaged(path: Path) -> None:
     """Warn if a file that grows has been completed, and is not as it was then."""
     if path.name in read_sums(path.parent):
         warn_if_changed(path)
+        if not path.exists():
+            log.warning("%s is missing.", path)

@@ -84,6 +84,15 @@ def write_text(path: Path, text: str) -> None:
     write_bytes(path, text.encode())
 
 
+def write_output(path: Path, text: str) -> None:
+    """Write text to a file that the user has named; a link, pipe or device, such as /dev/stdout, is kept."""
+    if path.is_symlink() or (path.exists() and not path.is_file()):
+        with open(path, "w", encoding="utf-8") as stream:
+            stream.write(text)
+    else:
+        write_text(path, text)
+
+
 def write_bytes(path: Path, content: bytes) -> None:
     """Write a file whole or not at all."""
     with replacing(path) as temporary:

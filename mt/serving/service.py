@@ -144,12 +144,12 @@ class Service:
         )  # fmt: skip
         if asked.quality:
             judge = judge_of(served)
-            search = with_alternatives(request.search, judge.estimator.n_best)
+            search = with_alternatives(request.search, judge.estimator)
             request = replace(request, search=search)
         found = await self.translate(http, served, asked.texts, request, target, asked.tag)
         if asked.quality:
             lines = [text.split("\n") for text in asked.texts]
-            found = [judge.judge(*one, asked.n_best) for one in zip(lines, found, strict=True)]
+            found = [await asyncio.to_thread(judge.judge, *one, asked.n_best) for one in zip(lines, found, strict=True)]
         results = [{"lines": [[as_row(one) for one in line] for line in text]} for text in found]
         return {"model": served.name, "source": served.source, "target": target, "results": results}
 

@@ -105,7 +105,7 @@ def main(arguments: list[str]) -> int:
         from mt.quality.judge import load_judge, with_alternatives  # sacreBLEU is slow to import, and few need it here
 
         judge = load_judge(RunLayout(options.run), translator.tokenizer, options.trust)
-        search = with_alternatives(search, judge.estimator.n_best)
+        search = with_alternatives(search, judge.estimator)
     plain = not (options.json or options.markup or options.split or options.align or options.prefix or judged)
     if plain and is_wanted(options.sentence, options.input, options.output):
         Prompt(translator, config.search).run()
