@@ -220,7 +220,7 @@ def test_a_fraction_of_the_text(corpus, mt, tmp_path):
     assert outcome.code == 0, outcome.err
     assert 300 < int(outcome.err.split("Training data: ")[1].split()[0]) < 500
     nothing = mt("prepare", *settings, "data.fraction=1e-9")
-    assert (nothing.code, "data.train" in nothing.err) == (2, True), nothing.err
+    assert (nothing.code, "data.fraction=1e-09 leaves none" in nothing.err) == (2, True), nothing.err
     assert "data.fraction=0.0 must be above 0" in mt("prepare", *settings, "data.fraction=0").err
 
 

@@ -142,6 +142,9 @@ def test_text_unlike_the_validation_text_is_reported(mt, calibrated):
     assert "unlike" not in mt("translate", calibrated, *LINES, "--quality").err
     strange = [" ".join(["語文"] * 30)] * 20
     assert "The text is unlike the validation text" in mt("translate", calibrated, *strange, "--quality").err
+    easy = mt("translate", calibrated, *LINES, *strange, "--trust", "0.1:1").out.splitlines()
+    assert all(line.endswith("pass") for line in easy[: len(LINES)])
+    assert all(line.endswith("check") for line in easy[len(LINES) :])
 
 
 def test_a_promise_is_compared_with_a_test_set(mt, calibrated, tmp_path):

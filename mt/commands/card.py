@@ -22,6 +22,7 @@ from mt.commands.verdict import (
     summarise,
 )
 from mt.config.corpora import training_sources
+from mt.data.context import HUB
 from mt.errors import UserError
 from mt.evaluation.evaluation import Evaluation
 from mt.evaluation.results import TestSetResult
@@ -34,7 +35,6 @@ from mt.text.metrics import Score, Scorer
 from mt.translation.translator import Translator
 
 log = logging.getLogger(__name__)
-HUB = "hub:"
 
 
 def build_parser() -> argparse.ArgumentParser:

@@ -267,7 +267,8 @@ def make_tokenizer(config: Config, train: Sequence[TrainingText]) -> Tokenizer:
     pairs = (pair for one in train for pair in one.text.read())
     n_characters = sum(len(src) + len(tgt) for src, tgt in pairs if src.strip() and tgt.strip())
     if not n_characters:
-        raise UserError("data.train: every pair has an empty side.")
+        too_small = f", or data.fraction={config.data.fraction:g} leaves none" if config.data.fraction < 1 else ""
+        raise UserError(f"data.train: every pair has an empty side{too_small}.")
     size = vocab_size_for(n_characters)
     cached = tokenizer_cache(config, train, size)
     files = [cached / name for name in (["joint"] if config.tokenizer.joint else ["src", "tgt"])]
