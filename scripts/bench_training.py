@@ -31,7 +31,9 @@ from typing import Any
 from flops import training_flops
 from training_peers import LOOPS, Step, Task, timed_step
 
+CONF = Path(__file__).resolve().parent.parent / "conf"
 SIZE = 1024
+MODELS = ("tiny", "small", "base")
 SEPARATOR = ", "
 """between a toolkit's name and its number of threads, if that differs from the others'"""
 
@@ -49,6 +51,10 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument("--warmup", type=int, default=3, help="updates of each toolkit before that")
     parser.add_argument("--max-tokens", type=int, default=4096, help="budget of a batch")
     parser.add_argument("--vocab-size", type=int, help="pieces; default: as many as the text gives, up to 8,000")
+    parser.add_argument("--model", choices=MODELS, default="small", help="size, as in conf/model")
+    parser.add_argument(
+        "--optimizer", choices=("adam", "muon"), default="adam", help="of mt, whose default is muon; others use Adam"
+    )
     parser.add_argument("--only", nargs="+", choices=LOOPS, default=list(LOOPS), help="time only these")
     parser.add_argument("--json", action="store_true", help="print the figures as JSON")
     return parser
@@ -57,10 +63,11 @@ def build_parser() -> argparse.ArgumentParser:
 def prepare_task(options: argparse.Namespace, folder: Path) -> Task:
     """Train the tokenizer and encode the text, once for all toolkits."""
     import numpy as np
+    from omegaconf import OmegaConf
 
-    from mt.config.choices import Precision
+    from mt.config.choices import OptimizerName, Precision
     from mt.config.data import DataConfig
-    from mt.config.schema import Config, TokenizerConfig, TrainingConfig
+    from mt.config.schema import Config, ModelConfig, OptimConfig, TokenizerConfig, TrainingConfig
     from mt.data.preparation import prepare
     from mt.runs.folder import start_run_folder
     from mt.runs.layout import RunLayout
@@ -81,18 +88,24 @@ def prepare_task(options: argparse.Namespace, folder: Path) -> Task:
     precision = Precision.bf16 if options.bf16 else Precision.float32
     training = TrainingConfig(max_tokens=options.max_tokens, device="cpu", precision=precision)
     run = folder / "run"
-    config = Config("bench", 1, str(run), data, TokenizerConfig(vocab_size=options.vocab_size), training=training)
+    sizes = OmegaConf.load(CONF / "model" / f"{options.model}.yaml")
+    dropout = Task.dropout  # what is not set here would be automatic
+    model = ModelConfig(**sizes, dropout=dropout, attention_dropout=dropout, activation_dropout=dropout)
+    tokenizer_config = TokenizerConfig(vocab_size=options.vocab_size)
+    optim = OptimConfig(name=OptimizerName(options.optimizer))
+    config = Config("bench", 1, str(run), data, tokenizer_config, model, optim, training)
     prepared = prepare(config)
     start_run_folder(RunLayout(run), config, prepared, Start())
     corpus, tokenizer = prepared.train, prepared.tokenizer
     return Task(
         corpus.pairs(np.arange(len(corpus))), run, tokenizer.vocab_sizes[0], tokenizer.pad_id, tokenizer.bos_id,
-        tokenizer.eos_id, options.max_tokens, bf16=options.bf16,
+        tokenizer.eos_id, options.max_tokens, model.d_model, model.d_ff, model.n_heads, model.n_encoder_layers,
+        bf16=options.bf16,
     )  # fmt: skip
 
 
 def work(name: str, n_threads: int, task: Task, connection: Connection) -> None:
-    """Run a toolkit's process, which answers "step" and "rate", and reports its peak memory at the end."""
+    """Run a toolkit's process: send its number of parameters, answer "step" and "rate", and send its peak memory."""
     import torch
 
     torch.set_num_threads(n_threads)
@@ -102,7 +115,7 @@ def work(name: str, n_threads: int, task: Task, connection: Connection) -> None:
 
         keep_freed_memory()
     loop = LOOPS[name][1](task)
-    connection.send("ready")
+    connection.send(sum(parameter.numel() for parameter in loop.model.parameters() if parameter.requires_grad))
     while (message := connection.recv()) != "end":
         connection.send(timed_step(loop) if message == "step" else product_rate(torch.bfloat16 if task.bf16 else None))
     connection.send(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)
@@ -133,6 +146,8 @@ class Result:
     """The figures of one toolkit."""
 
     name: str
+    n_parameters: int
+    """trained ones"""
     tgt_tokens_per_second: float
     tokens_per_second: float
     padding_fraction: float
@@ -146,17 +161,17 @@ class Result:
 
 def run_in_turn(
     names: list[str], task: Task, options: argparse.Namespace
-) -> tuple[dict[str, list[Step]], list[float], dict[str, float]]:
-    """Return the steps of each toolkit, the rate of matrix products before each round, and the peak memory (MiB)."""
+) -> tuple[dict[str, int], dict[str, list[Step]], list[float], dict[str, float]]:
+    """Return parameters and steps of each toolkit, the rate of matrix products before each round, and peak MiB."""
     context = multiprocessing.get_context("spawn")
-    connections = {}
+    connections, sizes = {}, {}
     for name in names:
         connections[name], far = context.Pipe()
         loop, _, threads = name.partition(SEPARATOR)
         n_threads = int(threads.split()[0]) if threads else options.threads[0]
         context.Process(target=work, args=(loop, n_threads, task, far), daemon=True).start()
         far.close()
-        connections[name].recv()
+        sizes[name] = connections[name].recv()
 
     def ask(name: str, what: str) -> Any:
         connections[name].send(what)
@@ -171,10 +186,12 @@ def run_in_turn(
             steps[name].append(ask(name, "step"))
     print(file=sys.stderr)
     peaks = {name: ask(name, "end") for name in names}
-    return {name: taken[options.warmup :] for name, taken in steps.items()}, rates[options.warmup :], peaks
+    return sizes, {name: taken[options.warmup :] for name, taken in steps.items()}, rates[options.warmup :], peaks
 
 
-def evaluate(name: str, steps: list[Step], own: list[Step], task: Task, rates: list[float], peak: float) -> Result:
+def evaluate(
+    name: str, n_parameters: int, steps: list[Step], own: list[Step], task: Task, rates: list[float], peak: float
+) -> Result:
     """Summarise a toolkit's steps; `own` are mt's."""
     seconds = sum(step.seconds for step in steps)
     n_src, n_tgt = sum(step.n_src_tokens for step in steps), sum(step.n_tgt_tokens for step in steps)
@@ -187,7 +204,8 @@ def evaluate(name: str, steps: list[Step], own: list[Step], task: Task, rates: l
         (mt.n_tgt_tokens / mt.seconds) / (step.n_tgt_tokens / step.seconds) for step, mt in zip(steps, own, strict=True)
     ]
     return Result(
-        name, n_tgt / seconds, (n_src + n_tgt) / seconds, 1 - (n_src + n_tgt) / sum(step.n_padded for step in steps),
+        name, n_parameters, n_tgt / seconds, (n_src + n_tgt) / seconds,
+        1 - (n_src + n_tgt) / sum(step.n_padded for step in steps),
         statistics.median(fractions), peak, phases, statistics.median(ratios),
     )  # fmt: skip
 
@@ -201,15 +219,16 @@ def report(results: list[Result], rates: list[float], options: argparse.Namespac
         f"{SIZE} matrices at {rate:.0f} GFLOP/s (median; {min(rates) / 1e9:.0f}-{max(rates) / 1e9:.0f}); "
         f"{options.steps} updates each, in turn.",
         "",
-        "| toolkit | target tokens/s | source+target | mt's speed | padding | of the product rate | peak memory "
-        "| forward, backward, optimizer, data |",
-        "| --- | --- | --- | --- | --- | --- | --- | --- |",
+        "| toolkit | parameters | target tokens/s | source+target | mt's speed | padding | of the product rate "
+        "| peak memory | forward, backward, optimizer, data |",
+        "| --- | --- | --- | --- | --- | --- | --- | --- | --- |",
     ]
     for r in results:
         phases = ", ".join(f"{r.phase_fractions.get(p, 0):.0%}" for p in ("forward", "backward", "optimizer", "data"))
         lines.append(
-            f"| {r.name} | {r.tgt_tokens_per_second:,.0f} | {r.tokens_per_second:,.0f} | {r.median_ratio:.2f} "
-            f"| {r.padding_fraction:.0%} | {r.flops_fraction:.0%} | {r.peak_mib:,.0f} MiB | {phases} |"
+            f"| {r.name} | {r.n_parameters:,} | {r.tgt_tokens_per_second:,.0f} | {r.tokens_per_second:,.0f} "
+            f"| {r.median_ratio:.2f} | {r.padding_fraction:.0%} | {r.flops_fraction:.0%} "
+            f"| {r.peak_mib:,.0f} MiB | {phases} |"
         )
     return "\n".join(lines)
 
@@ -231,8 +250,8 @@ def main() -> None:
     names += [f"mt{SEPARATOR}{n} threads" for n in options.threads[1:]]
     with tempfile.TemporaryDirectory() as folder:
         task = prepare_task(options, Path(folder))
-        steps, rates, peaks = run_in_turn(names, task, options)
-    results = [evaluate(name, steps[name], steps["mt"], task, rates, peaks[name]) for name in names]
+        sizes, steps, rates, peaks = run_in_turn(names, task, options)
+    results = [evaluate(name, sizes[name], steps[name], steps["mt"], task, rates, peaks[name]) for name in names]
     print(
         json.dumps([asdict(result) for result in results], indent=1)
         if options.json

@@ -58,6 +58,9 @@ class Step:
 class Loop(Protocol):
     """The training loop of a toolkit."""
 
+    model: Any
+    """a torch module"""
+
     def step(self, phase: Phases) -> Step:
         """Make one update and time its parts with `phase`."""
 
@@ -95,6 +98,7 @@ class Mt:
         from mt.runtime.distributed import ALONE
 
         self.trainer = set_up(load_run_config(RunLayout(task.run)), ALONE).trainer
+        self.model = self.trainer.model
         self.n_steps = 0
 
     def step(self, phase: Phases) -> Step:

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
-CHUNK_SIZE = {"cpu": 1 << 22, "cuda": 1 << 27}
+CHUNK_SIZE = {"cpu": 1 << 21, "cuda": 1 << 27}
 """logits in memory at once: few enough for a CPU's cache, enough to keep a GPU busy"""
 
 
