@@ -31,6 +31,7 @@ COMMANDS = {
     "reproduce": "train a run again from its record, and compare the results",
     "report": "write a page about a run, or about two side by side: curves, scores, sentences",
     "card": "write a model card for the Hugging Face Hub",
+    "push": "publish a model on the Hugging Face Hub",
     "explain": "show the steps of self-attention for a sentence and its translation",
     "runs": "list runs, compare two, delete what they no longer need",
     "average": "average the weights of a run's best or last models",

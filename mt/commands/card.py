@@ -4,7 +4,7 @@ import argparse
 import logging
 from collections.abc import Sequence
 from importlib.resources import files
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 
 from huggingface_hub import EvalResult, ModelCard, ModelCardData
 from tabulate import tabulate
@@ -21,8 +21,7 @@ from mt.commands.verdict import (
     describe_run,
     summarise,
 )
-from mt.config.corpora import training_sources
-from mt.data.context import HUB
+from mt.config.corpora import HUB, public_name, training_sources
 from mt.errors import UserError
 from mt.evaluation.evaluation import Evaluation
 from mt.evaluation.results import TestSetResult
@@ -102,7 +101,7 @@ def build_card(
         pipeline_tag="translation",
         tags=["translation", "mt"],
         metrics=["bleu", "chrf"] if results else None,
-        datasets=[path.removeprefix(HUB) for path in corpora if path.startswith(HUB)] or None,
+        datasets=[path.removeprefix(HUB) for path in map(public_name, corpora) if path.startswith(HUB)] or None,
         model_name=run.name if results else None,
         eval_results=eval_results or None,
     )
@@ -151,7 +150,7 @@ def score_table(results: Sequence[TestSetResult]) -> str | None:
 
 def describe_corpora(corpora: Sequence[str], run: RunLayout) -> str:
     """Return the names of the corpora, without the folders of this machine, and the fingerprint of the text."""
-    names = [path if path.startswith(HUB) else PurePosixPath(path).name for path in corpora]
     starts = read_starts(run.config)
     fingerprint = starts[0].inputs.get("data.train") if starts else None
-    return f"{', '.join(names)}." + (f" Fingerprint of the text: `{fingerprint}`." if fingerprint else "")
+    names = ", ".join(map(public_name, corpora))
+    return f"{names}." + (f" Fingerprint of the text: `{fingerprint}`." if fingerprint else "")

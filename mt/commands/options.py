@@ -3,13 +3,14 @@
 import argparse
 from pathlib import Path
 
+from mt.config.corpora import HUB
 from mt.errors import UserError
 from mt.quality.trust import DEFAULT_QUALITY, Trust
 from mt.runs.layout import RunLayout
 
 RUNS = Path("runs")
 """where runs lie unless `run_dir` says otherwise"""
-RUN_HELP = "folder of a run, such as runs/demo, or its name in runs"
+RUN_HELP = "folder of a run, such as runs/demo, its name in runs, or hub:OWNER/NAME of the Hugging Face Hub"
 
 TRUST_HELP = (
     "SHARE of the lines that pass should have a sentence chrF of QUALITY or more, such as 0.9:50; QUALITY is "
@@ -18,7 +19,11 @@ TRUST_HELP = (
 
 
 def run_path(text: str) -> Path:
-    """Return the folder of a run, given as a path or by its name in `runs`."""
+    """Return the folder of a run, given as a path, by its name in `runs`, or by its address on the Hub."""
+    if text.startswith(HUB):
+        from mt.runs.hub import download  # a tenth of a second to import
+
+        return download(text)
     path, named = Path(text), RUNS / text
     is_path = RunLayout(path).config.exists() or not RunLayout(named).config.exists()
     return path if is_path else named
@@ -27,9 +32,7 @@ def run_path(text: str) -> Path:
 def run_parser() -> argparse.ArgumentParser:
     """Return a parent parser for the run folder."""
     parser = argparse.ArgumentParser(add_help=False)
-    parser.add_argument(
-        "run", type=run_path, metavar="RUN", help="folder of a run, such as runs/demo, or its name in runs"
-    )
+    parser.add_argument("run", type=run_path, metavar="RUN", help=RUN_HELP)
     return parser
 
 

@@ -9,6 +9,7 @@ from tabulate import tabulate
 
 from mt.commands.options import run_path
 from mt.config.file import flatten, load_config
+from mt.display.terminal import describe_bytes
 from mt.errors import UserError
 from mt.runs.layout import RunLayout
 from mt.runs.overview import BROKEN, RunOverview, describe_run, dispensable, find_runs, size_and_time
@@ -19,7 +20,6 @@ SORT_KEYS = {
     "time": lambda run: run.modified, "name": lambda run: run.name, "score": lambda run: run.best or 0.0,
     "size": lambda run: run.n_bytes, "parameters": lambda run: run.n_parameters, "minutes": lambda run: run.minutes,
 }  # fmt: skip
-UNITS = ("B", "kB", "MB", "GB", "TB")
 
 
 def build_parser() -> argparse.ArgumentParser:
@@ -87,15 +87,6 @@ def describe_tests(run: RunOverview) -> str:
     """Return the BLEU of the test sets in words."""
     scores = {name.removesuffix("_bleu"): value for name, value in (run.tests or {}).items() if name.endswith("_bleu")}
     return ", ".join(f"{name} {value:.2f}" for name, value in scores.items())
-
-
-def describe_bytes(count: float) -> str:
-    """Format a size with two digits at least."""
-    for unit in UNITS:
-        if count < 1000 or unit == UNITS[-1]:
-            return f"{count:.0f} {unit}" if unit == "B" or count >= 10 else f"{count:.1f} {unit}"
-        count /= 1000
-    raise AssertionError
 
 
 def compare(*folders: Path) -> str:

@@ -3,10 +3,16 @@
 import re
 from dataclasses import dataclass, fields
 from math import inf
+from pathlib import PurePath
 from typing import Any
 
 from mt.config.checks import require
 from mt.errors import UserError, suggest
+
+HUB = "hub:"
+"""prefix of the address of a data set or a model of the Hugging Face hub"""
+ANYWHERE = re.compile(r"hub:[\w-][\w.-]*/[\w.-]+([@:].*)?|pkg://.*")
+"""sources that are the same on every machine: data sets of the hub, and the demo corpus"""
 
 
 @dataclass(frozen=True)
@@ -54,6 +60,11 @@ def domain_tag(name: str) -> str:
     return f"<{name}>"
 
 
+def public_name(source: str) -> str:
+    """Return the name of a source without the folders of this machine."""
+    return source if ANYWHERE.fullmatch(source) else PurePath(source.removeprefix(HUB)).name
+
+
 def is_size(value: Any) -> bool:
     """Return whether a source is a number: of pairs to hold out of the training text, or their fraction."""
     return isinstance(value, int | float) and not isinstance(value, bool)
@@ -73,7 +84,7 @@ def source_list(key: str, value: Any) -> list[str]:
     if (
         not isinstance(sources, list)
         or not sources
-        or not all(isinstance(source, str) and source not in ("", "hub:") for source in sources)
+        or not all(isinstance(source, str) and source not in ("", HUB) for source in sources)
     ):
         raise UserError(f"{key}={value!r} must be a corpus (a prefix, file or hub:NAME) or a list of them.")
     return sources

@@ -87,12 +87,12 @@ class DataConfig:
 
     src_lang: str = MISSING
     tgt_lang: str = MISSING
-    train: Any = MISSING
+    train: Any = setting(MISSING, names_files=True)
     """A source or a list of sources; or a list of {path: SOURCE, weight: 1, tag: NAME, src_lang: …, tgt_lang: …,
     columns: …}. Each pair of such an entry is used `weight` times in an epoch."""
-    valid: Any = MISSING
+    valid: Any = setting(MISSING, names_files=True)
     """A source or a list of sources; or a number: so many pairs, or that fraction, of the first corpus of `train`."""
-    test: Any = setting(None, may_change=True)
+    test: Any = setting(None, may_change=True, names_files=True)
     """A mapping from a test set's name to its source, or to a number as for `valid`."""
     temperature: Optional[float] = None  # noqa: UP045
     """Sample the corpora of a list of mappings by their size to the power of 1/temperature, times weight. null or 1: by
@@ -121,7 +121,7 @@ class DataConfig:
     normalize: NormalizeConfig = section(NormalizeConfig)
     clean: CleanConfig = section(CleanConfig)
     noise: NoiseConfig = section(NoiseConfig)
-    cache_dir: Optional[str] = setting(None, may_change=True)  # noqa: UP045
+    cache_dir: Optional[str] = setting(None, may_change=True, names_files=True)  # noqa: UP045
     """Folder for encoded corpora; null: the cache of Hugging Face datasets."""
 
     def __post_init__(self) -> None:

@@ -17,6 +17,7 @@ FACTS = {
     "tracked": "is shown in TensorBoard's table of hyper-parameters",
     "ctranslate2": "is supported by the engine ctranslate2",
     "holds_text": "is a list of phrases, in which every value is text",
+    "names_files": "names files or folders of the machine that trains",
 }
 """Every fact that a field can state, and what it means."""
 

@@ -184,7 +184,7 @@ class TrainingConfig:
     subword_alpha: float = setting(0.0, may_change=False, tracked=True)
     """Segment the text differently in every step (Kudo, 2018): the smoothing of unigram (smaller: more random, often
     0.5) or the dropout of BPE merges (usually 0.1); 0: off. A batch may then exceed `max_tokens`."""
-    init_from: Optional[str] = setting(None, may_change=False, tracked=True)  # noqa: UP045
+    init_from: Optional[str] = setting(None, may_change=False, tracked=True, names_files=True)  # noqa: UP045
     """Run whose model and tokenizer training starts from."""
     new_vocab: bool = setting(False, may_change=False, tracked=False)
     """With `init_from`: train a tokenizer on the new text; pieces that both have keep their embeddings."""
@@ -257,7 +257,7 @@ class Config:
 
     name: str = setting("${data.src_lang}-${data.tgt_lang}", may_change=True, tracked=False)
     seed: int = setting(1, may_change=False, tracked=True)
-    run_dir: str = setting("runs/${name}", may_change=True, tracked=False)
+    run_dir: str = setting("runs/${name}", may_change=True, tracked=False, names_files=True)
     data: DataConfig = section(DataConfig, may_change=False, tracked=False)
     tokenizer: TokenizerConfig = section(TokenizerConfig, may_change=False, tracked=True)
     model: ModelConfig = section(ModelConfig, may_change=False, tracked=True)

@@ -53,7 +53,7 @@ class SearchConfig:
     """Words or phrases that no translation contains; one|another forbids both."""
     required: list[str] = setting([], ctranslate2=False, holds_text=True)
     """Words or phrases that every translation contains; one|another stands for either."""
-    terminology: Optional[str] = setting(None, ctranslate2=False)  # noqa: UP045
+    terminology: Optional[str] = setting(None, ctranslate2=False, names_files=True)  # noqa: UP045
     """A file of source term <tab> target term, or one|another. A translation must contain the targets of its source."""
 
     n_samples: int = setting(1, ctranslate2=False)

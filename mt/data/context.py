@@ -9,9 +9,6 @@ from huggingface_hub.constants import HF_HOME
 from mt.config.corpora import TrainingSource
 from mt.config.data import DataConfig
 
-HUB = "hub:"
-"""prefix of the name of a data set of the Hugging Face hub"""
-
 
 @dataclass(frozen=True)
 class SourceContext:

@@ -9,7 +9,8 @@ import datasets
 import pyarrow as pa
 from datasets import Dataset
 
-from mt.data.context import HUB, SourceContext
+from mt.config.corpora import HUB
+from mt.data.context import SourceContext
 from mt.data.readers import Pair
 from mt.errors import UserError
 

@@ -19,7 +19,8 @@ from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
 
-from mt.data.context import HUB, SourceContext
+from mt.config.corpora import HUB
+from mt.data.context import SourceContext
 from mt.data.readers import Pair, describe_columns, find_columns, is_table, read_pairs
 from mt.data.translation_memory import SUFFIXES as MEMORIES
 from mt.errors import UserError

@@ -1,4 +1,4 @@
-"""Grids of numbers on a terminal. Chinese characters take two columns; wcwidth counts them, for tabulate, too."""
+"""Grids of numbers on a terminal, and sizes. Chinese characters take two columns; wcwidth counts them for tabulate."""
 
 from collections.abc import Sequence
 
@@ -6,6 +6,7 @@ from tabulate import tabulate
 from wcwidth import wcswidth, wcwidth
 
 SHADES = " ░▒▓█"
+UNITS = ("B", "kB", "MB", "GB", "TB")
 
 
 def width_of(text: str) -> int:
@@ -40,3 +41,12 @@ def number_grid(values: Sequence[Sequence[float]], rows: Sequence[str], columns:
     ]
     alignment = ["left", *["right"] * len(columns)]
     return tabulate(cells, ["", *columns], tablefmt="plain", disable_numparse=True, colalign=alignment)
+
+
+def describe_bytes(count: float) -> str:
+    """Format a size with two digits at least."""
+    for unit in UNITS:
+        if count < 1000 or unit == UNITS[-1]:
+            return f"{count:.0f} {unit}" if unit == "B" or count >= 10 else f"{count:.1f} {unit}"
+        count /= 1000
+    raise AssertionError

@@ -6,9 +6,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from mt.config.corpora import is_size, source_list
+from mt.config.corpora import HUB, is_size, source_list
 from mt.config.data import DataConfig
-from mt.data.context import HUB, SourceContext, source_context
+from mt.data.context import SourceContext, source_context
 from mt.data.held_out import load_parts
 from mt.data.preparation import load_test_set
 from mt.data.readers import Pair
