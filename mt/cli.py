@@ -26,7 +26,7 @@ COMMANDS = {
     "evaluate": "score runs on test sets with BLEU, chrF and other metrics",
     "calibrate": "learn to estimate the quality of a run's translations",
     "score": "print log-probabilities of given translations",
-    "export": "write a model for CTranslate2 or Hugging Face transformers",
+    "export": "write a model for CTranslate2, Hugging Face transformers or LibreTranslate",
     "import": "turn a Marian model, such as those of OPUS-MT, into a run",
     "reproduce": "train a run again from its record, and compare the results",
     "report": "write a page about a run, or about two side by side: curves, scores, sentences",

@@ -214,6 +214,7 @@ def test_wrong_options_are_refused(run_folder, mt, tmp_path):
         (["--to", "ctranslate2", tmp_path / "there"], "already exists"),
         (["--to", "huggingface", "--quantization", "int8", tmp_path / "x"], "--quantization needs --to ctranslate2"),
         (["--to", "ctranslate2", "--positions", "1", tmp_path / "x"], "--positions 1"),
+        (["--to", "libretranslate", tmp_path / "x"], "must end in .argosmodel"),
     ):
         outcome = mt("export", run_folder, *arguments)
         assert outcome.code == 2
@@ -414,3 +415,32 @@ def test_two_tags_are_too_many_for_transformers(tagged, corpus, mt, tmp_path):
     assert outcome.code == 2
     assert "takes one tag only" in outcome.err
     assert mt("export", run, "--to", "ctranslate2", tmp_path / "ct").out.endswith("there are <2bb>, <law>.\n")
+
+
+ARGOS = """
+import sys
+from pathlib import Path
+from argostranslate import package, sbd, translate
+
+sbd.MiniSBDSentencizer.split_sentences = lambda self, text: [text]  # its model would be downloaded
+package.install_from_path(Path(sys.argv[1]))
+(installed,) = package.get_installed_packages()
+print(installed, installed.from_code, installed.to_code)
+for line in sys.argv[2:]:
+    print(translate.translate(line, installed.from_code, installed.to_code))
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("quantization", [[], ["--quantization", "int8"]])
+def test_argos_translate_reads_the_package(run_folder, mt, tmp_path, quantization):
+    file = tmp_path / "toy.argosmodel"
+    assert mt("export", run_folder, "--to", "libretranslate", file, *quantization).code == 0
+    folders = {f"XDG_{kind}_HOME": str(tmp_path / kind.lower()) for kind in ("DATA", "CONFIG", "CACHE")}
+    done = subprocess.run(
+        [sys.executable, "-c", ARGOS, str(file), *LINES[:5]],
+        capture_output=True, text=True, check=False, env={**os.environ, **folders},
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr[-2000:]
+    assert done.stdout.splitlines() == ["Afar → bb aa bb", *(line.upper() for line in LINES[:5])]
+    assert mt("export", run_folder, "--to", "libretranslate", file).code == 2  # it is there already

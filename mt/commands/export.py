@@ -14,7 +14,11 @@ from mt.runtime.files import replacing
 from mt.runtime.packages import require_package
 from mt.translation.translator import Translator
 
-PACKAGES = {"ctranslate2": "ctranslate2", "huggingface": "transformers"}
+PACKAGES = {"ctranslate2": "ctranslate2", "huggingface": "transformers", "libretranslate": "ctranslate2"}
+"""format -> the package that it needs"""
+ARGOS_SUFFIX = ".argosmodel"
+FOLDERS = ("ctranslate2", "huggingface")
+"""formats that are folders; the others are files"""
 QUANTIZATIONS = (
     "auto", "float32", "float16", "bfloat16", "int16", "int8", "int8_float32", "int8_float16", "int8_bfloat16",
 )  # fmt: skip
@@ -24,14 +28,14 @@ def build_parser() -> argparse.ArgumentParser:
     """Build the command line of `mt export`."""
     parser = argparse.ArgumentParser(
         prog="mt export",
-        description="Write a trained model for CTranslate2, a fast engine in C++, or for Hugging Face transformers, "
-        "with its tokenizer. Needs the format's package: pip install ctranslate2 or pip install transformers.",
+        description="Write a trained model with its tokenizer: for CTranslate2, a fast engine in C++, for Hugging Face "
+        "transformers (pip install transformers), or as an .argosmodel of LibreTranslate and Argos Translate.",
         parents=[run_parser()],
     )
     parser.add_argument("--to", choices=PACKAGES, required=True, help="the format")
-    parser.add_argument("output", type=Path, metavar="DIR", help="new folder to write")
+    parser.add_argument("output", type=Path, metavar="OUTPUT", help="new folder, or new .argosmodel file")
     number_format = (
-        "number format of ctranslate2's weights; int8 is the smallest; auto: int8 if it costs less than 0.1 "
+        "number format of the weights, but for huggingface; int8 is the smallest; auto: int8 if it costs less than 0.1 "
     )
     number_format += "BLEU on the validation text; default: float32"
     parser.add_argument("--quantization", choices=QUANTIZATIONS, help=number_format)
@@ -45,8 +49,10 @@ def main(arguments: list[str]) -> int:
     options = build_parser().parse_intermixed_args(arguments)
     check_free(options.output)
     require_package(PACKAGES[options.to], f"--to {options.to}")
-    if options.quantization and options.to != "ctranslate2":
-        raise UserError("--quantization needs --to ctranslate2.")
+    if options.to == "libretranslate" and options.output.suffix != ARGOS_SUFFIX:
+        raise UserError(f"--to libretranslate writes a file: {options.output} must end in {ARGOS_SUFFIX}.")
+    if options.quantization and options.to == "huggingface":
+        raise UserError("--quantization needs --to ctranslate2 or libretranslate.")
     if options.positions < 2:
         raise UserError(f"--positions {options.positions}: must be 2 or more.")
     config = load_run_config(RunLayout(options.run))
@@ -61,8 +67,8 @@ def main(arguments: list[str]) -> int:
 
         quantization = choose_quantization(RunLayout(options.run), config)
     translator = Translator.load(options.run, "cpu", config=config)
-    with replacing(options.output) as folder:
-        export(translator, options.to, folder, quantization, options.positions)
+    with replacing(options.output) as output:
+        export(translator, options.to, output, quantization, options.positions)
     print(f"The model is in {options.output}.{tags}")
     return 0
 
@@ -76,6 +82,8 @@ def tag_advice(data: DataConfig, toolkit: str) -> str:
     names = data.tags
     if not names:
         return ""
+    if toolkit == "libretranslate":
+        raise UserError("The model needs a tag before each source, which LibreTranslate does not put there.")
     if toolkit == "ctranslate2":
         return f" Put a tag before the pieces of each source, such as {names[0]}; there are {', '.join(names)}."
     if data.language_tags and any(source.tag for source in training_sources(data.train)):
@@ -87,14 +95,18 @@ def tag_advice(data: DataConfig, toolkit: str) -> str:
     return f" Put a tag before each text, such as `{tags[0]} TEXT`; there are {', '.join(tags)}."
 
 
-def export(translator: Translator, toolkit: str, folder: Path, quantization: str, n_positions: int) -> None:
-    """Write the model for a toolkit into a new folder."""
+def export(translator: Translator, toolkit: str, output: Path, quantization: str, n_positions: int) -> None:
+    """Write the model for a toolkit to a new folder or file."""
     model, tokenizer = translator.model, translator.tokenizer
     if toolkit == "ctranslate2":
         from mt.interop.to_ctranslate2 import save_ctranslate2
 
-        save_ctranslate2(model, tokenizer, folder, quantization, n_positions)
+        save_ctranslate2(model, tokenizer, output, quantization, n_positions)
+    elif toolkit == "libretranslate":
+        from mt.interop.to_argos import save_argos
+
+        save_argos(model, tokenizer, output, quantization, n_positions, translator.langs)
     else:
         from mt.interop.to_huggingface import save_huggingface
 
-        save_huggingface(model, tokenizer, folder, n_positions, translator.langs, translator.defaults)
+        save_huggingface(model, tokenizer, output, n_positions, translator.langs, translator.defaults)

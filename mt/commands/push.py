@@ -8,7 +8,7 @@ from pathlib import Path
 from huggingface_hub import ModelCard, constants
 from tabulate import tabulate
 
-from mt.commands.export import PACKAGES, export
+from mt.commands.export import FOLDERS, PACKAGES, export
 from mt.commands.options import run_parser
 from mt.config.corpora import HUB
 from mt.display.terminal import describe_bytes
@@ -38,7 +38,7 @@ def build_parser() -> argparse.ArgumentParser:
     add("--public", action="store_true", help="let everybody see a new model")
     add("--dry-run", action="store_true", help="list what would be uploaded")
     formats = "add the model for these toolkits, in folders of their names"
-    add("--export", nargs="+", choices=PACKAGES, default=[], help=formats)
+    add("--export", nargs="+", choices=FOLDERS, default=[], help=formats)
     add("--message", metavar="TEXT", default="Upload a model with mt push", help="of the commit; default: %(default)s")
     return parser
 

@@ -20,8 +20,9 @@ from mt import __version__
 from mt.errors import UserError
 from mt.serving.batching import QueueFull
 from mt.serving.middleware import BYTES_PER_CHARACTER, AddHeaders, LimitBody, Measure
-from mt.serving.models import Models, language_name
+from mt.serving.models import Models
 from mt.serving.service import DetectRequest, FullRequest, Limits, Service, SimpleRequest
+from mt.text.language_names import language_name
 
 
 def create_app(models: Models, limits: Limits) -> FastAPI:

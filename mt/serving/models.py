@@ -6,12 +6,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
-from langcodes import Language
-
 from mt.config.corpora import language_tag
 from mt.errors import UserError
 from mt.quality.estimator import QualityEstimator
 from mt.serving.batching import Batcher
+from mt.text.language_names import two_letters
 
 AUTO = "auto"
 """asks for the source language to be identified"""
@@ -82,13 +81,3 @@ class Models:
         code, probability = self.identifier.classify(text)  # type: ignore[attr-defined]
         found = next((source for source in self.sources if two_letters(source) == code), self.sources[0])
         return found, round(100 * float(probability), 1)
-
-
-def two_letters(lang: str) -> str:
-    """Return the two-letter code of a language, if there is one."""
-    return Language.get(lang).language or lang
-
-
-def language_name(lang: str) -> str:
-    """Return the English name of a language."""
-    return Language.get(lang).display_name()

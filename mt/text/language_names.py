@@ -1,0 +1,21 @@
+"""Languages as other programs and people call them."""
+
+from langcodes import Language
+from langcodes.tag_parser import LanguageTagError
+
+
+def two_letters(lang: str) -> str:
+    """Return the two-letter code of a language, such as `sw` for `swa`; the code itself if there is none."""
+    try:
+        return Language.get(lang).language or lang
+    except LanguageTagError:
+        return lang
+
+
+def language_name(lang: str) -> str:
+    """Return the English name of a language; its code if it has none, or language-data is not installed."""
+    try:
+        found = Language.get(lang)
+        return found.display_name() if found.is_valid() else lang
+    except (LanguageTagError, ImportError):
+        return lang
