@@ -6,7 +6,10 @@ import re
 import pytest
 import torch
 
+from mt import SearchConfig
 from mt.text.markup import MARK, read_marks, write_marks
+from mt.text.sentences import split_marked
+from mt.translation.pipeline import Request
 from mt.translation.tag_placement import Placement, best_run, piece_spans, word_spans
 from mt.translation.translator import Translator
 
@@ -161,8 +164,38 @@ def test_the_python_interface_has_the_options_of_the_command(run_folder, mt):
     begun = translator.translate(["ba de"], prefix="XA")
     assert begun[0].startswith("XA")
     assert begun == mt("translate", run_folder, "--prefix", "XA", "ba de").out.splitlines()
-    with pytest.raises(ValueError, match="markup=True needs whole lines"):
-        translator.translate(["ba"], markup=True, split=True)
+    with pytest.raises(ValueError, match="do not combine markup=True with align=True"):
+        Request(SearchConfig(), markup=True, align=True)
+
+
+def test_texts_of_several_sentences_keep_their_markup(run_folder, mt):
+    """They are translated one by one, unless a tag encloses several; tags around the whole text do not count."""
+    one_by_one = mt("translate", run_folder, "ba de.", "fi go.").out.splitlines()
+    text = "<p>ba <b>de</b>.</p> <p>fi go.</p>"
+    (line,) = mt("translate", run_folder, "--markup", text, f"<i>{text}</i>").out.splitlines()[:1]
+    assert line.startswith("<p>")
+    assert line.count("</p> <p>") == 1
+    assert re.sub("<[^>]*>", "", line) == " ".join(one_by_one)
+    assert mt("translate", run_folder, "--markup", f"<i>{text}</i>").out.strip() == f"<i>{line}</i>"
+
+
+@pytest.mark.parametrize(
+    ("text", "sentences"),
+    [
+        ("One two. Three four.", ["One two.", "Three four."]),
+        ("<b>One two.</b> Three four.", ["<b>One two.</b>", "Three four."]),
+        ("One two. <b>Three</b> four.", ["One two.", "<b>Three</b> four."]),
+        ("One <b>two. Three</b> four.", ["One <b>two. Three</b> four."]),
+        ("<i><b>One two. Three four.</b></i>", ["One two.", "Three four."]),
+        ("One {name}. <br/> Three four.", ["One {name}.", "<br/> Three four."]),
+        ("<p></p>", ["<p></p>"]),
+        ("<b>One two. Three four.", ["<b>One two.", "Three four."]),
+    ],
+)
+def test_sentences_of_a_text_with_markup(text, sentences):
+    split = split_marked(text, "en")
+    assert split.sentences == sentences
+    assert split.join(split.sentences, spaced=True) == text
 
 
 def test_marks_on_letters_are_parts_of_words():

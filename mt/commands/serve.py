@@ -34,6 +34,8 @@ def build_parser() -> argparse.ArgumentParser:
     add("--port", type=int, default=8000, help="default: %(default)s")
     add("--api-key", metavar="KEY", help="refuse requests without this key")
     add("--max-characters", type=positive, default=5000, metavar="N", help="of a request; default: %(default)s")
+    of_file = "of a file that is translated; default: %(default)s"
+    add("--max-file-characters", type=positive, default=100_000, metavar="N", help=of_file)
     add("--max-queue", type=positive, default=1000, metavar="N", help="lines that may wait; default: %(default)s")
     add("--quantization", metavar="TYPE", help="number format of ctranslate2, such as int8; default: float32")
     add("--tls-cert", metavar="FILE", help="certificate, to be reached by https; with --tls-key")
@@ -66,7 +68,7 @@ def main(arguments: list[str]) -> int:
         targets, layout = languages_of(langs, tags), RunLayout(run)
         multilingual, estimator = config.data.language_tags, find_estimator(layout)
         served.append(Served(config.name, langs[0], targets, batcher, multilingual, estimator))
-    app = create_app(Models(served), Limits(options.max_characters, options.api_key))
+    app = create_app(Models(served), Limits(options.max_characters, options.max_file_characters, options.api_key))
     uvicorn.run(
         app, host=options.host, port=options.port, log_level="warning", ssl_certfile=options.tls_cert,
         ssl_keyfile=options.tls_key, timeout_graceful_shutdown=SECONDS_TO_FINISH,

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from importlib import resources
-from typing import Any
+from typing import Annotated, Any
+from urllib.parse import quote
 
-from fastapi import FastAPI, Response
+from fastapi import FastAPI, Form, Response, UploadFile
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from fastapi.staticfiles import StaticFiles
@@ -19,9 +20,10 @@ from starlette.requests import Request as HttpRequest
 from mt import __version__
 from mt.errors import UserError
 from mt.serving.batching import QueueFull
+from mt.serving.files import MAX_FILE_BYTES, SUFFIXES
 from mt.serving.middleware import BYTES_PER_CHARACTER, AddHeaders, LimitBody, Measure
-from mt.serving.models import Models
-from mt.serving.service import DetectRequest, FullRequest, Limits, Service, SimpleRequest
+from mt.serving.models import AUTO, Models
+from mt.serving.service import DetectRequest, FileRequest, FullRequest, Limits, Service, SimpleRequest
 from mt.text.language_names import language_name
 
 
@@ -37,12 +39,14 @@ def create_app(models: Models, limits: Limits) -> FastAPI:
     app = FastAPI(title="mt", version=__version__, docs_url=None, redoc_url=None, lifespan=lifespan)
     service = Service(models, limits)
     add_translation(app, service)
+    add_files(app, service)
     add_facts(app, service)
     add_errors(app)
     registry = add_metrics(app, models)
     page = resources.files("mt.serving") / "page"
     app.mount("/", StaticFiles(directory=str(page), html=True))
-    app.add_middleware(LimitBody, max_bytes=BYTES_PER_CHARACTER * limits.max_characters + 10_000)
+    max_bytes = BYTES_PER_CHARACTER * limits.max_characters + 10_000
+    app.add_middleware(LimitBody, max_bytes=max_bytes, of_paths={"/translate_file": MAX_FILE_BYTES})
     app.add_middleware(AddHeaders)
     app.add_middleware(Measure, registry=registry)
     return app
@@ -68,6 +72,30 @@ def add_translation(app: FastAPI, service: Service) -> None:
         return await service.full(http, asked)
 
 
+def add_files(app: FastAPI, service: Service) -> None:
+    """Add what is done with files."""
+
+    @app.post("/translate_file")
+    async def translate_file(
+        http: HttpRequest,
+        file: UploadFile,
+        target: Annotated[str, Form()],
+        source: Annotated[str, Form()] = AUTO,
+        api_key: Annotated[str | None, Form()] = None,
+    ) -> dict[str, str]:
+        asked = FileRequest(source=source, target=target, api_key=api_key)
+        key = await service.file(http, asked, file.filename or "", await file.read())
+        return {"translatedFileUrl": str(http.url_for("download_file", key=key))}
+
+    @app.get("/download_file/{key}")
+    async def download_file(key: str) -> Response:
+        if key not in service.files.files:
+            raise HTTPException(404, "There is no such file, or it has been forgotten.")
+        name, content = service.files.files[key]
+        headers = {"Content-Disposition": f"attachment; filename*=UTF-8''{quote(name)}"}
+        return Response(content, media_type="application/octet-stream", headers=headers)
+
+
 def add_facts(app: FastAPI, service: Service) -> None:
     """Add what is asked about the server."""
     models, limits = service.models, service.limits
@@ -84,8 +112,8 @@ def add_facts(app: FastAPI, service: Service) -> None:
         first = models.served[0]
         return {
             "apiKeys": limits.api_key is not None, "keyRequired": limits.api_key is not None,
-            "charLimit": limits.max_characters, "frontendTimeout": 300, "filesTranslation": False, "suggestions": False,
-            "supportedFilesFormat": [],
+            "charLimit": limits.max_characters, "frontendTimeout": 300, "filesTranslation": True, "suggestions": False,
+            "supportedFilesFormat": list(SUFFIXES),
             "language": {
                 "source": {"code": first.source, "name": language_name(first.source)},
                 "target": {"code": first.targets[0], "name": language_name(first.targets[0])},

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Mapping
+from contextlib import suppress
 
 from fastapi.responses import JSONResponse
 from prometheus_client import CollectorRegistry, Counter, Histogram
@@ -25,9 +27,11 @@ class TooLarge(Exception):
 class LimitBody:
     """Ends requests with too large a body by 413, before the whole body is in memory."""
 
-    def __init__(self, app: ASGIApp, max_bytes: int) -> None:
+    def __init__(self, app: ASGIApp, max_bytes: int, of_paths: Mapping[str, int]) -> None:
+        """`max_bytes` of a body, and other limits for some paths."""
         self.app = app
         self.max_bytes = max_bytes
+        self.of_paths = of_paths
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass a request on, and count its bytes."""
@@ -35,25 +39,26 @@ class LimitBody:
             await self.app(scope, receive, send)
             return
         n_bytes, has_begun = 0, False
+        max_bytes = self.of_paths.get(scope["path"], self.max_bytes)
 
         async def counting() -> Message:
             nonlocal n_bytes
             message = await receive()
             n_bytes += len(message.get("body", b""))
-            if n_bytes > self.max_bytes:
+            if n_bytes > max_bytes:
                 raise TooLarge
             return message
 
         async def sending(message: Message) -> None:
             nonlocal has_begun
-            has_begun = True
-            await send(message)
+            if has_begun or n_bytes <= max_bytes:  # else the application says that it could not read the body
+                has_begun = True
+                await send(message)
 
-        try:
+        with suppress(TooLarge):
             await self.app(scope, counting, sending)
-        except TooLarge:
-            if not has_begun:
-                await JSONResponse({"error": "The request is too long."}, 413)(scope, receive, send)
+        if n_bytes > max_bytes and not has_begun:
+            await JSONResponse({"error": "The request is too long."}, 413)(scope, receive, send)
 
 
 class AddHeaders:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import secrets
 from collections.abc import Coroutine
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -14,7 +14,9 @@ from starlette.requests import Request as HttpRequest
 
 from mt.quality.judge import Judge, with_alternatives
 from mt.serving.batching import Options
+from mt.serving.files import TranslatedFiles, read_file, suffix_of, translated_name, write_file
 from mt.serving.models import AUTO, Models, Served
+from mt.translation.documents import requests_for
 from mt.translation.pipeline import Request, splits_by_default
 from mt.translation.result import Translation
 
@@ -33,6 +35,8 @@ class Limits:
 
     max_characters: int = 5000
     """of all texts of a request"""
+    max_file_characters: int = 100_000
+    """of a file"""
     api_key: str | None = None
 
 
@@ -45,6 +49,14 @@ class SimpleRequest(BaseModel):
     target: str
     format: str = Field("text", pattern="^(text|html)$")
     alternatives: int = Field(0, ge=0, lt=MAX_HYPOTHESES)
+    api_key: str | None = None
+
+
+class FileRequest(BaseModel):
+    """What comes with a file that is to be translated."""
+
+    source: str = AUTO
+    target: str
     api_key: str | None = None
 
 
@@ -77,6 +89,7 @@ class Service:
 
     models: Models
     limits: Limits
+    files: TranslatedFiles = field(default_factory=TranslatedFiles)
 
     def check_key(self, http: HttpRequest, key: str | None) -> None:
         """Refuse a request without the key, if there is one: as the field `api_key`, or as a bearer token."""
@@ -84,11 +97,11 @@ class Service:
         if self.limits.api_key and not secrets.compare_digest(given.encode(), self.limits.api_key.encode()):
             raise HTTPException(403, "The API key is missing or wrong.")
 
-    def check_texts(self, texts: list[str]) -> None:
+    def check_texts(self, texts: list[str], max_characters: int | None = None) -> None:
         """Refuse texts that are too long together, or that are no text."""
-        n_characters = sum(map(len, texts))
-        if n_characters > self.limits.max_characters:
-            allowed = f"at most {self.limits.max_characters:,} are allowed"
+        n_characters, allowed_characters = sum(map(len, texts)), max_characters or self.limits.max_characters
+        if n_characters > allowed_characters:
+            allowed = f"at most {allowed_characters:,} are allowed"
             raise HTTPException(413, f"The text has {n_characters:,} characters: {allowed}.")
         try:
             "".join(texts).encode()
@@ -128,12 +141,29 @@ class Service:
             answer["detectedLanguage"] = language if single else [language for _ in texts]
         return answer
 
+    async def file(self, http: HttpRequest, asked: FileRequest, name: str, content: bytes) -> str:
+        """Translate a file, and return the key by which the translation can be fetched."""
+        self.check_key(http, asked.api_key)
+        document = await asyncio.to_thread(read_file, name, content)
+        self.check_texts(document.texts, self.limits.max_file_characters)
+        source = self.models.identify("\n".join(document.texts))[0] if asked.source == AUTO else asked.source
+        served, target = self.models.find(source, asked.target)
+        translations = [""] * len(document.texts)
+        for request, numbers in requests_for(document, served.batcher.translator.defaults):
+            texts = [document.texts[number] for number in numbers]
+            found = await self.translate(http, served, texts, replace(request, quiet=True), target)
+            for number, lines in zip(numbers, found, strict=True):
+                translations[number] = "\n".join(line[0].text for line in lines)
+        spaced = served.batcher.translator.spaced[1]
+        written = await asyncio.to_thread(write_file, document, translations, suffix_of(name), spaced)
+        return self.files.add(translated_name(name, target), written)
+
     async def full(self, http: HttpRequest, asked: FullRequest) -> dict[str, Any]:
         """Answer with scores, pieces and, if wanted, alignments."""
         self.check_key(http, None)
         self.check_texts([*asked.texts, asked.prefix])
         if asked.markup and asked.align:
-            raise HTTPException(422, "markup needs whole lines: omit align.")
+            raise HTTPException(422, "The words of a text with markup are not aligned: omit align.")
         if asked.quality and (asked.markup or asked.prefix):
             raise HTTPException(422, "quality is for plain lines: omit markup and prefix.")
         source = self.models.identify(" ".join(asked.texts))[0] if asked.source == AUTO else asked.source
@@ -157,7 +187,7 @@ class Service:
         """Return how a model is asked for so many translations."""
         search = served.batcher.translator.defaults
         search = replace(search, n_best=n_best, beam_size=max(beam_size or search.beam_size, n_best))
-        return Request(search, markup=markup, split=splits_by_default(search, markup), scored=n_best > 1, quiet=True)
+        return Request(search, markup=markup, split=splits_by_default(search), scored=n_best > 1, quiet=True)
 
 
 def judge_of(served: Served) -> Judge:

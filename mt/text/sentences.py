@@ -1,8 +1,10 @@
 """Texts of several sentences: split, and joined again with what stood between the sentences."""
 
 from dataclasses import dataclass
+from itertools import pairwise
 
 from mt.text.languages import plain_language
+from mt.text.markup import MARK, find_partners
 
 
 @dataclass(frozen=True)
@@ -11,7 +13,7 @@ class SplitText:
 
     sentences: list[str]
     gaps: list[str]
-    """white space before each sentence, and after the last"""
+    """white space before each sentence, and after the last; tags around the whole text, too"""
 
     def join(self, translations: list[str], spaced: bool) -> str:
         """Join the sentences' translations with the same line breaks, and with spaces if the language uses them."""
@@ -44,3 +46,51 @@ def split_text(text: str, lang: str) -> SplitText:
         sentences.append(sentence)
         gaps.append(part[start + len(sentence) :])
     return SplitText(sentences, gaps) if len(sentences) > 1 else SplitText([text], ["", ""])
+
+
+def split_marked(text: str, lang: str) -> SplitText:
+    """Split a text with markup, but never between a tag and its other half, unless they enclose the whole text."""
+    start, stop = inside_tags(text)
+    cuts = [start, *(start + cut for cut in places_to_cut(text[start:stop], lang)), stop]
+    if len(cuts) == 2:
+        return SplitText([text], ["", ""])
+    parts = [text[first:last] for first, last in pairwise(cuts)]
+    gaps = [part[: len(part) - len(part.lstrip())] for part in parts]
+    last_gap = parts[-1][len(parts[-1].rstrip()) :]
+    return SplitText([part.strip() for part in parts], [text[:start] + gaps[0], *gaps[1:], last_gap + text[stop:]])
+
+
+def inside_tags(text: str) -> tuple[int, int]:
+    """Return where the text within the tags that enclose all of it starts and stops."""
+    marks = list(MARK.finditer(text))
+    partners = find_partners(marks)
+    start, stop, first, last = 0, len(text), 0, len(marks) - 1
+    while partners.get(first) == last and marks[first].start() == start and marks[last].end() == stop:
+        start, stop = marks[first].end(), marks[last].start()
+        first, last = first + 1, last - 1
+    return start, stop
+
+
+def places_to_cut(text: str, lang: str) -> list[int]:
+    """Return where a text with markup can be divided into sentences: closing tags belong to the sentence before."""
+    marks = list(MARK.finditer(text))
+    partners = find_partners(marks)
+    plain, places = without_marks(text)
+    split = split_text(plain, lang)
+    cuts, end = [], len(split.gaps[0])
+    for sentence, gap in zip(split.sentences[:-1], split.gaps[1:-1], strict=True):
+        end += len(sentence)
+        start, stop = places[end - 1] + 1, places[end + len(gap)]
+        closing = [marks[number].end() for number in partners.values() if start <= marks[number].start() < stop]
+        cut = max(closing, default=start)
+        if not any(marks[first].start() < cut < marks[last].end() for first, last in partners.items()):
+            cuts.append(cut)
+        end += len(gap)
+    return cuts
+
+
+def without_marks(text: str) -> tuple[str, list[int]]:
+    """Return a text without its markup, and where each of its characters stands in `text`."""
+    marked = {place for mark in MARK.finditer(text) for place in range(*mark.span())}
+    places = [place for place in range(len(text)) if place not in marked]
+    return "".join(text[place] for place in places), places

@@ -27,7 +27,7 @@ from mt.translation.engine import Engine, Segment, plan_segments
 from mt.translation.engine_choice import FLOAT32, choose_engine
 from mt.translation.line_warnings import warn_about
 from mt.translation.mbr import rerank
-from mt.translation.pipeline import LineId, Request, splits_by_default, translate_marked, translate_sentences
+from mt.translation.pipeline import LineId, Request, splits_by_default, translate_in_steps
 from mt.translation.requirements import Requirements
 from mt.translation.result import Translation, join_parts
 from mt.translation.source import open_sources
@@ -161,7 +161,7 @@ class Translator:
         if isinstance(texts, str):
             raise TypeError("texts must be a list of texts: translate([text])")
         search = search or self.defaults
-        split = splits_by_default(search, markup) if split is None else split
+        split = splits_by_default(search) if split is None else split
         request = Request(search, prefix, markup, split, scored=False)
         return [best[0].text for best in self.translate_texts(list(texts), request)]
 
@@ -175,12 +175,9 @@ class Translator:
         ) -> list[list[Translation]]:
             return self.n_best(lines, search, prefixes, line_ids, request.quiet, request.scored)
 
-        if request.markup:
-            return translate_marked(texts, line_ids, request, translate_lines, self.restore_markup)
-        if request.split:
-            found = translate_sentences(texts, line_ids, request, translate_lines, self.langs[0], self.spaced[1])
-        else:
-            found = translate_lines(texts, [request.prefix] * len(texts), line_ids)
+        found = translate_in_steps(
+            texts, line_ids, request, translate_lines, self.restore_markup, self.langs[0], self.spaced[1]
+        )
         if request.align:
             found = [[self.with_alignment(best), *others] for best, *others in found]
         return found

@@ -23,12 +23,14 @@ from mt.commands.translate.documents import Rows, choose_rows
 from mt.commands.translate.lines import LineProgress, read_groups
 from mt.commands.translate.output import open_output
 from mt.commands.translate.prompt import Prompt, is_wanted, with_n_best
+from mt.commands.translate.whole_files import check_document_options, translate_file
 from mt.config.choices import EngineName, Precision
 from mt.config.schema import Config
 from mt.config.search import SearchConfig
 from mt.errors import UserError
 from mt.runs.layout import RunLayout
 from mt.runs.run_files import load_run_config
+from mt.text.documents.kinds import KINDS, is_document
 from mt.text.terminology import load_terminology
 from mt.translation.engine_choice import FLOAT32
 from mt.translation.pipeline import Request, splits_by_default
@@ -66,7 +68,8 @@ def build_parser() -> argparse.ArgumentParser:
     )
     add = parser.add_argument
     add("sentence", nargs="*", help="sentences to translate")
-    add("-i", "--input", type=Path, metavar="FILE", help="translate this file (also .gz, .bz2, .xz)")
+    documents = ", ".join(KINDS)
+    add("-i", "--input", type=Path, metavar="FILE", help=f"translate this file (also .gz, .bz2, .xz; {documents})")
     add("-o", "--output", type=Path, metavar="FILE", help="write to this file, not to standard output")
     add("--column", metavar="NAME", help="translate this column (1, 2, …) of a .tsv --input, or this key of a .jsonl")
     add("--align", action="store_true", help="add a word alignment, source first: `translation ||| 0-0 1-2`")
@@ -99,6 +102,9 @@ def main(arguments: list[str]) -> int:
     check_options(options, config.search)
     rows = choose_rows(options.input, options.column)
     translator = load_translator(options, config)
+    if is_document(options.input):
+        translate_file(translator, options.input, options.output, config.search)
+        return 0
     judged = options.quality or options.trust is not None
     judge, search = None, config.search
     if judged:
@@ -110,7 +116,7 @@ def main(arguments: list[str]) -> int:
     if plain and is_wanted(options.sentence, options.input, options.output):
         Prompt(translator, config.search).run()
         return 0
-    split = splits_by_default(config.search, options.markup) if options.split is None else options.split
+    split = splits_by_default(config.search) if options.split is None else options.split
     scored = options.json or options.n_best is not None or judged
     request = Request(search, options.prefix, options.markup, split, options.align, scored)
     printer = Printer(options.json, options.n_best is not None, rows, translator.spaced)
@@ -130,7 +136,7 @@ def check_options(options: argparse.Namespace, search: SearchConfig) -> None:
         (options.split and n_best, "--split joins the best translations of sentences: omit --n-best."),
         (options.split and search.required, "--split translates sentence by sentence: omit search.required."),
         (options.column and (options.json or n_best), "--json and --n-best print lines of their own: omit --column."),
-        (options.markup and (options.split or options.align), "--markup needs whole lines: omit --split and --align."),
+        (options.markup and options.align, "The words of a text with markup are not aligned: omit --align."),
         (
             options.align and (n_best or options.column),
             "--align is for the best translations of plain lines: omit --n-best and --column.",
@@ -149,6 +155,8 @@ def check_options(options: argparse.Namespace, search: SearchConfig) -> None:
     for conflict, message in conflicts:
         if conflict:
             raise UserError(message)
+    if is_document(options.input):
+        check_document_options(options)
     if options.input and (options.input.is_dir() or not options.input.exists()):
         raise UserError(f"--input: there is no file {options.input}.")
     if options.output and not options.output.parent.is_dir():

@@ -1,0 +1,195 @@
+"""Word documents, .docx. Text that is formatted in another way than the rest of its paragraph becomes a tag.
+
+A paragraph of several runs is translated as `Text in one run, <r1>in another</r1>, and <r2/>`, where r2 holds no text,
+such as a picture. All runs but those of the most frequent format get a tag, so that their text keeps its format where
+it has moved to.
+"""
+
+import html
+import re
+import zipfile
+from collections.abc import Iterator, Sequence
+from copy import deepcopy
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import docx
+from docx.opc.exceptions import PackageNotFoundError
+from docx.oxml import OxmlElement
+from docx.oxml.ns import qn
+
+from mt.errors import UserError
+from mt.text.documents.kinds import MAX_BYTES
+
+RUN, TEXT, FORMAT, FIELD, SPELLING = (qn(f"w:{name}") for name in ("r", "t", "rPr", "fldChar", "proofErr"))
+GROUPS = (qn("w:hyperlink"), qn("w:ins"))
+"""elements of a paragraph that hold runs"""
+INVISIBLE = (qn("w:lang"), qn("w:noProof"))
+"""formats that only the spelling checker sees"""
+PAGE_BREAK = qn("w:lastRenderedPageBreak")
+TAG = re.compile(r"<(/?)r(\d+)(/?)>")
+
+
+@dataclass
+class Inline:
+    """A part of a paragraph: text of one format, or something without text."""
+
+    elements: list[Any]
+    text: str | None
+    """None: without text, such as a picture or a field"""
+
+    @property
+    def format(self) -> str:
+        """What tells formats apart; a link is a format of its own."""
+        element = self.elements[0]
+        if element.tag != RUN:
+            return str(id(element))
+        return "".join(style.xml for style in element.iterfind(f"{FORMAT}/*") if style.tag not in INVISIBLE)
+
+    def with_text(self, text: str) -> Any:
+        """Return a copy with another text."""
+        copy = deepcopy(self.elements[0])
+        runs = [copy] if copy.tag == RUN else list(copy.iter(RUN))
+        for run in runs[1:]:
+            run.getparent().remove(run)
+        for old in runs[0].findall(TEXT):
+            runs[0].remove(old)
+        runs[0].add_t(text)
+        return copy
+
+
+class Paragraph:
+    """A paragraph, its parts, and the text that stands for them."""
+
+    def __init__(self, element: Any) -> None:
+        for mistake in element.findall(SPELLING):
+            element.remove(mistake)
+        divide_runs(element)
+        self.inlines = merged(list(find_inlines(element)))
+        lengths: dict[str, int] = {}
+        for inline in self.inlines:
+            if inline.text is not None and inline.elements[0].tag == RUN:
+                lengths[inline.format] = lengths.get(inline.format, 0) + len(inline.text)
+        self.usual = max(lengths, key=lambda format: lengths[format], default=None)
+        self.plain = len(self.inlines) == 1 and self.usual is not None
+
+    @property
+    def text(self) -> str:
+        """Return the text; empty if there is nothing to translate."""
+        if not any((inline.text or "").strip() for inline in self.inlines):
+            return ""
+        if self.plain:
+            return self.inlines[0].text or ""
+        return "".join(self.tagged(number, inline) for number, inline in enumerate(self.inlines))
+
+    def tagged(self, number: int, inline: Inline) -> str:
+        """Return the text of a part, in a tag unless it has the usual format."""
+        if inline.text is None:
+            return f"<r{number}/>"
+        text = html.escape(inline.text, quote=False)
+        return text if inline.format == self.usual else f"<r{number}>{text}</r{number}>"
+
+    def fill(self, translation: str) -> None:
+        """Replace the text."""
+        old = [element for inline in self.inlines for element in inline.elements]
+        new = [self.inlines[0].with_text(translation)] if self.plain else list(self.pieces(translation))
+        here = OxmlElement("w:r")
+        old[0].addprevious(here)
+        for element in old:
+            element.getparent().remove(element)
+        for element in new:
+            here.addprevious(element)
+        here.getparent().remove(here)
+
+    def pieces(self, translation: str) -> Iterator[Any]:
+        """Yield the elements of a translation with tags."""
+        usual = next((one for one in self.inlines if one.format == self.usual and one.text is not None), None)
+        inside, start = usual or self.inlines[0], 0
+        for tag in [*TAG.finditer(translation), None]:
+            text = html.unescape(translation[start : tag.start() if tag else len(translation)])
+            if text and inside.text is not None:
+                yield inside.with_text(text)
+            if tag is None:
+                return
+            start, named = tag.end(), self.inlines[int(tag[2])]
+            if tag[3]:
+                yield from named.elements
+            else:
+                inside = usual or named if tag[1] else named
+
+
+class WordDocument:
+    """A document: the paragraphs of its body, tables, text boxes, headers and footers."""
+
+    def __init__(self, document: Any) -> None:
+        self.document = document
+        parts = [document.element.body]
+        for section in document.sections:
+            parts += [part._element for part in (section.header, section.footer) if not part.is_linked_to_previous]
+        paragraphs = [Paragraph(element) for part in parts for element in list(part.iter(qn("w:p")))]
+        self.paragraphs = [paragraph for paragraph in paragraphs if paragraph.text]
+        self.texts = [paragraph.text for paragraph in self.paragraphs]
+
+    def save(self, translations: Sequence[str], path: Path, spaced: bool) -> None:
+        """Write the document."""
+        for paragraph, translation in zip(self.paragraphs, translations, strict=True):
+            paragraph.fill(translation)
+        self.document.save(str(path))
+
+
+def read(path: Path) -> WordDocument:
+    """Read a file."""
+    try:
+        with zipfile.ZipFile(path) as archive:
+            if sum(entry.file_size for entry in archive.infolist()) > MAX_BYTES:
+                raise UserError(f"{path} is larger than {MAX_BYTES:,} bytes when it is unpacked.")
+        return WordDocument(docx.Document(str(path)))
+    except (zipfile.BadZipFile, PackageNotFoundError, KeyError, ValueError, SyntaxError) as error:
+        raise UserError(f"{path} is not a Word document, or is damaged: {error}") from error
+
+
+def divide_runs(paragraph: Any) -> None:
+    """Divide runs of the paragraph so that each holds text, or one other thing, such as a tab."""
+    for run in paragraph.findall(RUN):
+        contents = [child for child in run if child.tag not in (FORMAT, PAGE_BREAK)]
+        for content in contents[:-1]:  # the last one stays in the run
+            part = OxmlElement("w:r")
+            part.extend([deepcopy(style) for style in run.findall(FORMAT)])
+            part.append(content)
+            run.addprevious(part)
+
+
+def find_inlines(paragraph: Any) -> Iterator[Inline]:
+    """Yield the parts of a paragraph; a field, from its begin to its end, is one without text."""
+    field: list[Any] = []
+    depth = 0
+    for child in paragraph:
+        if child.tag != RUN and child.tag not in GROUPS:
+            continue
+        kinds = [mark.get(qn("w:fldCharType")) for mark in child.iter(FIELD)]
+        depth += kinds.count("begin") - kinds.count("end")
+        if field or kinds:
+            field.append(child)
+            if depth <= 0:
+                yield Inline(field, None)
+                field = []
+        elif texts := list(child.iter(TEXT)):
+            yield Inline([child], "".join(text.text or "" for text in texts))
+        elif len(child) > (child.find(FORMAT) is not None):
+            yield Inline([child], None)
+    if field:
+        yield Inline(field, None)
+
+
+def merged(inlines: list[Inline]) -> list[Inline]:
+    """Join neighbouring runs of one format, into which Word divides text as it is edited."""
+    result: list[Inline] = []
+    for inline in inlines:
+        last = result[-1] if result else None
+        if last and last.text is not None and inline.text is not None and last.format == inline.format:
+            last.text += inline.text
+            last.elements += inline.elements
+        else:
+            result.append(inline)
+    return result

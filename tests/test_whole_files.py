@@ -1,0 +1,179 @@
+"""Subtitles, message catalogues and Word documents come out as such, in another language."""
+
+import zipfile
+
+import docx
+import polib
+import pytest
+import srt
+from conftest import toy_pairs
+from docx.shared import Pt
+
+LINES = [source for source, _ in toy_pairs(40, 4) if len(source.split()) in (2, 3) and not source.endswith(".")]
+"""of which the translation is the same in capitals"""
+
+SUBTITLES = f"""1
+00:00:01,000 --> 00:00:02,500
+{LINES[0]}
+
+7
+00:00:03,000 --> 00:00:05,000
+<i>{LINES[1]}
+{LINES[2]}</i>
+
+8
+00:00:06,000 --> 00:00:07,000
+- {LINES[3]}
+- {LINES[4]}
+"""
+
+CATALOGUE = f"""# A comment.
+msgid ""
+msgstr "Content-Type: text/plain; charset=UTF-8\\n"
+
+#: place.c:1
+msgid "{LINES[0]}"
+msgstr ""
+
+#, c-format
+msgid "{LINES[1]} %s"
+msgstr ""
+
+msgid "{LINES[2]}"
+msgstr "Translated by hand"
+
+msgid "{LINES[3]}"
+msgid_plural "{LINES[4]}"
+msgstr[0] ""
+msgstr[1] ""
+msgstr[2] ""
+"""
+
+
+@pytest.fixture
+def translate_file(mt, run_folder, tmp_path):
+    """Translate a file, and return the path of the result."""
+
+    def translate(path, *options):
+        output = tmp_path / f"out{path.suffix}"
+        outcome = mt("translate", run_folder, "--input", path, "--output", output, *options)
+        assert outcome.code == 0, outcome.err
+        return output
+
+    return translate
+
+
+def translated(text):
+    return " ".join(text.split()).upper()
+
+
+def test_subtitles_keep_their_times_and_lines(translate_file, tmp_path):
+    (tmp_path / "in.srt").write_text(SUBTITLES, encoding="utf-8")
+    found = list(srt.parse(translate_file(tmp_path / "in.srt").read_text(encoding="utf-8")))
+    before = list(srt.parse(SUBTITLES))
+    assert [(one.index, one.start, one.end) for one in found] == [(one.index, one.start, one.end) for one in before]
+    assert found[0].content == translated(LINES[0])
+    lines = found[1].content.split("\n")
+    assert len(lines) == 2
+    assert translated(found[1].content) == f"<I>{translated(f'{LINES[1]} {LINES[2]}')}</I>"
+    assert abs(len(lines[0]) - len(lines[1])) < 12
+    assert found[2].content == f"- {translated(LINES[3])}\n- {translated(LINES[4])}"
+
+
+def test_a_catalogue_gets_what_it_lacks(translate_file, tmp_path):
+    (tmp_path / "in.po").write_text(CATALOGUE, encoding="utf-8")
+    found = polib.pofile(str(translate_file(tmp_path / "in.po")))
+    assert [entry.msgid for entry in found] == [entry.msgid for entry in polib.pofile(CATALOGUE)]
+    assert found[0].msgstr == translated(LINES[0])
+    assert found[0].occurrences == [("place.c", "1")]
+    assert found[1].msgstr.count("%s") == 1
+    assert found[1].msgstr.replace("%s", "").split() == translated(LINES[1]).split()
+    assert (found[2].msgstr, found[2].fuzzy) == ("Translated by hand", False)
+    assert found[3].msgstr_plural == {0: translated(LINES[3]), 1: translated(LINES[4]), 2: translated(LINES[4])}
+    assert [entry.fuzzy for entry in found] == [True, True, False, True]
+
+
+def test_a_word_document_keeps_its_formats(translate_file, tmp_path):
+    document = docx.Document()
+    document.add_heading(LINES[0], level=1)
+    paragraph = document.add_paragraph()
+    words = LINES[1].split()
+    for part in ("".join(words[:1]), " ", " ".join(words[1:2])):  # as Word divides text that was edited
+        paragraph.add_run(part)
+    bold = paragraph.add_run(f" {LINES[2]}")
+    bold.bold = True
+    bold.font.size = Pt(20)
+    paragraph.add_run().add_tab()
+    table = document.add_table(1, 2)
+    table.cell(0, 0).text, table.cell(0, 1).text = LINES[3], "2,019"
+    document.sections[0].header.paragraphs[0].text = LINES[4]
+    document.add_paragraph("")
+    document.save(tmp_path / "in.docx")
+
+    found = docx.Document(str(translate_file(tmp_path / "in.docx")))
+    assert (found.paragraphs[0].text, found.paragraphs[0].style.name) == (translated(LINES[0]), "Heading 1")
+    paragraph = found.paragraphs[1]
+    assert sorted(paragraph.text.upper().split()) == sorted(translated(f"{' '.join(words[:2])} {LINES[2]}").split())
+    (bold,) = [run for run in paragraph.runs if run.bold]
+    assert bold.font.size == Pt(20)
+    assert set(bold.text.split()) <= set(translated(LINES[2]).split())
+    assert bold.text.strip()
+    assert paragraph.text.count("\t") == 1
+    assert [cell.text for cell in found.tables[0].rows[0].cells] == [translated(LINES[3]), "2,019"]
+    assert found.sections[0].header.paragraphs[0].text == translated(LINES[4])
+
+
+def test_fields_stay_whole(translate_file, tmp_path):
+    """The page number is a field of several runs, none of which may be translated or moved alone."""
+    document = docx.Document()
+    paragraph = document.add_paragraph(LINES[0] + " ")
+    for kind, text in (("begin", None), (None, "PAGE"), ("separate", None), ("", "one"), ("end", None)):
+        run = paragraph.add_run(text if kind == "" else None)
+        if kind:
+            mark = docx.oxml.OxmlElement("w:fldChar")
+            mark.set(docx.oxml.ns.qn("w:fldCharType"), kind)
+            run._r.append(mark)
+        elif kind is None:
+            code = docx.oxml.OxmlElement("w:instrText")
+            code.text = text
+            run._r.append(code)
+    document.save(tmp_path / "in.docx")
+    found = docx.Document(str(translate_file(tmp_path / "in.docx"))).paragraphs[0]._p.xml
+    parts = ["begin", ">PAGE<", "separate", ">one<", '"end"']
+    assert [found.count(part) for part in parts] == [1] * 5
+    assert sorted(parts, key=found.index) == parts
+    assert translated(LINES[0]).split()[0] in found
+
+
+@pytest.mark.parametrize("suffix", [".srt", ".po", ".docx"])
+def test_damaged_files_are_named(mt, run_folder, tmp_path, suffix):
+    path, output = tmp_path / f"in{suffix}", tmp_path / f"out{suffix}"
+    for content in (b"\xff\xfe\x00 no such file \x80", b"1\n00:00:xx --> y\nmsgid"):
+        path.write_bytes(content)
+        outcome = mt("translate", run_folder, "--input", path, "--output", output)
+        assert outcome.code == 2, outcome.out
+        assert str(path) in outcome.err
+        assert not output.exists()
+
+
+def test_a_bomb_is_refused(mt, run_folder, tmp_path, monkeypatch):
+    monkeypatch.setattr("mt.text.documents.word.MAX_BYTES", 1000)
+    with zipfile.ZipFile(tmp_path / "in.docx", "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("word/document.xml", b"\0" * 100_000)
+    outcome = mt("translate", run_folder, "--input", tmp_path / "in.docx", "--output", tmp_path / "out.docx")
+    assert outcome.code == 2
+    assert "larger than 1,000 bytes" in outcome.err
+
+
+def test_wrong_options(mt, run_folder, tmp_path):
+    path = tmp_path / "in.srt"
+    path.write_text(SUBTITLES, encoding="utf-8")
+    for options, message in (
+        ([], "add --output FILE.srt"),
+        (["--output", tmp_path / "out.txt"], "add --output FILE.srt"),
+        (["--output", tmp_path / "out.srt", "--json"], "--json is for lines"),
+        (["--output", tmp_path / "out.srt", "--n-best", 2], "--n-best is for lines"),
+    ):
+        outcome = mt("translate", run_folder, "--input", path, *options)
+        assert outcome.code == 2
+        assert message in outcome.err
