@@ -3,12 +3,7 @@
 import asyncio
 import shutil
 import signal
-import socket
-import subprocess
-import sys
 import threading
-import time
-from contextlib import contextmanager
 from pathlib import Path
 
 import httpx
@@ -16,6 +11,7 @@ import pytest
 from conftest import toy_pairs
 from fastapi.testclient import TestClient
 from libretranslatepy import LibreTranslateAPI
+from server import serving
 
 from mt.config.choices import EngineName
 from mt.errors import UserError
@@ -231,33 +227,6 @@ def test_a_full_queue_is_429(translator, monkeypatch):
     with TestClient(create_app(models, Limits())) as client:
         answer = client.post("/translate", json={"q": "ba", "source": "aa", "target": "bb"})
     assert (answer.status_code, answer.headers["Retry-After"]) == (429, "1")
-
-
-def free_port():
-    with socket.socket() as one:
-        one.bind(("127.0.0.1", 0))
-        return one.getsockname()[1]
-
-
-@contextmanager
-def serving(*arguments):
-    """Run `mt serve` in a process of its own; yields its address and the process."""
-    address = f"http://127.0.0.1:{(port := free_port())}"
-    command = [sys.executable, "-m", "mt", "serve", *map(str, arguments), "--port", str(port)]
-    process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, cwd=Path(__file__).parent.parent)
-    try:
-        for _ in range(300):
-            if process.poll() is not None:
-                break
-            try:
-                httpx.get(f"{address}/health")
-                break
-            except httpx.TransportError:
-                time.sleep(0.1)
-        yield address, process
-    finally:
-        process.kill()
-        process.wait()
 
 
 def test_libretranslates_own_client(run_folder, translator):

@@ -10,7 +10,7 @@ from urllib.parse import quote
 
 from fastapi import FastAPI, Form, Response, UploadFile
 from fastapi.exceptions import RequestValidationError
-from fastapi.responses import JSONResponse
+from fastapi.responses import JSONResponse, PlainTextResponse
 from fastapi.staticfiles import StaticFiles
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Gauge, generate_latest
 from pydantic import BaseModel, ValidationError
@@ -25,6 +25,33 @@ from mt.serving.middleware import BYTES_PER_CHARACTER, AddHeaders, LimitBody, Me
 from mt.serving.models import AUTO, Models
 from mt.serving.service import DetectRequest, FileRequest, FullRequest, Limits, Service, SimpleRequest
 from mt.text.language_names import language_name
+
+
+class Failure(BaseModel):
+    """The answer to a request that cannot be granted."""
+
+    error: str
+
+
+REFUSALS: dict[int | str, dict[str, Any]] = {
+    400: {"model": Failure, "description": "a field is missing or wrong, or there is no model for these languages"},
+    403: {"model": Failure, "description": "the key is missing or wrong"},
+    413: {"model": Failure, "description": "the text is too long"},
+    422: {"model": Failure, "description": "the fields contradict each other"},
+    429: {"model": Failure, "description": "too many requests are waiting; `Retry-After` says when to come back"},
+}
+NOT_FOUND: dict[int | str, dict[str, Any]] = {
+    404: {
+        "description": "there is no such file",
+        "content": {"application/json": {"schema": Failure.model_json_schema()}},
+    }
+}
+
+
+class Download(Response):
+    """A file."""
+
+    media_type = "application/octet-stream"
 
 
 def create_app(models: Models, limits: Limits) -> FastAPI:
@@ -55,11 +82,11 @@ def create_app(models: Models, limits: Limits) -> FastAPI:
 def add_translation(app: FastAPI, service: Service) -> None:
     """Add what is asked about texts."""
 
-    @app.post("/translate", openapi_extra=body_of(SimpleRequest))
+    @app.post("/translate", openapi_extra=body_of(SimpleRequest), responses=REFUSALS)
     async def translate(http: HttpRequest) -> dict[str, Any]:
         return await service.simple(http, SimpleRequest.model_validate(await read_fields(http)))
 
-    @app.post("/detect", openapi_extra=body_of(DetectRequest))
+    @app.post("/detect", openapi_extra=body_of(DetectRequest), responses=REFUSALS)
     async def detect(http: HttpRequest) -> list[dict[str, Any]]:
         asked = DetectRequest.model_validate(await read_fields(http))
         service.check_key(http, asked.api_key)
@@ -67,7 +94,7 @@ def add_translation(app: FastAPI, service: Service) -> None:
         language, confidence = service.models.identify(asked.q)
         return [{"language": language, "confidence": confidence}]
 
-    @app.post("/v1/translate")
+    @app.post("/v1/translate", responses=REFUSALS)
     async def translate_fully(http: HttpRequest, asked: FullRequest) -> dict[str, Any]:
         return await service.full(http, asked)
 
@@ -75,7 +102,7 @@ def add_translation(app: FastAPI, service: Service) -> None:
 def add_files(app: FastAPI, service: Service) -> None:
     """Add what is done with files."""
 
-    @app.post("/translate_file")
+    @app.post("/translate_file", responses=REFUSALS)
     async def translate_file(
         http: HttpRequest,
         file: UploadFile,
@@ -87,13 +114,13 @@ def add_files(app: FastAPI, service: Service) -> None:
         key = await service.file(http, asked, file.filename or "", await file.read())
         return {"translatedFileUrl": str(http.url_for("download_file", key=key))}
 
-    @app.get("/download_file/{key}")
+    @app.get("/download_file/{key}", response_class=Download, responses=NOT_FOUND)
     async def download_file(key: str) -> Response:
         if key not in service.files.files:
             raise HTTPException(404, "There is no such file, or it has been forgotten.")
         name, content = service.files.files[key]
         headers = {"Content-Disposition": f"attachment; filename*=UTF-8''{quote(name)}"}
-        return Response(content, media_type="application/octet-stream", headers=headers)
+        return Download(content, headers=headers)
 
 
 def add_facts(app: FastAPI, service: Service) -> None:
@@ -177,7 +204,7 @@ def add_metrics(app: FastAPI, models: Models) -> CollectorRegistry:
     waiting = Gauge("mt_waiting_lines", "Lines that wait to be translated.", registry=registry)
     waiting.set_function(lambda: sum(one.batcher.n_waiting for one in models.served))
 
-    @app.get("/metrics")
+    @app.get("/metrics", response_class=PlainTextResponse)
     async def metrics() -> Response:
         return Response(generate_latest(registry), media_type=CONTENT_TYPE_LATEST)
 
