@@ -10,6 +10,11 @@ from importlib import metadata
 import pytest
 from conftest import ROOT
 
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib
+
 
 @pytest.fixture(scope="module")
 def installed(tmp_path_factory):
@@ -33,6 +38,13 @@ def installed(tmp_path_factory):
         [sys.executable, "-m", "pip", "install", "--quiet", "--no-deps", "--target", folder / "site", wheel], check=True
     )
     return folder
+
+
+def test_the_wheel_has_every_package():
+    """An editable install would find a forgotten one in the repository."""
+    listed = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["tool"]["setuptools"]["packages"]
+    found = {".".join(path.parent.relative_to(ROOT).parts) for path in (ROOT / "mt").rglob("__init__.py")}
+    assert set(listed) == found | {"mt.conf", "mt.demo"}
 
 
 def run(installed, *arguments, folder):
