@@ -1,10 +1,8 @@
 """`mt serve`: the interface of LibreTranslate, our own, batches, limits, and the page in a browser."""
 
 import asyncio
-import shutil
 import signal
 import threading
-from pathlib import Path
 
 import httpx
 import pytest
@@ -23,7 +21,6 @@ from mt.translation.pipeline import Request
 from mt.translation.translator import Translator
 
 LINES = [source for source, _ in toy_pairs(40, 21)]
-CHROMIUM = shutil.which("chromium")
 
 
 @pytest.fixture(scope="module")
@@ -267,40 +264,3 @@ def test_wrong_options(run_folder, mt, tmp_path):
         outcome = mt("serve", *arguments)
         assert outcome.code == 2
         assert message in outcome.err
-
-
-@pytest.mark.slow
-@pytest.mark.skipif(CHROMIUM is None, reason="there is no Chromium")
-def test_the_page(run_folder, translator):
-    from playwright.sync_api import expect, sync_playwright
-
-    quiet = ["--no-sandbox", "--disable-background-networking", "--disable-component-update", "--disable-sync"]
-    with serving(run_folder) as (address, _), sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=quiet)
-        page = browser.new_page(locale="en-US")
-        messages, requested = [], []
-        page.on("console", lambda message: messages.append(message.text))
-        page.on("pageerror", lambda error: messages.append(str(error)))
-        page.on("request", lambda request: requested.append(request.url))
-        page.goto(address)
-        page.fill("#source", LINES[0])
-        expect(page.locator("#target")).to_have_text(translator.translate([LINES[0]])[0])
-        page.fill("#source", "<img src=x onerror=alert(1)>\nba")
-        expect(page.locator("#target")).to_contain_text("BA")
-        assert page.locator("#target img").count() == 0
-        page.fill("#source", "ba " * 2000)
-        expect(page.locator("#error")).to_contain_text("at most 5,000")
-        page.click("#clear")
-        expect(page.locator("#target")).to_be_empty()
-        page.set_input_files("#file", {"name": "a.txt", "mimeType": "text/plain", "buffer": LINES[1].encode()})
-        expect(page.locator("#target")).to_have_text(translator.translate([LINES[1]])[0])
-        with page.expect_download() as saved:
-            page.click("#save")
-        assert Path(saved.value.path()).read_text(encoding="utf-8").strip() == translator.translate([LINES[1]])[0]
-        other = browser.new_page(locale="zh-CN", viewport={"width": 390, "height": 800})
-        other.goto(address)
-        expect(other.locator("#target-label")).to_have_text("译文")
-        assert other.evaluate("document.documentElement.scrollWidth") <= 390
-        browser.close()
-    assert all(url.startswith((address, "data:", "blob:")) for url in requested)
-    assert [message for message in messages if "413" not in message] == []

@@ -141,6 +141,10 @@ def add_facts(app: FastAPI, service: Service) -> None:
             "apiKeys": limits.api_key is not None, "keyRequired": limits.api_key is not None,
             "charLimit": limits.max_characters, "frontendTimeout": 300, "filesTranslation": True, "suggestions": False,
             "supportedFilesFormat": list(SUFFIXES),
+            "calibrated": [
+                {"source": one.source, "target": target}
+                for one in models.served if one.estimator for target in one.targets
+            ],
             "language": {
                 "source": {"code": first.source, "name": language_name(first.source)},
                 "target": {"code": first.targets[0], "name": language_name(first.targets[0])},

@@ -23,6 +23,8 @@ from mt.translation.result import Translation
 T = TypeVar("T")
 MAX_HYPOTHESES = 20
 MAX_TEXTS = 1000
+DIVERSITY = 1.0
+"""of a beam whose hypotheses are to go on in different ways"""
 WATCH_SECONDS = 0.1
 """between looks whether the client still waits"""
 GONE = 499
@@ -77,6 +79,7 @@ class FullRequest(BaseModel):
     n_best: int = Field(1, ge=1, le=MAX_HYPOTHESES)
     beam_size: int | None = Field(None, ge=1, le=MAX_HYPOTHESES)
     prefix: str = ""
+    diverse: bool = False
     markup: bool = False
     align: bool = False
     quality: bool = False
@@ -164,14 +167,17 @@ class Service:
         self.check_texts([*asked.texts, asked.prefix])
         if asked.markup and asked.align:
             raise HTTPException(422, "The words of a text with markup are not aligned: omit align.")
-        if asked.quality and (asked.markup or asked.prefix):
-            raise HTTPException(422, "quality is for plain lines: omit markup and prefix.")
+        if asked.quality and (asked.markup or asked.prefix or asked.diverse):
+            raise HTTPException(422, "quality is for plain lines: omit markup, prefix and diverse.")
         source = self.models.identify(" ".join(asked.texts))[0] if asked.source == AUTO else asked.source
         served, target = self.models.find(source, asked.target)
         request = replace(
             self.request(served, asked.n_best, asked.markup, asked.beam_size), prefix=asked.prefix, align=asked.align,
             scored=True,
         )  # fmt: skip
+        if asked.diverse:
+            search = replace(request.search, diverse_groups=request.search.beam_size, diversity=DIVERSITY)
+            request = replace(request, search=search)
         if asked.quality:
             judge = judge_of(served)
             search = with_alternatives(request.search, judge.estimator)
