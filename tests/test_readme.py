@@ -5,6 +5,7 @@ import shlex
 import shutil
 from pathlib import Path
 
+import docx
 import pytest
 from conftest import DEMO, ROOT
 
@@ -135,6 +136,11 @@ def test_translate_and_evaluate(mt, workplace, monkeypatch):
     (workplace / "book.zh.gz").write_bytes(gzip.compress((workplace / "sentences.zh").read_bytes()))
     (workplace / "table.tsv").write_text("1\t他比我高。\n", encoding="utf-8")
     (workplace / "notes.jsonl").write_text('{"text": "他比我高。"}\n', encoding="utf-8")
+    (workplace / "film.srt").write_text("1\n00:00:01,000 --> 00:00:02,000\n他比我高。\n", encoding="utf-8")
+    (workplace / "app.po").write_text('msgid ""\nmsgstr ""\n\nmsgid "他比我高。"\nmsgstr ""\n', encoding="utf-8")
+    letter = docx.Document()
+    letter.add_paragraph("他比我高。")
+    letter.save(workplace / "letter.docx")
     (workplace / "terms.tsv").write_text("书\tbook|books\n", encoding="utf-8")
     shutil.copytree(workplace / "runs" / "demo", workplace / "runs" / "other")
     for command in [*commands("README.md"), *commands(TRANSLATING), *commands(EVALUATING)]:
@@ -154,4 +160,5 @@ def test_translate_and_evaluate(mt, workplace, monkeypatch):
             if redirected:
                 (workplace / redirected[2]).write_text(outcome.out, encoding="utf-8")
     assert (workplace / "exported" / "tokenizer_config.json").is_file()
+    assert (workplace / "letter.en.docx").is_file()
     assert len((workplace / "book.en").read_text(encoding="utf-8").splitlines()) == 3

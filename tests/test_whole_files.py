@@ -145,6 +145,23 @@ def test_fields_stay_whole(translate_file, tmp_path):
     assert translated(LINES[0]).split()[0] in found
 
 
+def test_a_text_box_is_translated_where_it_is(translate_file, tmp_path):
+    document = docx.Document()
+    run = document.add_paragraph(f"{LINES[0]} ").add_run()
+    box = docx.oxml.OxmlElement("w:txbxContent")
+    picture = docx.oxml.OxmlElement("w:pict")
+    picture.append(box)
+    run._r.append(picture)
+    inner = docx.text.paragraph.Paragraph(docx.oxml.OxmlElement("w:p"), document)
+    inner.add_run(LINES[1])
+    box.append(inner._p)
+    document.save(tmp_path / "in.docx")
+    (paragraph,) = docx.Document(str(translate_file(tmp_path / "in.docx"))).paragraphs
+    assert paragraph.text.strip() == translated(LINES[0])
+    (box,) = paragraph._p.iter(docx.oxml.ns.qn("w:txbxContent"))
+    assert "".join(text.text for text in box.iter(docx.oxml.ns.qn("w:t"))) == translated(LINES[1])
+
+
 @pytest.mark.parametrize("suffix", [".srt", ".po", ".docx"])
 def test_damaged_files_are_named(mt, run_folder, tmp_path, suffix):
     path, output = tmp_path / f"in{suffix}", tmp_path / f"out{suffix}"

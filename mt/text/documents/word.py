@@ -50,7 +50,7 @@ class Inline:
     def with_text(self, text: str) -> Any:
         """Return a copy with another text."""
         copy = deepcopy(self.elements[0])
-        runs = [copy] if copy.tag == RUN else list(copy.iter(RUN))
+        runs = runs_of(copy)
         for run in runs[1:]:
             run.getparent().remove(run)
         for old in runs[0].findall(TEXT):
@@ -174,12 +174,17 @@ def find_inlines(paragraph: Any) -> Iterator[Inline]:
             if depth <= 0:
                 yield Inline(field, None)
                 field = []
-        elif texts := list(child.iter(TEXT)):
+        elif texts := [text for run in runs_of(child) for text in run.findall(TEXT)]:
             yield Inline([child], "".join(text.text or "" for text in texts))
         elif len(child) > (child.find(FORMAT) is not None):
             yield Inline([child], None)
     if field:
         yield Inline(field, None)
+
+
+def runs_of(element: Any) -> list[Any]:
+    """Return a run itself, or the runs of a group; not those of a text box that is in one."""
+    return [element] if element.tag == RUN else element.findall(RUN)
 
 
 def merged(inlines: list[Inline]) -> list[Inline]:
