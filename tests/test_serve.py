@@ -1,12 +1,17 @@
 """`mt serve`: the interface of LibreTranslate, our own, batches, limits, and the page in a browser."""
 
 import asyncio
+import json
+import re
 import signal
+import subprocess
+import sys
 import threading
+from importlib import metadata
 
 import httpx
 import pytest
-from conftest import toy_pairs
+from conftest import ROOT, toy_pairs
 from fastapi.testclient import TestClient
 from libretranslatepy import LibreTranslateAPI
 from server import serving
@@ -264,3 +269,17 @@ def test_wrong_options(run_folder, mt, tmp_path):
         outcome = mt("serve", *arguments)
         assert outcome.code == 2
         assert message in outcome.err
+
+
+def test_the_health_check_of_the_image(run_folder):
+    """Docker runs it every half minute; the rest of the Dockerfile is run by those who build it."""
+    text = (ROOT / "Dockerfile").read_text(encoding="utf-8")
+    check = json.loads(re.search(r"HEALTHCHECK.*?(\[.*?\])", text, re.S)[1])
+    assert set(re.search(r"\.whl\)\[(.*?)\]", text)[1].split(",")) <= set(
+        metadata.metadata("mt").get_all("Provides-Extra")
+    )
+    with serving(run_folder) as (address, _):
+        port = address.rpartition(":")[2]
+        command = [sys.executable, *(part.replace("8000", port) for part in check[1:])]
+        assert subprocess.run(command, check=False).returncode == 0
+    assert subprocess.run(command, capture_output=True, check=False).returncode == 1
