@@ -12,6 +12,7 @@ import statistics
 import subprocess
 import sys
 import time
+from itertools import cycle, islice
 from pathlib import Path
 
 import httpx
@@ -26,6 +27,7 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument("--input", type=Path, required=True, help="sentences to translate, one a line")
     parser.add_argument("--lines", type=int, default=1000, help="number of sentences")
     parser.add_argument("--clients", type=int, default=32, help="clients that wait for an answer and send the next")
+    parser.add_argument("--soak", type=int, default=0, help="further requests, to see whether memory grows")
     parser.add_argument("--single", type=int, default=50, help="sentences of a single client")
     return parser
 
@@ -63,11 +65,11 @@ def wait_for(address: str, server: subprocess.Popen[bytes]) -> None:
     raise SystemExit("mt serve has ended.")
 
 
-def peak_mib(server: subprocess.Popen[bytes]) -> int:
-    """Return the peak memory of the server in MiB, where Linux says it."""
+def memory_mib(server: subprocess.Popen[bytes], what: str = "VmRSS") -> int:
+    """Return the memory of the server in MiB, where Linux says it; `VmHWM`: at its peak."""
     status = Path(f"/proc/{server.pid}/status")
     rows = status.read_text(encoding="utf-8").splitlines() if status.exists() else []
-    return next((int(row.split()[1]) // 1024 for row in rows if row.startswith("VmHWM")), 0)
+    return next((int(row.split()[1]) // 1024 for row in rows if row.startswith(what)), 0)
 
 
 def main() -> None:
@@ -92,7 +94,9 @@ def main() -> None:
         translator.translate(lines)
         without = time.perf_counter() - start
         together, each = asyncio.run(measure(address, translator.langs, lines, options.clients))
-        peak = peak_mib(server)
+        before = memory_mib(server)
+        asyncio.run(measure(address, translator.langs, list(islice(cycle(lines), options.soak)), options.clients))
+        after, peak = memory_mib(server), memory_mib(server, "VmHWM")
     finally:
         server.terminate()
         server.wait()
@@ -107,6 +111,8 @@ def main() -> None:
         ),
         ("peak memory of the server", f"{peak} MiB"),
     ]
+    if options.soak:
+        rows.append((f"memory before and after {options.soak:,} more requests", f"{before}, {after} MiB"))
     print("\n".join(["| | |", "| --- | --- |", *(f"| {name} | {value} |" for name, value in rows)]))
 
 

@@ -71,8 +71,11 @@ def test_gpu_benchmark(run_folder, corpus):
 
 @pytest.mark.slow
 def test_serving_benchmark(run_folder, corpus):
-    printed = script("bench_serving", run_folder, "--input", corpus / "valid.aa", "--clients", 4, "--single", 3)
+    printed = script(
+        "bench_serving", run_folder, "--input", corpus / "valid.aa", "--clients", 4, "--single", 3, "--soak", 20
+    )
     assert "the same by 4 clients" in printed
+    assert "before and after 20 more requests" in printed
 
 
 def test_attention_benchmark():
