@@ -13,12 +13,12 @@ from pathlib import Path
 import ctranslate2
 import platformdirs
 
-from mt.config.checks import check_file
 from mt.config.choices import LengthNorm, Positions
 from mt.config.facts import keys_where
 from mt.config.search import SearchConfig
 from mt.errors import UserError
-from mt.runtime.checksums import check_files, check_sum, digest, record_files
+from mt.runs.run_files import check_weights
+from mt.runtime.checksums import check_files, digest, record_files
 from mt.runtime.files import replacing
 from mt.search.hypotheses import Hypothesis, Scoring
 from mt.search.loops import has_loop
@@ -59,8 +59,7 @@ def open_ctranslate2(source: Source, quantization: str) -> "CTranslate2Engine":
 def converted_model(source: Source, quantization: str, n_positions: int) -> Path:
     """Return the folder of the converted model, found by a hash of all that determines it."""
     weights = source.run.weights
-    check_file(weights)
-    check_sum(weights)
+    check_weights(weights)
     parts = (
         FORMAT, ctranslate2.__version__, quantization, n_positions, digest(weights), source.tokenizer.fingerprint,
         asdict(source.config.model),
