@@ -5,6 +5,8 @@ import os
 import pytest
 from huggingface_hub import ModelCard
 
+from mt.config.corpora import public_name
+
 
 @pytest.fixture
 def card(mt, copy_of_run):
@@ -44,6 +46,20 @@ def test_no_folder_of_this_machine_is_named(card, corpus, copy_of_run):
     assert os.path.expanduser("~") + "/" not in str(found)
     assert "train. Fingerprint of the text: `" in found.text
     assert "The licence of the text is not stated." in found.text
+
+
+@pytest.mark.parametrize(
+    ("source", "name"),
+    [
+        ("/home/me/news.tsv", "news.tsv"), ("C:\\Users\\me\\news", "news"), ("hub:/data/me/set", "set"),
+        ("hub:we/set@v2:de-en", "hub:we/set@v2:de-en"), ("pkg://mt.demo/train", "pkg://mt.demo/train"),
+        ("hub:mine/set", "set"),
+    ],
+)  # fmt: skip
+def test_names_of_sources(source, name, tmp_path, monkeypatch):
+    (tmp_path / "mine" / "set").mkdir(parents=True)
+    monkeypatch.chdir(tmp_path)
+    assert public_name(source) == name
 
 
 def test_what_people_type(card):

@@ -118,6 +118,7 @@ def test_dry_run_and_public_exports(mt, mt_with_hub, hub, copy_of_run):
     assert mt_with_hub("translate", "hub:we/toy", SENTENCE, token="").code == 0  # everybody may see it
 
 
+@pytest.mark.slow
 def test_what_goes_wrong_is_said(pushed, hub, mt_with_hub, run_folder, tmp_path):
     cases = [
         (("translate", "hub:we/other", SENTENCE), {}, "there is no such model"),
@@ -129,6 +130,7 @@ def test_what_goes_wrong_is_said(pushed, hub, mt_with_hub, run_folder, tmp_path)
         (("push", pushed.run, "hub:we/toy"), {"token": ""}, "hf auth login"),
         (("push", pushed.run, "hub:we/toy@main"), {}, "omit @main"),
         (("push", pushed.run, "we/toy"), {}, "give hub:OWNER/NAME"),
+        (("push", pushed.run, "hub:we/..", "--dry-run"), {}, "give hub:OWNER/NAME"),
         (("push", pushed.run, "hub:we/toy"), {"HF_ENDPOINT": "http://127.0.0.1:9"}, "cannot be reached"),
         (("push", run_folder, "hub:we/toy"), {}, "mt card"),
     ]

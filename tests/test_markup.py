@@ -24,6 +24,7 @@ LINES = {
     "R&amp;D <i>&lt;x&gt;</i>": "R&D <x>",
     "http://x.org/?a=1&region=2&copy=3": "http://x.org/?a=1&region=2&copy=3",
     "AT&T": "AT&T",
+    "100% of them and %5.2f of %ld, %%": "100% of them and of,",
     "<b>open, </i>closed": "open, closed",
     "{only}": "",
     " <b> spaces  </b> ": "spaces",

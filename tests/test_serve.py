@@ -57,6 +57,26 @@ def test_a_text_as_libretranslate_translates_it(client, translator):
     assert found["detectedLanguage"] == {"language": "aa", "confidence": 100.0}
 
 
+def test_alternatives_of_several_sentences(client):
+    """The best translation is the same as without alternatives: sentence by sentence."""
+    text = "Ba de. Fi go."
+    alone = client.post("/translate", json={"q": text, "target": "bb"}).json()["translatedText"]
+    found = client.post("/translate", json={"q": text, "target": "bb", "alternatives": 2}).json()
+    assert found["translatedText"] == alone
+    assert found["alternatives"]
+
+
+def test_the_language_of_a_text_is_identified(translator):
+    batcher = Batcher(translator, 1000)
+    models = Models([Served("one", "en", ["bb"], batcher), Served("other", "de", ["bb"], batcher)])
+    with TestClient(create_app(models, Limits())) as client:
+        for lang, text in (("en", "The children are playing in the garden."), ("de", "Die Kinder spielen im Garten.")):
+            (found,) = client.post("/detect", json={"q": text}).json()
+            assert found["language"] == lang
+            answer = client.post("/translate", json={"q": text, "target": "bb"}).json()
+            assert answer["detectedLanguage"]["language"] == lang
+
+
 def test_texts_keep_their_lines_and_their_markup(client, translator):
     text = f"{LINES[0]}\n\n{LINES[1]}\n"
     expected = translator.translate([LINES[0], "", LINES[1], ""])

@@ -1,5 +1,6 @@
 """Subtitles, message catalogues and Word documents come out as such, in another language."""
 
+import gzip
 import zipfile
 
 import docx
@@ -9,7 +10,9 @@ import srt
 from conftest import toy_pairs
 from docx.shared import Pt
 
-LINES = [source for source, _ in toy_pairs(40, 4) if len(source.split()) in (2, 3) and not source.endswith(".")]
+from mt.text.documents.subtitles import lines_of
+
+LINES = [source for source, _ in toy_pairs(80, 4) if len(source.split()) in (2, 3) and not source.endswith(".")]
 """of which the translation is the same in capitals"""
 
 SUBTITLES = f"""1
@@ -23,13 +26,18 @@ SUBTITLES = f"""1
 
 8
 00:00:06,000 --> 00:00:07,000
-- {LINES[3]}
+<i>- {LINES[3]}</i>
 - {LINES[4]}
+
+9
+00:00:08,000 --> 00:00:09,000
+{{\\an8}}<font color="#ff0000" face="Arial">{LINES[5]}</font>
+{LINES[6]}
 """
 
 CATALOGUE = f"""# A comment.
 msgid ""
-msgstr "Content-Type: text/plain; charset=UTF-8\\n"
+msgstr "Content-Type: text/plain; charset=ISO-8859-1\\n"
 
 #: place.c:1
 msgid "{LINES[0]}"
@@ -41,6 +49,13 @@ msgstr ""
 
 msgid "{LINES[2]}"
 msgstr "Translated by hand"
+
+#, fuzzy
+msgid "{LINES[5]}"
+msgstr "To be checked"
+
+msgid "{LINES[6]}\\n"
+msgstr ""
 
 msgid "{LINES[3]}"
 msgid_plural "{LINES[4]}"
@@ -77,7 +92,25 @@ def test_subtitles_keep_their_times_and_lines(translate_file, tmp_path):
     assert len(lines) == 2
     assert translated(found[1].content) == f"<I>{translated(f'{LINES[1]} {LINES[2]}')}</I>"
     assert abs(len(lines[0]) - len(lines[1])) < 12
-    assert found[2].content == f"- {translated(LINES[3])}\n- {translated(LINES[4])}"
+    assert found[2].content == f"<i>- {translated(LINES[3])}</i>\n- {translated(LINES[4])}"
+    assert found[3].content.startswith("{\\an8}")
+    assert found[3].content.count('<font color="#ff0000" face="Arial">') == found[3].content.count("</font>") == 1
+    assert len(found[3].content.split("\n")) == 2
+
+
+@pytest.mark.parametrize(
+    ("text", "n_lines", "spaced", "lines"),
+    [
+        ("One two three four", 2, True, ["One two", "three four"]),
+        ('<i class="a b">One two</i> three', 2, True, ['<i class="a b">One two</i>', "three"]),
+        ("A", 2, True, ["A"]),
+        ("", 3, True, [""]),
+        ("<i>你好世界</i>", 2, False, ["<i>你好", "世界</i>"]),
+        ("我们去 London 吧", 2, False, ["我们去", "London 吧"]),
+    ],
+)
+def test_lines_of_a_subtitle(text, n_lines, spaced, lines):
+    assert lines_of(text, n_lines, spaced) == lines
 
 
 def test_a_catalogue_gets_what_it_lacks(translate_file, tmp_path):
@@ -89,8 +122,11 @@ def test_a_catalogue_gets_what_it_lacks(translate_file, tmp_path):
     assert found[1].msgstr.count("%s") == 1
     assert found[1].msgstr.replace("%s", "").split() == translated(LINES[1]).split()
     assert (found[2].msgstr, found[2].fuzzy) == ("Translated by hand", False)
-    assert found[3].msgstr_plural == {0: translated(LINES[3]), 1: translated(LINES[4]), 2: translated(LINES[4])}
-    assert [entry.fuzzy for entry in found] == [True, True, False, True]
+    assert found[3].msgstr == "To be checked"
+    assert found[4].msgstr == translated(LINES[6]) + "\n"
+    assert found.metadata["Content-Type"] == "text/plain; charset=UTF-8"
+    assert found[5].msgstr_plural == {0: translated(LINES[3]), 1: translated(LINES[4]), 2: translated(LINES[4])}
+    assert [entry.fuzzy for entry in found] == [True, True, False, True, True, True]
 
 
 def test_a_word_document_keeps_its_formats(translate_file, tmp_path):
@@ -162,6 +198,33 @@ def test_a_text_box_is_translated_where_it_is(translate_file, tmp_path):
     assert "".join(text.text for text in box.iter(docx.oxml.ns.qn("w:t"))) == translated(LINES[1])
 
 
+def test_what_is_no_plain_text_stays_where_it_is(translate_file, tmp_path):
+    """A caption's number, a content control, a link with a picture in it; and the header of the first page."""
+    document = docx.Document()
+    document.sections[0].different_first_page_header_footer = True
+    document.sections[0].first_page_header.paragraphs[0].text = LINES[0]
+    paragraph = document.add_paragraph("Figure ")
+    kept = [docx.oxml.OxmlElement(f"w:{name}") for name in ("fldSimple", "sdt", "hyperlink")]
+    for element, text in zip(kept, ("1", "inside", "link"), strict=True):
+        run = docx.oxml.OxmlElement("w:r")
+        run.add_t(text)
+        element.append(run)
+        paragraph._p.append(element)
+    picture = docx.oxml.OxmlElement("w:drawing")
+    run.append(picture)
+    paragraph.add_run(f" {LINES[1]}")
+    paragraph.add_run().add_break()
+    paragraph.add_run(LINES[2])
+    document.save(tmp_path / "in.docx")
+    found = docx.Document(str(translate_file(tmp_path / "in.docx")))
+    assert found.sections[0].first_page_header.paragraphs[0].text == translated(LINES[0])
+    children = [child.tag.rpartition("}")[2] for child in found.paragraphs[0]._p]
+    assert [child for child in children if child != "r"] == ["fldSimple", "sdt", "hyperlink"]
+    assert children[-1] == "r"
+    assert len(list(found.paragraphs[0]._p.iter(docx.oxml.ns.qn("w:drawing")))) == 1
+    assert found.paragraphs[0].text.rpartition("\n")[2] == translated(LINES[2])
+
+
 @pytest.mark.parametrize("suffix", [".srt", ".po", ".docx"])
 def test_damaged_files_are_named(mt, run_folder, tmp_path, suffix):
     path, output = tmp_path / f"in{suffix}", tmp_path / f"out{suffix}"
@@ -185,11 +248,20 @@ def test_a_bomb_is_refused(mt, run_folder, tmp_path, monkeypatch):
 def test_wrong_options(mt, run_folder, tmp_path):
     path = tmp_path / "in.srt"
     path.write_text(SUBTITLES, encoding="utf-8")
+    packed = tmp_path / "in.srt.gz"
+    packed.write_bytes(gzip.compress(path.read_bytes()))
+    text = tmp_path / "in.txt"
+    text.write_text("ba\n")
+    for source, output, message in ((packed, "out.txt", "unpack it first"), (text, "out.docx", "only the translation")):
+        outcome = mt("translate", run_folder, "--input", source, "--output", tmp_path / output)
+        assert outcome.code == 2
+        assert message in outcome.err
     for options, message in (
         ([], "add --output FILE.srt"),
         (["--output", tmp_path / "out.txt"], "add --output FILE.srt"),
         (["--output", tmp_path / "out.srt", "--json"], "--json is for lines"),
         (["--output", tmp_path / "out.srt", "--n-best", 2], "--n-best is for lines"),
+        (["--output", tmp_path / "out.srt", "--no-split"], "--split is for lines"),
     ):
         outcome = mt("translate", run_folder, "--input", path, *options)
         assert outcome.code == 2

@@ -13,7 +13,7 @@ from mt.commands.options import run_parser
 from mt.config.corpora import HUB
 from mt.display.terminal import describe_bytes
 from mt.errors import UserError
-from mt.runs.hub import split_address, upload
+from mt.runs.hub import check_target, upload
 from mt.runs.layout import RunLayout
 from mt.runs.publishing import publish
 from mt.runtime.packages import require_package
@@ -46,7 +46,7 @@ def build_parser() -> argparse.ArgumentParser:
 def main(arguments: list[str]) -> int:
     """Publish and return the exit code."""
     options = build_parser().parse_intermixed_args(arguments)
-    run, (name, _) = RunLayout(options.run), split_address(options.target)
+    run, name = RunLayout(options.run), check_target(options.target)
     check_card(run)
     for toolkit in options.export:
         require_package(PACKAGES[toolkit], f"--export {toolkit}")

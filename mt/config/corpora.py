@@ -3,7 +3,7 @@
 import re
 from dataclasses import dataclass, fields
 from math import inf
-from pathlib import PurePath
+from pathlib import Path, PureWindowsPath
 from typing import Any
 
 from mt.config.checks import require
@@ -62,7 +62,8 @@ def domain_tag(name: str) -> str:
 
 def public_name(source: str) -> str:
     """Return the name of a source without the folders of this machine."""
-    return source if ANYWHERE.fullmatch(source) else PurePath(source.removeprefix(HUB)).name
+    is_public = ANYWHERE.fullmatch(source) and not Path(source.removeprefix(HUB)).exists()
+    return source if is_public else PureWindowsPath(source.removeprefix(HUB)).name  # divides at \\ as well as at /
 
 
 def is_size(value: Any) -> bool:

@@ -14,6 +14,7 @@ from huggingface_hub.errors import (  # type: ignore[attr-defined]  # HTTPError 
     RepositoryNotFoundError,
     RevisionNotFoundError,
 )
+from huggingface_hub.utils import validate_repo_id  # type: ignore[attr-defined]
 
 from mt.config.corpora import HUB
 from mt.errors import UserError
@@ -36,6 +37,10 @@ def split_address(address: str) -> tuple[str, str | None]:
         UserError: it is not an address.
     """
     found = ADDRESS.fullmatch(address)
+    try:
+        validate_repo_id(found[1] if found else "")
+    except HFValidationError:
+        found = None
     if found is None:
         raise UserError(f"{address} is not a model of the Hub: give {HUB}OWNER/NAME or {HUB}OWNER/NAME@REVISION.")
     return found[1], found[2]
@@ -63,11 +68,21 @@ def download(address: str) -> Path:
         raise UserError(f"{address}: there is no such model, or it is private and you are not logged in.") from error
     except (LocalEntryNotFoundError, HTTPError) as error:
         raise UserError(f"{address} is not in the cache, and {explain(error)}") from error
-    except HFValidationError as error:
-        raise UserError(f"{address}: {first_line(error)}") from error
     if revision != folder.name:
         log.info("%s is at %s%s@%s, which stays as it is.", address, HUB, name, folder.name)
     return folder
+
+
+def check_target(address: str) -> str:
+    """Return `OWNER/NAME` of an address to upload to.
+
+    Raises:
+        UserError: it is not an address, or has a revision.
+    """
+    name, revision = split_address(address)
+    if revision is not None:
+        raise UserError(f"{address}: a new revision is made on the main branch; omit @{revision}.")
+    return name
 
 
 def upload(folder: Path, address: str, private: bool, message: str) -> str:
@@ -79,10 +94,7 @@ def upload(folder: Path, address: str, private: bool, message: str) -> str:
     Raises:
         UserError: the Hub cannot be reached, or refuses.
     """
-    name, revision = split_address(address)
-    if revision is not None:
-        raise UserError(f"{address}: a new revision is made on the main branch; omit @{revision}.")
-    hub = HfApi()
+    name, hub = check_target(address), HfApi()
     try:
         hub.create_repo(name, private=private, exist_ok=True)
         return str(hub.upload_folder(repo_id=name, folder_path=folder, commit_message=message).oid)

@@ -69,8 +69,8 @@ class Models:
         """py3langid's model, restricted to the languages that it knows of those that are served."""
         from py3langid.langid import MODEL_FILE, LanguageIdentifier
 
-        identifier = LanguageIdentifier.from_pickled_model(MODEL_FILE, norm_probs=True)
-        known = [code for code in map(two_letters, self.sources) if code in set(identifier.nb_classes)]
+        identifier = LanguageIdentifier.from_model_file(MODEL_FILE, norm_probs=True)
+        known = [code for code in map(two_letters, self.sources) if code in set(identifier.labels)]
         identifier.set_languages(known or None)
         return identifier
 

@@ -17,7 +17,7 @@ from mt.serving.batching import Options
 from mt.serving.files import TranslatedFiles, read_file, suffix_of, translated_name, write_file
 from mt.serving.models import AUTO, Models, Served
 from mt.translation.documents import requests_for
-from mt.translation.pipeline import Request, splits_by_default
+from mt.translation.pipeline import Request
 from mt.translation.result import Translation
 
 T = TypeVar("T")
@@ -193,7 +193,7 @@ class Service:
         """Return how a model is asked for so many translations."""
         search = served.batcher.translator.defaults
         search = replace(search, n_best=n_best, beam_size=max(beam_size or search.beam_size, n_best))
-        return Request(search, markup=markup, split=splits_by_default(search), scored=n_best > 1, quiet=True)
+        return Request(search, markup=markup, split=not search.required, scored=n_best > 1, quiet=True)
 
 
 def judge_of(served: Served) -> Judge:

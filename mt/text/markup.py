@@ -16,9 +16,9 @@ from mt.errors import UserError
 ATTRIBUTES = r"(?:\"[^\"]*\"|'[^']*'|[^<>\"'])*?"
 MARK = re.compile(
     rf"<(?P<close>/?)(?P<name>[A-Za-z][\w:.-]*)(?=[\s/>]){ATTRIBUTES}(?P<single>/?)>|<!--.{{0,1000}}?-->"
-    r"|\$?\{\{?[^{}]*\}?\}|%(?:\d+\$|\([^()\s]*\)|\{[^{}\s]*\})?[sdif@](?!\w)"
+    r"|\$?\{\{?[^{}]*\}?\}|%(?:\d+\$|\([^()\s]*\)|\{[^{}\s]*\})?[-+#0]*[\d*]*(?:\.[\d*]+)?(?:hh?|ll?|[jztL])?[sdifuxXoceEgGp@](?!\w)|%%"
 )
-"""a tag; or a placeholder such as {name}, {{name}}, ${name}, %s, %1$s, %(name)s"""
+"""a tag; or a placeholder such as {name}, {{name}}, ${name}, %s, %1$s, %(name)s, %5.2f, %ld, %%"""
 ENTITY = re.compile(r"&(?:amp|lt|gt|quot|apos|#\d+|#x[\da-fA-F]+);")
 QUOTE = re.compile(r"&(?:quot|apos|#39|#x27);")
 MAX_DEPTH = 100

@@ -155,8 +155,7 @@ def check_options(options: argparse.Namespace, search: SearchConfig) -> None:
     for conflict, message in conflicts:
         if conflict:
             raise UserError(message)
-    if is_document(options.input):
-        check_document_options(options)
+    check_document_options(options)
     if options.input and (options.input.is_dir() or not options.input.exists()):
         raise UserError(f"--input: there is no file {options.input}.")
     if options.output and not options.output.parent.is_dir():

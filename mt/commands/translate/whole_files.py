@@ -6,8 +6,8 @@ from pathlib import Path
 
 from mt.config.search import SearchConfig
 from mt.errors import UserError
-from mt.runtime.files import replacing
-from mt.text.documents.kinds import read_document
+from mt.runtime.files import plain_suffix, replacing
+from mt.text.documents.kinds import KINDS, is_document, read_document
 from mt.translation.documents import translate_document
 from mt.translation.translator import Translator
 
@@ -18,10 +18,17 @@ FOR_LINES = ("n_best", "json", "column", "align", "markup", "quality", "trust", 
 
 
 def check_document_options(options: argparse.Namespace) -> None:
-    """Raise `UserError` if an option does not apply to documents, or the output is not such a document."""
+    """Raise `UserError` if an option does not apply to documents, or input and output are not of the same kind."""
+    if not is_document(options.input):
+        if options.input and plain_suffix(options.input).lower() in KINDS:
+            raise UserError(f"--input {options.input}: unpack it first.")
+        if is_document(options.output):
+            raise UserError(f"--output {options.output}: only the translation of such a file is one.")
+        return
     suffix = options.input.suffix.lower()
     for name in FOR_LINES:
-        if getattr(options, name) not in (None, False, ""):
+        value = getattr(options, name)
+        if value not in (None, False, "") or (name == "split" and value is not None):
             raise UserError(f"--{name.replace('_', '-')} is for lines of text, not for {suffix} files.")
     if options.output is None or options.output.suffix.lower() != suffix:
         raise UserError(f"The translation of a {suffix} file is one: add --output FILE{suffix}.")

@@ -206,15 +206,20 @@ async function start() {
   $("copy").addEventListener("click", async () => {
     await navigator.clipboard.writeText(translated);
     $("copy").textContent = say("copied", "Copied");
+    setTimeout(() => { $("copy").textContent = say("copy", "Copy"); }, 2000);
   });
   const blob = () => new Blob([translated + "\n"], { type: "text/plain" });
   $("save").addEventListener("click", () => download(blob(), `translation.${to.value}.txt`));
-  $("file").addEventListener("change", (event) => read(event.target.files[0]));
+  $("file").addEventListener("change", async ({ target: input }) => {
+    await read(input.files[0]);
+    input.value = "";  // so that the same file can be chosen again
+  });
   document.addEventListener("dragover", (event) => { event.preventDefault(); document.body.classList.add("dropping"); });
   document.addEventListener("dragleave", () => document.body.classList.remove("dropping"));
   document.addEventListener("drop", (event) => {
-    event.preventDefault();
     document.body.classList.remove("dropping");
+    if (!event.dataTransfer.files.length) return;  // text that is dragged into the box
+    event.preventDefault();
     read(event.dataTransfer.files[0]);
   });
   if (source.value) translate();

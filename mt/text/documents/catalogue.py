@@ -18,14 +18,14 @@ class Catalogue:
     file: polib.POFile
 
     def __post_init__(self) -> None:
-        self.entries = [entry for entry in self.file if not entry.translated() and not entry.obsolete]
-        self.texts = [text for entry in self.entries for text in texts_of(entry)]
+        self.entries = [entry for entry in self.file if not entry.obsolete and not has_translation(entry)]
+        self.texts = [text.strip() for entry in self.entries for text in texts_of(entry)]
 
     def save(self, translations: Sequence[str], path: Path, spaced: bool) -> None:
-        """Write the catalogue; all forms of the plural are the same."""
+        """Write the catalogue in UTF-8; all forms of the plural but the first are the same."""
         each = iter(translations)
         for entry in self.entries:
-            own = [next(each) for _ in texts_of(entry)]
+            own = [with_spaces_of(text, next(each)) for text in texts_of(entry)]
             if entry.msgid_plural:
                 forms = sorted(entry.msgstr_plural) or [0, 1]
                 entry.msgstr_plural = {form: own[0] if form == 0 and len(forms) > 1 else own[1] for form in forms}
@@ -33,17 +33,30 @@ class Catalogue:
                 entry.msgstr = own[0]
             if FUZZY not in entry.flags:
                 entry.flags.append(FUZZY)
+        if self.file.metadata:
+            self.file.metadata["Content-Type"] = "text/plain; charset=UTF-8"
         path.write_text(f"{self.file}\n", encoding="utf-8")
 
 
 def read(path: Path) -> Catalogue:
-    """Read a file."""
+    """Read a file in the encoding that it states."""
     try:
-        return Catalogue(polib.pofile(str(path), encoding="utf-8", wrapwidth=0))
-    except (OSError, ValueError) as error:
-        raise UserError(f"{path} is not a catalogue of gettext in UTF-8: {str(error).splitlines()[0]}") from error
+        return Catalogue(polib.pofile(str(path)))
+    except (OSError, ValueError, LookupError) as error:
+        raise UserError(f"{path} is not a catalogue of gettext: {str(error).splitlines()[0]}") from error
+
+
+def has_translation(entry: polib.POEntry) -> bool:
+    """Return whether somebody has translated a message, at least in part, or there is nothing to translate."""
+    return bool(entry.msgstr or any(entry.msgstr_plural.values())) or not entry.msgid.strip()
 
 
 def texts_of(entry: polib.POEntry) -> list[str]:
     """Return the texts of a message: one, or singular and plural."""
     return [entry.msgid, entry.msgid_plural] if entry.msgid_plural else [entry.msgid]
+
+
+def with_spaces_of(text: str, translation: str) -> str:
+    """Return a translation between the spaces and line breaks of the text: gettext wants the same ones."""
+    start, end = len(text) - len(text.lstrip()), len(text.rstrip())
+    return text[:start] + translation + text[max(start, end) :]

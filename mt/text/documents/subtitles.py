@@ -1,6 +1,6 @@
 """Subtitles, .srt. A subtitle of two lines is translated as one text, and divided into two lines again."""
 
-import textwrap
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -8,9 +8,16 @@ from pathlib import Path
 import srt
 
 from mt.errors import UserError
+from mt.text.markup import MARK
 
-DIALOGUE = ("-", "–", "—")
-"""what a line of another speaker begins with; such lines are translated one by one"""
+LEADING_TAGS = re.compile(r"(?:<[^<>]*>|\s)*")
+SPEECH = re.compile(r"((?:<[^<>]*>)*)(\s*[-–—]\s*)")
+"""how a line of another speaker begins; what each says is translated alone"""
+PLACE = re.compile(r"(?:\{\\[^{}]*\})*")
+ATOM_OF_WORDS = re.compile(rf"(?:(?:{MARK.pattern})|\S)+\s*", MARK.flags)
+"""a word with its tags and the space after it"""
+ATOM = re.compile(rf"(?:{MARK.pattern})|[A-Za-z0-9]+|.", MARK.flags)
+"""a tag, a word in Latin letters, or a character"""
 
 
 @dataclass
@@ -20,16 +27,16 @@ class Subtitles:
     subtitles: list[srt.Subtitle]
 
     def __post_init__(self) -> None:
-        self.parts = [texts_of(subtitle.content) for subtitle in self.subtitles]
-        self.texts = [text for texts in self.parts for text in texts]
+        self.parts = [divide(subtitle.content) for subtitle in self.subtitles]
+        self.texts = [speech.text for _, speeches in self.parts for speech in speeches]
 
     def save(self, translations: Sequence[str], path: Path, spaced: bool) -> None:
         """Write the subtitles with the times that they have."""
         each = iter(translations)
-        for subtitle, texts in zip(self.subtitles, self.parts, strict=True):
-            own = [next(each) for _ in texts]
+        for subtitle, (place, speeches) in zip(self.subtitles, self.parts, strict=True):
+            own = [speech.write(next(each)) for speech in speeches]
             n_lines = subtitle.content.count("\n") + 1
-            subtitle.content = "\n".join(own if len(own) > 1 else lines_of(own[0], n_lines, spaced))
+            subtitle.content = place + "\n".join(own if len(own) > 1 else lines_of(own[0], n_lines, spaced))
         path.write_text(srt.compose(self.subtitles, reindex=False), encoding="utf-8")
 
 
@@ -41,20 +48,48 @@ def read(path: Path) -> Subtitles:
         raise UserError(f"{path} has no subtitles in UTF-8: {str(error).splitlines()[0]}") from error
 
 
-def texts_of(content: str) -> list[str]:
-    """Return the texts of a subtitle: one, or one for each line of a dialogue."""
-    lines = content.split("\n")
-    return lines if any(line.startswith(DIALOGUE) for line in lines) else [" ".join(lines)]
+@dataclass(frozen=True)
+class Speech:
+    """What somebody says: a dash, perhaps, and the text after it, with the tags that stand before the dash."""
+
+    dash: str
+    text: str
+
+    def write(self, translation: str) -> str:
+        """Return a translation with the dash."""
+        tags = LEADING_TAGS.match(translation)
+        end = tags.end() if tags else 0
+        return translation[:end] + self.dash + translation[end:]
+
+
+def divide(content: str) -> tuple[str, list[Speech]]:
+    """Return what places a subtitle on the screen, and what it says: one text, or one for each speaker."""
+    place = PLACE.match(content)[0]  # type: ignore[index]  # it matches anywhere
+    texts: list[str] = []
+    lines = content[len(place) :].split("\n")
+    is_dialogue = any(map(SPEECH.match, lines[1:]))
+    for line in lines:
+        if texts and not (is_dialogue and SPEECH.match(line)):
+            texts[-1] = f"{texts[-1]} {line}".strip()
+        else:
+            texts.append(line)
+    found = [(SPEECH.match(text), text) for text in texts]
+    return place, [Speech(dash[2], dash[1] + text[dash.end() :]) if dash else Speech("", text) for dash, text in found]
 
 
 def lines_of(text: str, n_lines: int, spaced: bool) -> list[str]:
-    """Divide a text into at most so many lines of similar length."""
-    if n_lines == 1 or not text:
-        return [text]
-    if not spaced:
-        width = -(-len(text) // n_lines)
-        return [text[start : start + width] for start in range(0, len(text), width)]
-    width = len(text) // n_lines
-    while len(lines := textwrap.wrap(text, width, break_long_words=False, break_on_hyphens=False)) > n_lines:
-        width += 1
-    return lines
+    """Divide a text into at most so many lines of similar length, but neither a tag nor a word."""
+    parts = [found[0] for found in (ATOM_OF_WORDS if spaced else ATOM).finditer(text)]
+    length = sum(map(visible, parts)) / n_lines
+    lines = [""]
+    for part in parts:
+        so_far = visible(lines[-1])
+        if so_far and so_far + visible(part) / 2 > length and len(lines) < n_lines:
+            lines.append("")
+        lines[-1] += part
+    return [line.strip() for line in lines]
+
+
+def visible(text: str) -> int:
+    """Return the number of characters without tags."""
+    return len(MARK.sub("", text).strip())

@@ -1,8 +1,8 @@
 """Word documents, .docx. Text that is formatted in another way than the rest of its paragraph becomes a tag.
 
-A paragraph of several runs is translated as `Text in one run, <r1>in another</r1>, and <r2/>`, where r2 holds no text,
-such as a picture. All runs but those of the most frequent format get a tag, so that their text keeps its format where
-it has moved to.
+A paragraph is divided at tabs and line breaks. A part of several runs is translated as `Text in one run, <r1>in
+another</r1>, and <r2/>`, where r2 is anything but plain text, such as a picture or a field. All runs but those of the
+most frequent format get a tag, so that their text keeps its format where it has moved to.
 """
 
 import html
@@ -22,12 +22,18 @@ from docx.oxml.ns import qn
 from mt.errors import UserError
 from mt.text.documents.kinds import MAX_BYTES
 
-RUN, TEXT, FORMAT, FIELD, SPELLING = (qn(f"w:{name}") for name in ("r", "t", "rPr", "fldChar", "proofErr"))
-GROUPS = (qn("w:hyperlink"), qn("w:ins"))
-"""elements of a paragraph that hold runs"""
+RUN, TEXT, FORMAT, FIELD, LINK = (qn(f"w:{name}") for name in ("r", "t", "rPr", "fldChar", "hyperlink"))
+BETWEEN = (qn("w:tab"), qn("w:br"), qn("w:cr"))
+"""what divides a paragraph into parts that are translated alone"""
+IGNORED = tuple(qn(f"w:{name}") for name in ("pPr", "proofErr"))
+STARTS = tuple(qn(f"w:{name}Start") for name in ("bookmark", "commentRange"))
+ENDS = tuple(qn(f"w:{name}End") for name in ("bookmark", "commentRange"))
+"""bounds of ranges, which come to enclose the whole part that they are in"""
 INVISIBLE = (qn("w:lang"), qn("w:noProof"))
 """formats that only the spelling checker sees"""
 PAGE_BREAK = qn("w:lastRenderedPageBreak")
+PAGES = tuple(f"{page}{part}" for page in ("", "first_page_", "even_page_") for part in ("header", "footer"))
+"""the properties of a section"""
 TAG = re.compile(r"<(/?)r(\d+)(/?)>")
 
 
@@ -40,6 +46,11 @@ class Inline:
     """None: without text, such as a picture or a field"""
 
     @property
+    def is_between(self) -> bool:
+        """Whether it is a tab or a line break."""
+        return any(child.tag in BETWEEN for child in self.elements[0])
+
+    @property
     def format(self) -> str:
         """What tells formats apart; a link is a format of its own."""
         element = self.elements[0]
@@ -50,7 +61,7 @@ class Inline:
     def with_text(self, text: str) -> Any:
         """Return a copy with another text."""
         copy = deepcopy(self.elements[0])
-        runs = runs_of(copy)
+        runs = [copy] if copy.tag == RUN else copy.findall(RUN)
         for run in runs[1:]:
             run.getparent().remove(run)
         for old in runs[0].findall(TEXT):
@@ -59,14 +70,11 @@ class Inline:
         return copy
 
 
-class Paragraph:
-    """A paragraph, its parts, and the text that stands for them."""
+class Passage:
+    """A paragraph, or a part of one between tabs and line breaks, and the text that stands for it."""
 
-    def __init__(self, element: Any) -> None:
-        for mistake in element.findall(SPELLING):
-            element.remove(mistake)
-        divide_runs(element)
-        self.inlines = merged(list(find_inlines(element)))
+    def __init__(self, inlines: list[Inline]) -> None:
+        self.inlines = inlines
         lengths: dict[str, int] = {}
         for inline in self.inlines:
             if inline.text is not None and inline.elements[0].tag == RUN:
@@ -91,16 +99,27 @@ class Paragraph:
         return text if inline.format == self.usual else f"<r{number}>{text}</r{number}>"
 
     def fill(self, translation: str) -> None:
-        """Replace the text."""
+        """Replace the text, between the spaces that it has."""
+        start, end = len(self.text) - len(self.text.lstrip()), len(self.text.rstrip())
+        translation = self.text[:start] + translation.strip() + self.text[end:]
         old = [element for inline in self.inlines for element in inline.elements]
         new = [self.inlines[0].with_text(translation)] if self.plain else list(self.pieces(translation))
-        here = OxmlElement("w:r")
-        old[0].addprevious(here)
+        first, last = OxmlElement("w:r"), OxmlElement("w:r")
+        old[0].addprevious(first)
+        old[-1].addnext(last)
+        for element in list(first.itersiblings()):
+            if element is last:
+                break
+            if element.tag in STARTS:
+                first.addprevious(element)
+            elif element.tag in ENDS:
+                last.addnext(element)
         for element in old:
             element.getparent().remove(element)
         for element in new:
-            here.addprevious(element)
-        here.getparent().remove(here)
+            first.addprevious(element)
+        for element in (first, last):
+            element.getparent().remove(element)
 
     def pieces(self, translation: str) -> Iterator[Any]:
         """Yield the elements of a translation with tags."""
@@ -126,15 +145,17 @@ class WordDocument:
         self.document = document
         parts = [document.element.body]
         for section in document.sections:
-            parts += [part._element for part in (section.header, section.footer) if not part.is_linked_to_previous]
-        paragraphs = [Paragraph(element) for part in parts for element in list(part.iter(qn("w:p")))]
-        self.paragraphs = [paragraph for paragraph in paragraphs if paragraph.text]
-        self.texts = [paragraph.text for paragraph in self.paragraphs]
+            pages = [getattr(section, name) for name in PAGES]
+            parts += [page._element for page in pages if not page.is_linked_to_previous]
+        paragraphs = [element for part in parts for element in list(part.iter(qn("w:p")))]
+        passages = [passage for element in paragraphs for passage in passages_of(element)]
+        self.passages = [passage for passage in passages if passage.text]
+        self.texts = [passage.text.strip() for passage in self.passages]
 
     def save(self, translations: Sequence[str], path: Path, spaced: bool) -> None:
         """Write the document."""
-        for paragraph, translation in zip(self.paragraphs, translations, strict=True):
-            paragraph.fill(translation)
+        for passage, translation in zip(self.passages, translations, strict=True):
+            passage.fill(translation)
         self.document.save(str(path))
 
 
@@ -144,9 +165,25 @@ def read(path: Path) -> WordDocument:
         with zipfile.ZipFile(path) as archive:
             if sum(entry.file_size for entry in archive.infolist()) > MAX_BYTES:
                 raise UserError(f"{path} is larger than {MAX_BYTES:,} bytes when it is unpacked.")
-        return WordDocument(docx.Document(str(path)))
+        document = docx.Document(str(path))
+        if document.element.body is None:
+            raise ValueError("it has no text")
+        return WordDocument(document)
     except (zipfile.BadZipFile, PackageNotFoundError, KeyError, ValueError, SyntaxError) as error:
         raise UserError(f"{path} is not a Word document, or is damaged: {error}") from error
+
+
+def passages_of(paragraph: Any) -> Iterator[Passage]:
+    """Yield the passages of a paragraph."""
+    divide_runs(paragraph)
+    passage: list[Inline] = []
+    for inline in find_inlines(paragraph):
+        if inline.is_between:
+            yield Passage(merged(passage))
+            passage = []
+        else:
+            passage.append(inline)
+    yield Passage(merged(passage))
 
 
 def divide_runs(paragraph: Any) -> None:
@@ -165,26 +202,35 @@ def find_inlines(paragraph: Any) -> Iterator[Inline]:
     field: list[Any] = []
     depth = 0
     for child in paragraph:
-        if child.tag != RUN and child.tag not in GROUPS:
+        if child.tag in (*IGNORED, *STARTS, *ENDS) or is_empty(child):
             continue
         kinds = [mark.get(qn("w:fldCharType")) for mark in child.iter(FIELD)]
-        depth += kinds.count("begin") - kinds.count("end")
+        depth = max(0, depth + kinds.count("begin") - kinds.count("end"))
         if field or kinds:
             field.append(child)
-            if depth <= 0:
+            if depth == 0:
                 yield Inline(field, None)
                 field = []
-        elif texts := [text for run in runs_of(child) for text in run.findall(TEXT)]:
-            yield Inline([child], "".join(text.text or "" for text in texts))
-        elif len(child) > (child.find(FORMAT) is not None):
-            yield Inline([child], None)
+        else:
+            yield Inline([child], plain_text(child))
     if field:
         yield Inline(field, None)
 
 
-def runs_of(element: Any) -> list[Any]:
-    """Return a run itself, or the runs of a group; not those of a text box that is in one."""
-    return [element] if element.tag == RUN else element.findall(RUN)
+def is_empty(element: Any) -> bool:
+    """Return whether an element is a run without content."""
+    return element.tag == RUN and all(child.tag in (FORMAT, PAGE_BREAK) for child in element)
+
+
+def plain_text(element: Any) -> str | None:
+    """Return the text of a run, or of a link whose runs hold nothing but text; None for anything else."""
+    runs = [element] if element.tag == RUN else list(element) if element.tag == LINK else []
+    if not runs or any(run.tag != RUN for run in runs):
+        return None
+    contents = [child for run in runs for child in run if child.tag not in (FORMAT, PAGE_BREAK)]
+    if not contents or any(child.tag != TEXT for child in contents):
+        return None
+    return "".join(child.text or "" for child in contents)
 
 
 def merged(inlines: list[Inline]) -> list[Inline]:
