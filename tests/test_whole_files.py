@@ -60,7 +60,7 @@ msgstr ""
 msgid "{LINES[3]}"
 msgid_plural "{LINES[4]}"
 msgstr[0] ""
-msgstr[1] ""
+msgstr[1] "By hand"
 msgstr[2] ""
 """
 
@@ -125,7 +125,7 @@ def test_a_catalogue_gets_what_it_lacks(translate_file, tmp_path):
     assert found[3].msgstr == "To be checked"
     assert found[4].msgstr == translated(LINES[6]) + "\n"
     assert found.metadata["Content-Type"] == "text/plain; charset=UTF-8"
-    assert found[5].msgstr_plural == {0: translated(LINES[3]), 1: translated(LINES[4]), 2: translated(LINES[4])}
+    assert found[5].msgstr_plural == {0: translated(LINES[3]), 1: "By hand", 2: translated(LINES[4])}
     assert [entry.fuzzy for entry in found] == [True, True, False, True, True, True]
 
 

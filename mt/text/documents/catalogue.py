@@ -22,13 +22,14 @@ class Catalogue:
         self.texts = [text.strip() for entry in self.entries for text in texts_of(entry)]
 
     def save(self, translations: Sequence[str], path: Path, spaced: bool) -> None:
-        """Write the catalogue in UTF-8; all forms of the plural but the first are the same."""
+        """Write the catalogue in UTF-8; new forms of the plural but the first are all the same."""
         each = iter(translations)
         for entry in self.entries:
             own = [with_spaces_of(text, next(each)) for text in texts_of(entry)]
             if entry.msgid_plural:
                 forms = sorted(entry.msgstr_plural) or [0, 1]
-                entry.msgstr_plural = {form: own[0] if form == 0 and len(forms) > 1 else own[1] for form in forms}
+                new = {form: own[0] if form == 0 and len(forms) > 1 else own[1] for form in forms}
+                entry.msgstr_plural = {form: entry.msgstr_plural.get(form) or new[form] for form in forms}
             else:
                 entry.msgstr = own[0]
             if FUZZY not in entry.flags:
@@ -47,8 +48,9 @@ def read(path: Path) -> Catalogue:
 
 
 def has_translation(entry: polib.POEntry) -> bool:
-    """Return whether somebody has translated a message, at least in part, or there is nothing to translate."""
-    return bool(entry.msgstr or any(entry.msgstr_plural.values())) or not entry.msgid.strip()
+    """Return whether a message has been translated, perhaps to be checked, or there is nothing to translate."""
+    is_plural_complete = bool(entry.msgstr_plural) and all(entry.msgstr_plural.values())
+    return bool(entry.msgstr) or is_plural_complete or not entry.msgid.strip()
 
 
 def texts_of(entry: polib.POEntry) -> list[str]:
