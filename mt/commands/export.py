@@ -51,6 +51,8 @@ def main(arguments: list[str]) -> int:
     require_package(PACKAGES[options.to], f"--to {options.to}")
     if options.to == "libretranslate" and options.output.suffix != ARGOS_SUFFIX:
         raise UserError(f"--to libretranslate writes a file: {options.output} must end in {ARGOS_SUFFIX}.")
+    if options.to == "libretranslate" and options.output.is_dir():
+        raise UserError(f"{options.output} is a folder: --to libretranslate writes a file.")
     if options.quantization and options.to == "huggingface":
         raise UserError("--quantization needs --to ctranslate2 or libretranslate.")
     if options.positions < 2:

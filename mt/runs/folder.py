@@ -32,7 +32,7 @@ def may_change(key: str) -> bool:
 def check_free(folder: Path) -> None:
     """Raise `UserError` if a folder that is to be written has content, or is a file."""
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
-        raise UserError(f"{folder} already exists: give the name of a new folder.")
+        raise UserError(f"{folder} already exists: give another name.")
 
 
 def check_run_folder(run: RunLayout, config: Config) -> None:
