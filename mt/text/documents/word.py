@@ -123,11 +123,12 @@ class Passage:
 
     def pieces(self, translation: str) -> Iterator[Any]:
         """Yield the elements of a translation with tags."""
-        usual = next((one for one in self.inlines if one.format == self.usual and one.text is not None), None)
-        inside, start = usual or self.inlines[0], 0
+        with_text = [inline for inline in self.inlines if inline.text is not None]
+        outside = next((inline for inline in with_text if inline.format == self.usual), with_text[0])
+        inside, start = outside, 0
         for tag in [*TAG.finditer(translation), None]:
             text = html.unescape(translation[start : tag.start() if tag else len(translation)])
-            if text and inside.text is not None:
+            if text:
                 yield inside.with_text(text)
             if tag is None:
                 return
@@ -135,7 +136,7 @@ class Passage:
             if tag[3]:
                 yield from named.elements
             else:
-                inside = usual or named if tag[1] else named
+                inside = outside if tag[1] else named
 
 
 class WordDocument:
