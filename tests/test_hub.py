@@ -91,6 +91,14 @@ def test_revisions(pushed, hub, mt_with_hub):
         assert mt_with_hub("translate", address, SENTENCE).out == first
 
 
+def test_an_interrupted_download_is_completed(pushed, mt_with_hub, tmp_path):
+    address = f"hub:we/toy@{pushed.commit}"
+    whole = mt_with_hub("translate", address, SENTENCE)
+    (weights,) = (tmp_path / "hf").rglob(f"snapshots/{pushed.commit}/model.safetensors")
+    weights.unlink()
+    assert mt_with_hub("translate", address, SENTENCE).out == whole.out != ""
+
+
 @pytest.mark.slow
 def test_other_commands_take_an_address(pushed, mt_with_hub, corpus):
     scored = mt_with_hub("evaluate", "hub:we/toy", "--test", f"own={corpus}/valid")

@@ -136,6 +136,28 @@ def test_another_word_can_be_chosen(site):
         expect(page.locator("#target")).to_have_text(made_up[1])
 
 
+def test_the_estimated_quality_is_shown(site):
+    """That of the worst line; the toy model is not calibrated, so the answers are made up."""
+    row = {"score": 0, "log_prob": 0, "pieces": [], "log_probs": []}
+    lines = [[{**row, "text": "BA", "quality": 82.4}], [{**row, "text": "DE", "quality": 35.6}]]
+    settings = httpx.get(f"{site.address}/frontend/settings").json()
+    with visit(site) as page:
+        page.route("**/v1/translate", lambda route: route.fulfill(json={"results": [{"lines": lines}]}))
+        page.fill("#source", "ba")
+        expect(words_of(page)).to_have_count(2)
+        expect(page.locator("#quality")).to_have_text("Estimated quality: 36 of 100")
+        asked = []
+        page.route(
+            "**/frontend/settings",
+            lambda route: route.fulfill(json=settings | {"calibrated": [{"source": "aa", "target": "bb"}]}),
+        )
+        page.on("request", lambda request: asked.append(request.post_data_json) if request.post_data else None)
+        page.reload()
+        page.fill("#source", "de")
+        expect(words_of(page)).to_have_count(2)
+    assert [one["quality"] for one in asked] == [True]
+
+
 @pytest.mark.parametrize(("width", "scheme"), [(1400, "light"), (800, "dark"), (390, "light"), (390, "dark")])
 def test_it_can_be_used_by_everybody(site, width, scheme):
     """axe finds no violation of the WCAG in what is shown, and nothing lies outside of the window."""

@@ -2,6 +2,8 @@
 
 import logging
 import re
+from contextlib import suppress
+from functools import partial
 from pathlib import Path
 
 from huggingface_hub import HfApi, constants, snapshot_download
@@ -55,13 +57,12 @@ def download(address: str) -> Path:
         UserError: there is no such model, or it can neither be reached nor is in the cache.
     """
     name, revision = split_address(address)
+    fetch = partial(snapshot_download, name, revision=revision, allow_patterns=FILES)
+    if revision and COMMIT.fullmatch(revision):
+        with suppress(LocalEntryNotFoundError):
+            return Path(fetch(local_files_only=True))  # raises, too, if only a part is there
     try:
-        try:
-            if revision is None or not COMMIT.fullmatch(revision):
-                raise LocalEntryNotFoundError("A branch may have changed.")
-            folder = Path(snapshot_download(name, revision=revision, allow_patterns=FILES, local_files_only=True))
-        except LocalEntryNotFoundError:
-            folder = Path(snapshot_download(name, revision=revision, allow_patterns=FILES))
+        folder = Path(fetch())
     except RevisionNotFoundError as error:
         raise UserError(f"{address}: the model has no revision {revision}.") from error
     except RepositoryNotFoundError as error:

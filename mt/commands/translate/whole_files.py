@@ -13,8 +13,11 @@ from mt.translation.translator import Translator
 
 log = logging.getLogger(__name__)
 
-FOR_LINES = ("n_best", "json", "column", "align", "markup", "quality", "trust", "prefix", "split")
-"""options that are for lines of text"""
+FOR_LINES = {
+    "n_best": None, "json": False, "column": None, "align": False, "markup": False, "quality": False, "trust": None,
+    "prefix": "", "split": None,
+}  # fmt: skip
+"""options that are for lines of text, and their defaults"""
 
 
 def check_document_options(options: argparse.Namespace) -> None:
@@ -26,9 +29,8 @@ def check_document_options(options: argparse.Namespace) -> None:
             raise UserError(f"--output {options.output}: only the translation of such a file is one.")
         return
     suffix = options.input.suffix.lower()
-    for name in FOR_LINES:
-        value = getattr(options, name)
-        if value not in (None, False, "") or (name == "split" and value is not None):
+    for name, default in FOR_LINES.items():
+        if getattr(options, name) != default:
             raise UserError(f"--{name.replace('_', '-')} is for lines of text, not for {suffix} files.")
     if options.output is None or options.output.suffix.lower() != suffix:
         raise UserError(f"The translation of a {suffix} file is one: add --output FILE{suffix}.")

@@ -210,10 +210,11 @@ async function start() {
   });
   const blob = () => new Blob([translated + "\n"], { type: "text/plain" });
   $("save").addEventListener("click", () => download(blob(), `translation.${to.value}.txt`));
-  $("file").addEventListener("change", async ({ target: input }) => {
-    await read(input.files[0]);
-    input.value = "";  // so that the same file can be chosen again
-  });
+  const readChosen = async () => {
+    await read($("file").files[0]);
+    $("file").value = "";  // so that the same file can be chosen again
+  };
+  $("file").addEventListener("change", readChosen);
   document.addEventListener("dragover", (event) => { event.preventDefault(); document.body.classList.add("dropping"); });
   document.addEventListener("dragleave", () => document.body.classList.remove("dropping"));
   document.addEventListener("drop", (event) => {
@@ -222,7 +223,8 @@ async function start() {
     event.preventDefault();
     read(event.dataTransfer.files[0]);
   });
-  if (source.value) translate();
+  if (source.value) translate();  // what was typed or chosen before the page was ready
+  readChosen();
 }
 
 start();
