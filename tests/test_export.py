@@ -18,6 +18,7 @@ from safetensors.torch import load_file, save_file
 from mt import SearchConfig, Translator
 from mt.config.choices import LengthNorm
 from mt.data.batch import build_source
+from mt.text.language_names import language_name
 from mt.translation.likelihood import token_log_probs
 
 ctranslate2 = pytest.importorskip("ctranslate2")
@@ -444,3 +445,14 @@ def test_argos_translate_reads_the_package(run_folder, mt, tmp_path, quantizatio
     assert done.returncode == 0, done.stderr[-2000:]
     assert done.stdout.splitlines() == ["Afar → bb aa bb", *(line.upper() for line in LINES[:5])]
     assert mt("export", run_folder, "--to", "libretranslate", file).code == 2  # it is there already
+
+
+@pytest.mark.parametrize(("installed", "name"), [(True, "Swahili"), (False, "swa")])
+def test_names_of_languages(monkeypatch, capsys, installed, name):
+    """Without language-data, a language is called by its code, and nothing is printed."""
+    if not installed:
+        monkeypatch.setitem(sys.modules, "language_data", None)
+        monkeypatch.setattr("importlib.util.find_spec", lambda _: None)
+    assert language_name("swa") == name
+    assert [language_name(code) for code in ("bb", "no language")] == ["bb", "no language"]
+    assert capsys.readouterr().out == ""

@@ -1,5 +1,7 @@
 """Languages as other programs and people call them."""
 
+import importlib.util
+
 from langcodes import Language
 from langcodes.tag_parser import LanguageTagError
 
@@ -14,8 +16,10 @@ def two_letters(lang: str) -> str:
 
 def language_name(lang: str) -> str:
     """Return the English name of a language; its code if it has none, or language-data is not installed."""
+    if importlib.util.find_spec("language_data") is None:  # langcodes would print how to install it
+        return lang
     try:
         found = Language.get(lang)
-        return found.display_name() if found.is_valid() else lang
-    except (LanguageTagError, ImportError):
+    except LanguageTagError:
         return lang
+    return found.display_name() if found.is_valid() else lang
