@@ -148,10 +148,10 @@ def test_unsupported_models_are_refused(marian, mt, tmp_path, change, message):
 
 
 def test_folders_without_a_model_are_refused(marian, imported, run_folder, mt, tmp_path):
-    assert "is not a Marian model" in mt("import", tmp_path, tmp_path / "run").err
+    assert "is not a model of transformers" in mt("import", tmp_path, tmp_path / "run").err
     assert "already exists" in mt("import", marian, imported).err
     assert mt("export", run_folder, "--to", "huggingface", tmp_path / "other").code == 0
-    assert "of the type blenderbot" in mt("import", tmp_path / "other", tmp_path / "run").err
+    assert "is of the type blenderbot" in mt("import", tmp_path / "other", tmp_path / "run").err
     folder = tmp_path / "model"
     shutil.copytree(marian, folder)
     (folder / "tokenizer_config.json").write_text('{"tokenizer_class": "MarianTokenizer"}')

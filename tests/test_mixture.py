@@ -1,17 +1,26 @@
 """Several corpora in one training: weights, stages, tags, several languages."""
 
+import json
 import re
 from collections import Counter
+from math import exp
 from types import SimpleNamespace
 
+import ctranslate2
+import httpx
 import numpy as np
 import pytest
+import torch
 from conftest import SMALL, overrides, toy_pairs, write_pairs
 from safetensors.torch import load_file
+from server import serving
 
+from mt import SearchConfig, Translator
+from mt.config.choices import EngineName
 from mt.config.corpora import Stage
 from mt.data.loader import BatchLoader
 from mt.data.mixture import Member, Mixture, weights_by_temperature
+from mt.text.tags import NO_TAGS, Tags
 
 
 class FakeCorpus(SimpleNamespace):
@@ -27,7 +36,7 @@ class FakeCorpus(SimpleNamespace):
         return [([self.first + i, 7], [8, 9]) for i in indices.tolist()]
 
 
-def mixture_of(sizes, stages, tags=()):
+def mixture_of(sizes, stages, tags=NO_TAGS):
     members = [Member(f"c{i}", FakeCorpus(size, 1000 * i), tags) for i, size in enumerate(sizes)]
     return Mixture(members, stages)
 
@@ -58,9 +67,9 @@ def test_temperature_as_in_the_paper():
 
 
 def test_pairs_have_the_tags_of_their_corpus():
-    mixture = mixture_of([10, 7], [Stage([1, 1])], tags=(4,))
-    assert mixture.pairs(np.array([3, 10, 16, 0])) == [([4, n, 7], [8, 9]) for n in (3, 1000, 1006, 0)]
-    assert set(mixture.src_lens) == {4}
+    mixture = mixture_of([10, 7], [Stage([1, 1])], tags=Tags([4, 5], [6]))
+    assert mixture.pairs(np.array([3, 10, 16, 0])) == [([4, 5, n, 7], [6, 8, 9]) for n in (3, 1000, 1006, 0)]
+    assert (set(mixture.src_lens), set(mixture.tgt_lens)) == ({5}, {4})
 
 
 def numbers(loader: BatchLoader, steps: range) -> list[list[int]]:
@@ -164,6 +173,97 @@ def test_a_language_tag_chooses_the_language(corpora, tmp_path, mt):
     back = mt("translate", tmp_path / "run", "--to", "aa", "--set", "search.simplify=false", "BA DE FI").out
     assert back == back.lower()
     assert "no tag <2cc>; it has: <2bb>, <2aa>" in mt("translate", tmp_path / "run", "--to", "cc", "ba").err
+
+
+@pytest.fixture(scope="module")
+def both_ways(corpora, tmp_path_factory):
+    """A model between two languages, each side of which begins with the tag of its language."""
+    from mt import cli
+
+    run = tmp_path_factory.mktemp("both") / "run"
+    train = f"data.train=[{{path: {corpora}/a}}, {{path: {corpora}/a, src_lang: bb, tgt_lang: aa}}]"
+    tags = ["data.language_tags=true", "data.tag_each_side=true"]
+    assert cli.run(of_several(corpora, f"run_dir={run}", train, *tags, *LEARN)) == 0
+    return run
+
+
+@pytest.mark.slow
+def test_each_side_has_the_tag_of_its_language(both_ways, mt):
+    back = ["--from", "bb", "--to", "aa"]
+    forth = mt("translate", both_ways, "ba de fi").out
+    assert forth == forth.upper()
+    assert mt("translate", both_ways, *back, forth.strip(), "--set", "search.simplify=false").out == "ba de fi\n"
+    assert "no tag <2cc>; it has: <2aa>, <2bb>" in mt("translate", both_ways, "--from", "cc", "ba").err
+    align = json.loads(mt("translate", both_ways, "--json", "--align", "ba de fi").out)
+    assert len(align["alignment"]) == 3
+    explained = mt("explain", both_ways, "ba de")
+    assert explained.code == 0, explained.err
+    assert "<2aa>" in explained.out
+
+
+@pytest.mark.slow
+def test_a_server_translates_both_ways(both_ways):
+    with serving(both_ways, "--set", "search.simplify=false") as (address, _):
+        languages = {one["code"]: one["targets"] for one in httpx.get(f"{address}/languages").json()}
+        assert languages == {"aa": ["bb"], "bb": ["aa"]}
+        for source, target, text in (("aa", "bb", "ba de"), ("bb", "aa", "BA DE"), ("aa", "bb", "fi")):
+            asked = {"q": text, "source": source, "target": target}
+            assert httpx.post(f"{address}/translate", json=asked).json()["translatedText"] == text.swapcase()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("width", [1, 4])
+def test_the_decoder_starts_with_bos_and_the_tag(both_ways, mt, width):
+    """Both engines find what the model's own probabilities, computed position by position, say."""
+    sources = [source for source, _ in toy_pairs(30, 8)]
+    search = SearchConfig(beam_size=width, n_best=width, patience=1.0, simplify=False)
+    own, other = (
+        Translator.load(both_ways, engine=engine).n_best(sources, search)
+        for engine in (EngineName.torch, EngineName.ctranslate2)
+    )
+    assert [[one.text for one in best[:2]] for best in own] == [[one.text for one in best[:2]] for best in other]
+    translator = Translator.load(both_ways, engine=EngineName.torch)
+    tokenizer, tags = translator.tokenizer, translator.tokenizer.tags
+    for best in own:
+        ((source, target),) = best[0].parts
+        src = torch.tensor([[tags["<2aa>"], *source, tokenizer.eos_id]])
+        tgt = torch.tensor([[tokenizer.bos_id, tags["<2bb>"], *target]])
+        with torch.no_grad():
+            log_probs = translator.model(src, torch.ones_like(src, dtype=torch.bool), tgt)[0, 1:].log_softmax(-1)
+        expected = log_probs.gather(1, torch.tensor([*target, tokenizer.eos_id]).unsqueeze(1)).sum()
+        assert best[0].log_prob == pytest.approx(float(expected), abs=1e-3)
+
+
+@pytest.mark.slow
+def test_ctranslate2_is_told_where_the_tags_belong(both_ways, mt, tmp_path):
+    exported = mt("export", both_ways, "--to", "ctranslate2", tmp_path / "ct")
+    assert "before the pieces of each source, such as <2aa>" in exported.out
+    assert "as target_prefix, such as <2bb>" in exported.out
+    sources = [source for source, _ in toy_pairs(10, 8)]
+    translator = Translator.load(both_ways, engine=EngineName.torch)
+    own = translator.n_best(sources, SearchConfig(beam_size=1, simplify=False))
+    rows = [["<2aa>", *translator.tokenizer.src.encode(line, out_type=str)] for line in sources]
+    engine = ctranslate2.Translator(str(tmp_path / "ct"), "cpu", intra_threads=1)
+    found = engine.translate_batch(rows, target_prefix=[["<2bb>"]] * len(rows), beam_size=1)
+    texts = [translator.tokenizer.tgt.decode(result.hypotheses[0][1:]) for result in found]
+    assert texts == [best[0].text for best in own]
+    refused = mt("export", both_ways, "--to", "huggingface", tmp_path / "hf")
+    assert refused.code == 2
+    assert "tags before both sides" in refused.err
+
+
+@pytest.mark.slow
+def test_tags_before_the_target_are_not_scored(both_ways, mt, tmp_path):
+    (translated,) = json.loads(mt("translate", both_ways, "--json", "ba de fi").out)["translations"]
+    (tmp_path / "a.aa").write_text("ba de fi\n")
+    (tmp_path / "a.bb").write_text(f"{translated['text']}\n")
+    scored = json.loads(mt("score", both_ways, "--json", tmp_path / "a.aa", tmp_path / "a.bb").out)
+    assert scored["pieces"] == translated["pieces"]
+    assert scored["log_prob"] == pytest.approx(translated["log_prob"], abs=1e-3)
+    evaluated = mt("evaluate", both_ways, "--test", f"a={tmp_path}/a", "--metrics", "perplexity")
+    assert evaluated.code == 0, evaluated.err
+    perplexity = exp(-scored["log_prob"] / len(scored["log_probs"]))
+    assert f"a  perplexity {perplexity:.2f}" in evaluated.out
 
 
 def test_a_mixture_resumes_exactly(corpora, tmp_path, mt):

@@ -80,15 +80,15 @@ def test_text_without_letters():
 def test_sources_change_but_tags_and_targets_stay(tokenizer, alpha):
     tags = tokenizer.encode_tags(["<2de>", "<web>"])
     (ids,) = tokenizer.encode_src([LINE])
-    pairs = [([*tags, *ids], ids)] * 50
+    pairs = [([*tags, *ids], [*tags[:1], *ids])] * 50
     varied = Variation(tokenizer, 100, NoiseConfig(**QUIET | {"typos": 0.3}), alpha)(pairs, 7)
     assert varied == Variation(tokenizer, 100, NoiseConfig(**QUIET | {"typos": 0.3}), alpha)(pairs, 7)
     assert varied != Variation(tokenizer, 100, NoiseConfig(**QUIET | {"typos": 0.3}), alpha)(pairs, 8)
-    assert all(src[:2] == tags for src, _ in varied)
+    assert all(src[:2] == tags and tgt[:1] == tags[:1] for src, tgt in varied)
     assert {tokenizer.decode_tgt(tgt) for _, tgt in varied} == {LINE}
     assert len({tokenizer.decode_src(src) for src, _ in varied}) > 25
     if not alpha:
-        assert all(tgt == ids for _, tgt in varied)
+        assert all(tgt[1:] == ids for _, tgt in varied)
     longest = Variation(tokenizer, len(ids) + 2, NoiseConfig(**QUIET | {"typos": 0.3}), alpha)(pairs, 7)
     assert max(len(src) for src, _ in longest) <= len(ids) + 2
 

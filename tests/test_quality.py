@@ -164,7 +164,7 @@ def test_what_is_served_with_its_quality(calibrated, mt):
     estimator = load_estimator(layout.quality, digest(layout.weights))
     answers = []
     for known in (estimator, None):
-        served = Served("toy", "aa", ["bb"], Batcher(Translator.load(calibrated, "cpu"), 100), estimator=known)
+        served = Served("toy", ["aa"], ["bb"], Batcher(Translator.load(calibrated, "cpu"), 100), estimator=known)
         with TestClient(create_app(Models([served]), Limits())) as client:
             answers.append(client.post("/v1/translate", json={"texts": [LINES[0]], "quality": True}))
     (translation,) = answers[0].json()["results"][0]["lines"][0]

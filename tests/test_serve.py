@@ -34,7 +34,7 @@ def translator(run_folder):
 
 
 def models_of(translator, max_queue=1000):
-    return Models([Served("toy", "aa", ["bb"], Batcher(translator, max_queue))])
+    return Models([Served("toy", ["aa"], ["bb"], Batcher(translator, max_queue))])
 
 
 @pytest.fixture
@@ -68,13 +68,33 @@ def test_alternatives_of_several_sentences(client):
 
 def test_the_language_of_a_text_is_identified(translator):
     batcher = Batcher(translator, 1000)
-    models = Models([Served("one", "en", ["bb"], batcher), Served("other", "de", ["bb"], batcher)])
+    models = Models([Served("one", ["en"], ["bb"], batcher), Served("other", ["de"], ["bb"], batcher)])
     with TestClient(create_app(models, Limits())) as client:
         for lang, text in (("en", "The children are playing in the garden."), ("de", "Die Kinder spielen im Garten.")):
             (found,) = client.post("/detect", json={"q": text}).json()
             assert found["language"] == lang
             answer = client.post("/translate", json={"q": text, "target": "bb"}).json()
             assert answer["detectedLanguage"]["language"] == lang
+
+
+def test_directions_between_many_languages(translator):
+    """A source has every other language as a target; a message lists some of the directions only."""
+    many = Served("many", ["de", "en", "fr"], ["de", "en", "fr"], Batcher(translator, 10), True)
+    models = Models([many, Served("one", ["en"], ["sw"], Batcher(translator, 10))])
+    assert models.sources == ["de", "en", "fr"]
+    assert models.targets("en") == ["de", "fr", "sw"]
+    ways = [models.find(*pair) for pair in ((None, None), ("en", None), (None, "de"), ("en", "sw"), ("fr", "de"))]
+    assert [(way.served.name, way.source, way.target) for way in ways] == [
+        ("many", "de", "en"), ("many", "en", "de"), ("many", "en", "de"), ("one", "en", "sw"), ("many", "fr", "de"),
+    ]  # fmt: skip
+    for pair in (("en", "en"), ("sw", "en"), ("de", "sw")):
+        with pytest.raises(UserError, match=f"no model from {pair[0]} to {pair[1]}. There are: de to en, de to fr"):
+            models.find(*pair)
+    languages = [f"l{number}" for number in range(200)]
+    with pytest.raises(UserError) as error:
+        Models([Served("all", languages, languages, Batcher(translator, 10), True)]).find("xx", None)
+    assert len(str(error.value)) < 500
+    assert str(error.value).endswith("and 39,780 more.")
 
 
 def test_texts_keep_their_lines_and_their_markup(client, translator):
@@ -183,7 +203,7 @@ class SlowTranslator:
         self.batches = []
         self.go = threading.Event()
 
-    def translate_to(self, tgt_lang, tag):
+    def set_direction(self, src_lang, tgt_lang, tag):
         pass
 
     def translate_texts(self, lines, request):

@@ -19,7 +19,7 @@ LINES = [source for source, _ in toy_pairs(40, 4) if len(source.split()) in (2, 
 @pytest.fixture(scope="module")
 def client(run_folder):
     translator = Translator.load(run_folder, "cpu", engine=EngineName.torch)
-    models = Models([Served("toy", "aa", ["bb"], Batcher(translator, 1000))])
+    models = Models([Served("toy", ["aa"], ["bb"], Batcher(translator, 1000))])
     with TestClient(create_app(models, Limits(max_file_characters=2000))) as client:
         yield client
 
@@ -88,7 +88,7 @@ def test_files_are_forgotten(client, monkeypatch):
 
 def test_a_key_is_asked_for(run_folder):
     translator = Translator.load(run_folder, "cpu", engine=EngineName.torch)
-    models = Models([Served("toy", "aa", ["bb"], Batcher(translator, 1000))])
+    models = Models([Served("toy", ["aa"], ["bb"], Batcher(translator, 1000))])
     with TestClient(create_app(models, Limits(api_key="geheim"))) as client:
         for key, status in (("", 403), ("geheim", 200)):
             data = {"target": "bb", "api_key": key}

@@ -28,7 +28,7 @@ class EvaluatedRun:
     def load_translator(self, options: argparse.Namespace) -> Translator:
         """Load the model for the device and the direction of the options."""
         translator = Translator.load(self.layout.folder, options.device, config=self.config)
-        translator.translate_to(options.to, options.tag)
+        translator.set_direction(options.src_lang, options.to, options.tag)
         return translator
 
     def translate(self, translator: Translator, tests: Sequence[TestSet], with_perplexity: bool) -> list[Output]:

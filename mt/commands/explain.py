@@ -56,7 +56,7 @@ def main(arguments: list[str]) -> int:
         parser.error("give a sentence, or --serve")
     config = load_run_config(RunLayout(options.run))
     translator = Translator.load(options.run, options.device, config=config)
-    translator.translate_to(options.to, options.tag)
+    translator.set_direction(options.src_lang, options.to, options.tag)
     if options.serve:
         return serve(translator, options)
     head = choose_head(translator, options.part, options.layer, options.head)

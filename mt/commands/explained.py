@@ -99,13 +99,13 @@ def choose_head(translator: Translator, part: str, layer: int | None, number: in
 def explain_sentence(translator: Translator, sentence: str, head: Head) -> Explained:
     """Translate a sentence and explain the translation."""
     tokenizer = translator.tokenizer
-    src_ids = [*translator.tags, *tokenizer.encode_src([sentence])[0]]
-    if not src_ids[len(translator.tags) :]:
+    src_ids = tokenizer.encode_src([sentence])[0]
+    if not src_ids:
         raise UserError("The sentence is empty.")
-    if len(src_ids) > translator.max_len:
+    if len(translator.tags.src) + len(src_ids) > translator.max_len:
         raise UserError(f"The sentence has {len(src_ids)} pieces; the model takes at most {translator.max_len}.")
     search = replace(translator.defaults, method=SearchMethod.beam, n_best=1, mbr=None)
     translation = translator.translate([sentence], search)[0]
-    tgt_ids = tokenizer.encode_tgt([translation])[0][: translator.max_len]
-    explanation = explain(translator.model, tokenizer, src_ids, tgt_ids, head)
+    ((src_ids, tgt_ids),) = translator.tags.before([(src_ids, tokenizer.encode_tgt([translation])[0])])
+    explanation = explain(translator.model, tokenizer, src_ids, tgt_ids[: translator.max_len], head)
     return Explained(sentence, translation, translator.langs, head, explanation)

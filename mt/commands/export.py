@@ -4,7 +4,7 @@ import argparse
 from pathlib import Path
 
 from mt.commands.options import run_parser
-from mt.config.corpora import training_sources
+from mt.config.corpora import language_tag, training_sources
 from mt.config.data import DataConfig
 from mt.errors import UserError
 from mt.runs.folder import check_free
@@ -79,13 +79,23 @@ def tag_advice(data: DataConfig, toolkit: str) -> str:
     """Return how a model with tags is to be used, which knows nothing of our options for them.
 
     Raises:
-        UserError: a source needs two tags, and the tokenizer of transformers finds one.
+        UserError: the toolkit cannot put so many tags before text, or not there.
     """
     names = data.tags
     if not names:
         return ""
     if toolkit == "libretranslate":
         raise UserError("The model needs a tag before each source, which LibreTranslate does not put there.")
+    if data.tag_each_side and toolkit == "huggingface":
+        raise UserError(
+            "The model has tags before both sides. The tokenizer of transformers puts them before sources only: use "
+            "--to ctranslate2."
+        )
+    if data.tag_each_side:
+        return (
+            f" Put the tag of its language before the pieces of each source, such as {language_tag(data.src_lang)}, "
+            f"and give that of the target language as target_prefix, such as {language_tag(data.tgt_lang)}."
+        )
     if toolkit == "ctranslate2":
         return f" Put a tag before the pieces of each source, such as {names[0]}; there are {', '.join(names)}."
     if data.language_tags and any(source.tag for source in training_sources(data.train)):

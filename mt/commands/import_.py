@@ -18,8 +18,9 @@ def build_parser() -> argparse.ArgumentParser:
     """Build the command line of `mt import`."""
     parser = argparse.ArgumentParser(
         prog="mt import",
-        description="Turn a Marian model in Hugging Face's format, such as those of OPUS-MT, into a run to translate "
-        "with or to fine-tune. Needs a package: pip install transformers.",
+        description="Turn a model in Hugging Face's format into a run to translate with or to fine-tune: a Marian "
+        "model, such as those of OPUS-MT, or one of many languages, M2M-100 or NLLB-200, which needs to know between "
+        "which two it translates unless told otherwise. Needs a package: pip install transformers.",
     )
     parser.add_argument("model", help="its folder, or its name on the Hugging Face hub (needs a network)")
     parser.add_argument("run", type=Path, metavar="RUN", help="new folder to write")

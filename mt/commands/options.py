@@ -55,7 +55,9 @@ def search_parser() -> argparse.ArgumentParser:
 def direction_parser() -> argparse.ArgumentParser:
     """Return a parent parser for multilingual models and for models of several domains."""
     parser = argparse.ArgumentParser(add_help=False)
-    parser.add_argument("--to", metavar="LANG", help="target language of a multilingual model (data.language_tags)")
+    several = "language of the text, for a model of several (data.language_tags)"
+    parser.add_argument("--from", dest="src_lang", metavar="LANG", help=several)
+    parser.add_argument("--to", metavar="LANG", help="language to translate into, for such a model")
     parser.add_argument("--tag", metavar="NAME", help="domain of the text: a tag of data.train")
     return parser
 

@@ -45,15 +45,16 @@ def main(arguments: list[str]) -> int:
             raise UserError(f"There is no file {path}.")
     config = load_run_config(RunLayout(options.run))
     translator = Translator.load(options.run, options.device, config=config)
-    translator.translate_to(options.to, options.tag)
+    translator.set_direction(options.src_lang, options.to, options.tag)
     tokenizer, scoring = translator.tokenizer, build_scoring(config.search)
     total, n_tokens, n_lines = 0.0, 0, 0
     for pairs in divide(read_two_files(options.src, options.tgt), PAIRS_AT_ONCE):
         sides = tokenizer.encode_pairs(pairs)
-        ids = [([*translator.tags, *source], target) for source, target in zip(*sides, strict=True)]
-        check_positions(ids, 1 + n_lines, translator.model.n_target_positions)
+        ids = list(zip(*sides, strict=True))
+        n_positions = translator.model.n_target_positions - translator.tags.n_most
+        check_positions(ids, 1 + n_lines, n_positions)
         n_lines += len(ids)
-        found = token_log_probs(translator.model, tokenizer, ids, MAX_TOKENS)
+        found = token_log_probs(translator.model, tokenizer, ids, MAX_TOKENS, translator.tags)
         for (_, target), log_probs in zip(ids, found, strict=True):
             log_prob = sum(log_probs)
             score = log_prob / scoring.penalty(len(log_probs))

@@ -63,11 +63,10 @@ def main(arguments: list[str]) -> int:
         engine = EngineName.ctranslate2 if options.quantization else EngineName.auto
         translator = Translator.load(run, config=config, engine=engine, quantization=options.quantization or FLOAT32)
         translator.translate(["."])  # so that the first request does not wait for what is prepared once
-        langs, tags = translator.langs, list(translator.tokenizer.tags)
         batcher = Batcher(translator, options.max_queue)
-        targets, layout = languages_of(langs, tags), RunLayout(run)
-        multilingual, estimator = config.data.language_tags, find_estimator(layout)
-        served.append(Served(config.name, langs[0], targets, batcher, multilingual, estimator))
+        languages = languages_of(config.data, list(translator.tokenizer.tags))
+        estimator = find_estimator(RunLayout(run))
+        served.append(Served(config.name, *languages, batcher, config.data.language_tags, estimator))
     app = create_app(Models(served), Limits(options.max_characters, options.max_file_characters, options.api_key))
     uvicorn.run(
         app, host=options.host, port=options.port, log_level="warning", ssl_certfile=options.tls_cert,

@@ -22,17 +22,18 @@ def tests_parser() -> argparse.ArgumentParser:
 
 def choose_tests(config: Config, options: argparse.Namespace, run: Path, with_domains: bool = False) -> list[TestSet]:
     """Load the test sets that the options name, or else those in `config`, that of `run`."""
+    langs = (options.src_lang or config.data.src_lang, options.to or config.data.tgt_lang)
     if options.test_set:
         if options.test:
             raise UserError("Give -t or --test, not both.")
-        pair = options.language_pair or f"{config.data.src_lang}-{options.to or config.data.tgt_lang}"
+        pair = options.language_pair or "-".join(langs)
         tests = named_test_sets(options.test_set, pair)
         if with_domains and any(test.domains is None for test in tests):
             raise UserError(f"--by domain: sacreBLEU provides no domains for {options.test_set}.")
         return tests
     if options.language_pair:
         raise UserError("-l needs -t, the name of a test set.")
-    data = replace(config.data, tgt_lang=options.to or config.data.tgt_lang)
+    data = replace(config.data, src_lang=langs[0], tgt_lang=langs[1])
     if options.test:
         data = replace(data, test=named_sources(options.test))
     if not data.test:

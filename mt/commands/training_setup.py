@@ -116,7 +116,7 @@ def build_validator(config: Config, data: Prepared, model: Transformer, world: W
             config.data.max_len,
             langs,
             part_len=config.data.part_len,
-            language_tags=config.data.language_tags,
+            tagging=config.data.tagging,
         ),
         data.valid,
         list(data.texts.valid.read()),

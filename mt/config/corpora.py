@@ -50,8 +50,26 @@ class Stage:
         return f"step {self.until_step}" if self.until_step else f"epoch {self.until_epoch}"
 
 
+@dataclass(frozen=True)
+class Tagging:
+    """Which tags stand before text."""
+
+    languages: bool = False
+    """tags of languages"""
+    each_side: bool = False
+    """on each side the tag of its own language; otherwise only that of the target language, before the source"""
+
+    def names(self, langs: tuple[str, str], domain: str | None = None) -> tuple[list[str], list[str]]:
+        """Return the tags before a source, and those before its translation."""
+        source, target = map(language_tag, langs)
+        domains = [domain_tag(domain)] if domain else []
+        if not self.languages:
+            return domains, []
+        return ([source, *domains], [target]) if self.each_side else ([target, *domains], [])
+
+
 def language_tag(lang: str) -> str:
-    """Return the tag of a target language."""
+    """Return the tag of a language."""
     return f"<2{lang}>"
 
 

@@ -9,12 +9,11 @@ from omegaconf import MISSING
 from mt.config.checks import require, require_fraction, require_positive
 from mt.config.choices import Chinese, Duplicates, UnicodeForm
 from mt.config.corpora import (
+    Tagging,
     check_columns,
     check_sources,
-    domain_tag,
     is_plain_word,
     is_size,
-    language_tag,
     training_sources,
     training_stages,
 )  # fmt: skip
@@ -113,6 +112,8 @@ class DataConfig:
     epoch, or the best model is chosen anew."""
     language_tags: bool = False
     """Put a tag of the target language before each source: one model then translates into several languages."""
+    tag_each_side: bool = False
+    """With `language_tags`: put the tag of its own language before each side instead, as M2M-100 and NLLB-200 do."""
     max_len: int = 256
     """Longest side of a training pair in subword pieces, without EOS; longer pairs are dropped."""
     part_len: Optional[int] = setting(None, may_change=True)  # noqa: UP045
@@ -127,6 +128,7 @@ class DataConfig:
     def __post_init__(self) -> None:
         require_positive("data", self, "max_len", "part_len", "temperature")
         require(0 < self.fraction <= 1, f"data.fraction={self.fraction} must be above 0, and at most 1.")
+        require(self.language_tags or not self.tag_each_side, "data.tag_each_side needs data.language_tags=true.")
         require(self.max_len <= MAX_LEN, f"data.max_len={self.max_len} must be at most {MAX_LEN:,}.")
         for side in ("src_lang", "tgt_lang"):
             lang = getattr(self, side)
@@ -162,8 +164,17 @@ class DataConfig:
         return {part: size for part, size in wanted.items() if is_size(size)}
 
     @property
+    def tagging(self) -> Tagging:
+        """Which tags stand before text."""
+        return Tagging(self.language_tags, self.tag_each_side)
+
+    @property
     def tags(self) -> list[str]:
-        """The tags that stand before the sources of the training data: of languages, then of domains."""
-        sources = training_sources(self.train)
-        languages = [language_tag(source.tgt_lang or self.tgt_lang) for source in sources if self.language_tags]
-        return list(dict.fromkeys([*languages, *(domain_tag(source.tag) for source in sources if source.tag)]))
+        """The tags of the training data: of languages, then of domains."""
+        languages, domains = [], []
+        for source in training_sources(self.train):
+            langs = (source.src_lang or self.src_lang, source.tgt_lang or self.tgt_lang)
+            before_src, before_tgt = self.tagging.names(langs)
+            languages += [*before_src, *before_tgt]
+            domains += Tagging().names(langs, source.tag)[0]
+        return list(dict.fromkeys([*languages, *domains]))

@@ -187,7 +187,8 @@ class TrainingConfig:
     init_from: Optional[str] = setting(None, may_change=False, tracked=True, names_files=True)  # noqa: UP045
     """Run whose model and tokenizer training starts from."""
     new_vocab: bool = setting(False, may_change=False, tracked=False)
-    """With `init_from`: train a tokenizer on the new text; pieces that both have keep their embeddings."""
+    """With `init_from`: train a tokenizer on the new text; pieces that both have keep their embeddings. With `lora`,
+    the embeddings are trained, too."""
     freeze: list[Part] = setting([], may_change=False, tracked=True)
     """Parts that are not trained. `embeddings` are those of both sides with their positions, and the projection."""
     lora: LoraConfig = section(LoraConfig, may_change=False)
@@ -230,9 +231,8 @@ class TrainingConfig:
             "training.lora.rank adapts a trained model: set training.init_from, too.",
         )
         require(
-            not self.new_vocab or not (self.lora.rank or Part.embeddings in self.freeze),
-            "training.new_vocab=true has to train the embeddings: remove training.lora.rank and "
-            "training.freeze=[embeddings].",
+            not self.new_vocab or Part.embeddings not in self.freeze,
+            "training.new_vocab=true has to train the embeddings: remove training.freeze=[embeddings].",
         )
 
     @property

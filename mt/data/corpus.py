@@ -28,6 +28,7 @@ from mt.data.sampler import Indices, Lengths
 from mt.data.sources import ParallelText
 from mt.data.store import EncodedPairs, Share, encode_text
 from mt.errors import UserError
+from mt.text.tags import NO_TAGS, Tags
 from mt.text.tokenizer import Pairs, Tokenizer
 
 
@@ -95,17 +96,17 @@ class CorpusEncoder:
     other_sources: Hashes = field(default_factory=NO_HASHES.copy)
     """hashes of the sources of validation and test data"""
 
-    def encode(self, text: ParallelText, langs: tuple[str, str], key: str, n_tags: int = 0) -> Corpus:
+    def encode(self, text: ParallelText, langs: tuple[str, str], key: str, tags: Tags = NO_TAGS) -> Corpus:
         """Encode a text, or load what an earlier run encoded, and select the pairs that pass every filter.
 
         Args:
-            n_tags: tags that will stand before each source.
+            tags: that will stand before each pair.
 
         Raises:
             UserError: every pair is dropped; the message names the configuration `key` of the corpus.
         """
         self.encode_share(text, langs, key, Share())
-        corpus = self.choose(EncodedPairs(self.folder_of(text)), n_tags)
+        corpus = self.choose(EncodedPairs(self.folder_of(text)), tags)
         if len(corpus) == 0:
             counts = ", ".join(f"{count:,} {reason}" for reason, count in corpus.dropped().items())
             raise UserError(
@@ -124,10 +125,10 @@ class CorpusEncoder:
         name = f"{text.fingerprint}-{self.tokenizer.fingerprint}-{facts_key(self.clean)}"
         return self.cache_dir / "encoded" / name
 
-    def choose(self, encoded: EncodedPairs, n_tags: int = 0) -> Corpus:
+    def choose(self, encoded: EncodedPairs, tags: Tags = NO_TAGS) -> Corpus:
         """Select the pairs that pass every filter, part by part: only what `Corpus` holds stays in memory."""
         reasons = np.zeros(len(encoded), np.uint8)
-        max_lens = (self.max_len - n_tags, self.max_len)
+        max_lens = (self.max_len - len(tags.src), self.max_len - len(tags.tgt))
         start = 0
         for part in encoded.parts:
             lens = (part.lens(0), part.lens(1))

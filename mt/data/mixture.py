@@ -8,6 +8,7 @@ import numpy as np
 from mt.config.corpora import Stage
 from mt.data.corpus import Corpus
 from mt.data.sampler import Indices, Lengths
+from mt.text.tags import NO_TAGS, Tags
 from mt.text.tokenizer import Pairs
 
 PARTS_COUNTED = 16
@@ -20,14 +21,18 @@ class Member:
 
     name: str
     corpus: Corpus
-    tags: Sequence[int] = ()
-    """ids of the tags before each source"""
+    tags: Tags = NO_TAGS
+    """before each pair"""
 
     @property
     def src_lens(self) -> Lengths:
         """Lengths of the sources, tags and EOS included."""
-        lens = self.corpus.src_lens
-        return lens + np.int32(len(self.tags)) if self.tags else lens
+        return longer(self.corpus.src_lens, len(self.tags.src))
+
+    @property
+    def tgt_lens(self) -> Lengths:
+        """Lengths of the targets, tags and EOS included."""
+        return longer(self.corpus.tgt_lens, len(self.tags.tgt))
 
 
 class Mixture:
@@ -38,7 +43,7 @@ class Mixture:
         self.members = members
         self.stages = stages
         self.src_lens = concatenate([member.src_lens for member in members])
-        self.tgt_lens = concatenate([member.corpus.tgt_lens for member in members])
+        self.tgt_lens = concatenate([member.tgt_lens for member in members])
         self.starts = np.cumsum([0, *(len(member.corpus) for member in members)])
         """number of the first pair of each corpus, then the number of all pairs"""
 
@@ -57,8 +62,8 @@ class Mixture:
         for number in np.unique(owners):
             member, slots = self.members[number], np.flatnonzero(owners == number)
             own = member.corpus.pairs(indices[slots] - self.starts[number])
-            for slot, (src, tgt) in zip(slots.tolist(), own, strict=True):
-                found[slot] = ([*member.tags, *src], tgt)
+            for slot, pair in zip(slots.tolist(), member.tags.before(own), strict=True):
+                found[slot] = pair
         return found
 
     def piece_counts(self, n_pieces: int) -> list[list[int]]:
@@ -105,6 +110,11 @@ class Mixture:
         """Return the number of pairs in an epoch of a stage."""
         sizes = np.diff(self.starts)
         return float((sizes * np.array(self.stages[stage].weights)).sum())
+
+
+def longer(lens: Lengths, n_tags: int) -> Lengths:
+    """Return lengths with tags; without any, no copy."""
+    return lens + np.int32(n_tags) if n_tags else lens
 
 
 def concatenate(arrays: Sequence[Lengths]) -> Lengths:

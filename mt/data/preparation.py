@@ -12,16 +12,7 @@ import numpy as np
 import sentencepiece
 
 from mt.config.choices import Chinese
-from mt.config.corpora import (
-    Stage,
-    TrainingSource,
-    domain_tag,
-    is_size,
-    language_tag,
-    source_list,
-    training_sources,
-    training_stages,
-)
+from mt.config.corpora import Stage, TrainingSource, is_size, source_list, training_sources, training_stages
 from mt.config.data import DataConfig
 from mt.config.schema import Config
 from mt.data.cleaning import NO_HASHES, Hashes, hash_sources
@@ -40,6 +31,7 @@ from mt.runtime.checksums import matches
 from mt.runtime.distributed import ALONE, World
 from mt.text.languages import plain_language
 from mt.text.normalization import build_rules, useful_settings
+from mt.text.tags import encode_tags
 from mt.text.tokenizer import Tokenizer, load_tokenizer
 from mt.text.tokenizer_training import Extras, train_tokenizer, vocab_size_for
 
@@ -192,15 +184,16 @@ def build_encoder(data: DataConfig, tokenizer: Tokenizer, other_sources: Hashes 
 def encode_all(data: DataConfig, texts: Texts, tokenizer: Tokenizer) -> Prepared:
     """Encode all text; what is in the cache already is used."""
     encoder = CorpusEncoder(tokenizer, data.max_len, source_context(data, "valid", "validation").cache_dir)
-    valid_tags = tokenizer.encode_tags(tags_of(data, TrainingSource(data.valid)))
-    valid = encoder.encode(texts.valid, (data.src_lang, data.tgt_lang), "data.valid", len(valid_tags))
+    langs = (data.src_lang, data.tgt_lang)
+    valid_tags = encode_tags(tokenizer, data.tagging.names(langs))
+    valid = encoder.encode(texts.valid, langs, "data.valid", valid_tags)
     hashes = {"data.valid": hash_sources(list(texts.valid.read()))}
     hashes |= {f"data.test.{name}": hash_sources(pairs) for name, pairs in texts.tests.items()}
     encoder = build_encoder(data, tokenizer, np.concatenate([NO_HASHES, *hashes.values()]))
     members = []
     for train in texts.train:
-        tags = tokenizer.encode_tags(tags_of(data, train.source))
-        members.append(Member(train.text.name, encoder.encode(train.text, train.langs, "data.train", len(tags)), tags))
+        tags = encode_tags(tokenizer, data.tagging.names(train.langs, train.source.tag))
+        members.append(Member(train.text.name, encoder.encode(train.text, train.langs, "data.train", tags), tags))
     return Prepared(
         tokenizer,
         texts,
@@ -208,12 +201,6 @@ def encode_all(data: DataConfig, texts: Texts, tokenizer: Tokenizer) -> Prepared
         Mixture([Member("", valid, valid_tags)], [Stage([1.0])]),
         find_overlaps(members, hashes),
     )
-
-
-def tags_of(data: DataConfig, source: TrainingSource) -> list[str]:
-    """Return the tags before the sources of a corpus: that of its target language, then that of its domain."""
-    tags = [language_tag(source.tgt_lang or data.tgt_lang)] if data.language_tags else []
-    return [*tags, domain_tag(source.tag)] if source.tag else tags
 
 
 def build_stages(data: DataConfig, members: Sequence[Member]) -> list[Stage]:

@@ -2,10 +2,12 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import takewhile
 from random import Random
 
 from mt.config.data import NoiseConfig
 from mt.data.noise import add_noise
+from mt.text.tags import Tags
 from mt.text.tokenizer import Pairs, Rows, Tokenizer
 
 
@@ -26,23 +28,23 @@ class Variation:
         return self.noise.is_active or self.subword_alpha > 0
 
     def __call__(self, pairs: Pairs, seed: int) -> Pairs:
-        """Vary pairs of ids; the seed determines the result. Tags before a source are kept."""
-        n_tags = [self.count_tags(src) for src, _ in pairs]
-        texts = [(src[n:], tgt) for n, (src, tgt) in zip(n_tags, pairs, strict=True)]
+        """Vary pairs of ids; the seed determines the result. Tags are kept."""
+        tags = [self.tags_of(pair) for pair in pairs]
+        texts = [(src[len(own.src) :], tgt[len(own.tgt) :]) for own, (src, tgt) in zip(tags, pairs, strict=True)]
         if self.noise.is_active:
             texts = self.add_noise(texts, seed)
         if self.subword_alpha:
             texts = self.tokenizer.resample(texts, self.subword_alpha, seed)
-        varied = [([*old[0][:n], *src], tgt) for n, old, (src, tgt) in zip(n_tags, pairs, texts, strict=True)]
-        return [
-            new if max(map(len, new)) <= self.max_len and len(new[0]) > n and new[1] else old
-            for n, old, new in zip(n_tags, pairs, varied, strict=True)
-        ]
+        varied = []
+        for own, old, text in zip(tags, pairs, texts, strict=True):
+            (new,) = own.before([text])
+            varied.append(new if all(text) and max(map(len, new)) <= self.max_len else old)
+        return varied
 
-    def count_tags(self, src: Sequence[int]) -> int:
-        """Return the number of tags at the start of a source."""
-        tags = set(self.tokenizer.tags.values())
-        return next((n for n, token in enumerate(src) if token not in tags), len(src))
+    def tags_of(self, pair: tuple[Sequence[int], Sequence[int]]) -> Tags:
+        """Return the tags at the start of both sides."""
+        known = set(self.tokenizer.tags.values())
+        return Tags(*(list(takewhile(known.__contains__, side)) for side in pair))
 
     def add_noise(self, pairs: Pairs, seed: int) -> Pairs:
         """Add noise to pairs; only the sides that it changes are encoded again."""

@@ -21,7 +21,6 @@ from mt.evaluation.test_sets import TestSet
 from mt.runs.layout import RunLayout
 from mt.runtime.checksums import write_recorded
 from mt.text.metrics import Score, Scorer
-from mt.text.tokenizer import Pairs
 from mt.translation.likelihood import perplexity
 from mt.translation.translator import Translator
 
@@ -128,8 +127,7 @@ def perplexity_of(translator: Translator, test: TestSet) -> float:
     """Return the perplexity of the (first) references."""
     tokenizer = translator.tokenizer
     sides = tokenizer.encode_pairs(list(zip(test.src, test.references[0], strict=True)))
-    pairs: Pairs = [([*translator.tags, *source], target) for source, target in zip(*sides, strict=True)]
-    return perplexity(translator.model, tokenizer, pairs, MAX_TOKENS)
+    return perplexity(translator.model, tokenizer, list(zip(*sides, strict=True)), MAX_TOKENS, translator.tags)
 
 
 def training_words(config: Config, run: RunLayout, tgt_lang: str) -> Counter[str]:

@@ -1,6 +1,6 @@
 """Parts of a model by name, so that some can be frozen while the rest is trained."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
 from torch import nn
 
@@ -17,7 +17,19 @@ PARTS = {
 
 def freeze(model: nn.Module, parts: Iterable[str]) -> None:
     """Exclude the parameters of these parts from training."""
+    for parameter in parameters_of(model, parts):
+        parameter.requires_grad_(False)
+
+
+def thaw(model: nn.Module, parts: Iterable[str]) -> None:
+    """Train the parameters of these parts."""
+    for parameter in parameters_of(model, parts):
+        parameter.requires_grad_(True)
+
+
+def parameters_of(model: nn.Module, parts: Iterable[str]) -> Iterator[nn.Parameter]:
+    """Yield the parameters of these parts."""
     patterns = [pattern for part in parts for pattern in PARTS[part]]
     for name, parameter in model.named_parameters():
         if any(text in name if text.startswith(".") else name.startswith(text) for text in patterns):
-            parameter.requires_grad_(False)
+            yield parameter

@@ -57,7 +57,7 @@ def beam_search(task: Task[S], beam: Beam) -> list[list[Hypothesis]]:
     ]
     active = list(range(len(sentences)))
     live = Live.first(len(active), beam.groups, task.device)  # at first all are equal: each group follows one
-    newest = torch.full(live.totals.shape, task.vocabulary.bos_id, device=task.device)
+    newest = task.first_tokens(live.totals.size(1))
     while active:
         scores, log_probs = task.score_next(newest, live, active, coverage=beam.scoring.coverage > 0)
         chosen = choose(live, scores, log_probs, beam, task.vocabulary.eos_id, [sentences[index] for index in active])

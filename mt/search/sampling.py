@@ -39,7 +39,7 @@ def sample(task: Task[S], sampling: Sampling, seeds: Sequence[int]) -> list[list
     draws = [draw(seed, max_len + 1, sampling.n_samples) for seed, max_len in zip(seeds, task.max_lens, strict=True)]
     active = list(range(len(sentences)))
     live = Live.first(len(active), sampling.n_samples, task.device)
-    newest = torch.full(live.totals.shape, task.vocabulary.bos_id, device=task.device)
+    newest = task.first_tokens(live.totals.size(1))
     ended = torch.zeros_like(newest, dtype=torch.bool)
     while active:
         scores, log_probs = task.score_next(newest, live, active, coverage=sampling.scoring.coverage > 0)

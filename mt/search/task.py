@@ -59,9 +59,19 @@ class Task(Generic[S]):
     """what translations must or must not contain"""
     required: Sequence[Required | None] = ()
     """phrases of each sentence for which the beam makes room; a rule enforces them"""
+    tags: Sequence[Sequence[int]] = ()
+    """tokens that follow BOS in each sentence, equally many; no part of its translation"""
     device: torch.device | None = None
     bans: Sequence[Rule] = ()
     """rules that exclude tokens for good, log-probabilities included"""
+
+    def first_tokens(self, n_hypotheses: int) -> Tensor:
+        """Let the model read BOS and all tags but the last; return that one, or BOS, for the first step, (B, N)."""
+        rows = [[self.vocabulary.bos_id, *tags] for tags in self.tags or [()] * len(self.max_lens)]
+        columns = torch.tensor(rows, device=self.device).t().unsqueeze(2).expand(-1, -1, n_hypotheses)
+        for tokens in columns[:-1]:
+            self.step(tokens, self.state)
+        return columns[-1]
 
     def score_next(self, newest: Tensor, live: Live, sentences: list[int], coverage: bool) -> tuple[Tensor, Tensor]:
         """Take one step.

@@ -136,18 +136,18 @@ def add_facts(app: FastAPI, service: Service) -> None:
 
     @app.get("/frontend/settings")
     async def settings() -> dict[str, Any]:
-        first = models.served[0]
+        first = models.find(None, None)
         return {
             "apiKeys": limits.api_key is not None, "keyRequired": limits.api_key is not None,
             "charLimit": limits.max_characters, "frontendTimeout": 300, "filesTranslation": True, "suggestions": False,
             "supportedFilesFormat": list(SUFFIXES),
             "calibrated": [
-                {"source": one.source, "target": target}
-                for one in models.served if one.estimator for target in one.targets
+                {"source": source, "target": target}
+                for one in models.served if one.estimator for source, target in one.pairs()
             ],
             "language": {
                 "source": {"code": first.source, "name": language_name(first.source)},
-                "target": {"code": first.targets[0], "name": language_name(first.targets[0])},
+                "target": {"code": first.target, "name": language_name(first.target)},
             },
         }  # fmt: skip
 

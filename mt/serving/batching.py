@@ -38,8 +38,9 @@ class Options:
     """How lines are translated; only lines with the same options are translated together."""
 
     request: Request
-    tgt_lang: str | None = None
+    src_lang: str | None = None
     """of a multilingual model"""
+    tgt_lang: str | None = None
     tag: str | None = None
     """the kind of text, one that the model was trained with"""
 
@@ -136,7 +137,7 @@ class Batcher:
 
     def translate_now(self, lines: list[str], options: Options) -> Found:
         """Translate lines in this thread."""
-        self.translator.translate_to(options.tgt_lang, options.tag)
+        self.translator.set_direction(options.src_lang, options.tgt_lang, options.tag)
         return self.translator.translate_texts(lines, options.request)
 
     async def close(self) -> None:

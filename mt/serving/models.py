@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
-from mt.config.corpora import language_tag
+from mt.config.corpora import language_tag, training_sources
+from mt.config.data import DataConfig
 from mt.errors import UserError
 from mt.quality.estimator import QualityEstimator
 from mt.serving.batching import Batcher
@@ -14,6 +15,8 @@ from mt.text.language_names import two_letters
 
 AUTO = "auto"
 """asks for the source language to be identified"""
+MAX_LISTED = 20
+"""directions that a message lists"""
 
 
 @dataclass(frozen=True)
@@ -21,19 +24,40 @@ class Served:
     """A model, and the languages that it translates between."""
 
     name: str
-    source: str
+    sources: Sequence[str]
     targets: Sequence[str]
     batcher: Batcher
     is_multilingual: bool = False
     estimator: QualityEstimator | None = None
     """of the quality of translations, if the run is calibrated"""
 
+    def pairs(self, source: str | None = None, target: str | None = None) -> Iterator[tuple[str, str]]:
+        """Yield source and target of the directions with this source and this target; None: any."""
+        for one in self.sources if source is None else {source}.intersection(self.sources):
+            for other in self.targets if target is None else {target}.intersection(self.targets):
+                if one != other or not self.is_multilingual:
+                    yield one, other
 
-def languages_of(langs: tuple[str, str], tags: Sequence[str]) -> Sequence[str]:
-    """Return the target languages of a model: those of its language tags, or the one that it was trained for."""
+
+@dataclass(frozen=True)
+class Way:
+    """A direction of a model."""
+
+    served: Served
+    source: str
+    target: str
+
+
+def languages_of(data: DataConfig, tags: Sequence[str]) -> tuple[list[str], list[str]]:
+    """Return the source and the target languages of a model: those of its tags, or of its data; its own first."""
     start, end = language_tag("\0").split("\0")
-    found = [tag[len(start) : -len(end)] for tag in tags if tag.startswith(start) and tag.endswith(end)]
-    return found or [langs[1]]
+    tagged = [tag[len(start) : -len(end)] for tag in tags if tag.startswith(start) and tag.endswith(end)]
+    if data.tag_each_side:
+        sources = tagged
+    else:
+        sources = [source.src_lang or data.src_lang for source in training_sources(data.train)]
+    targets = [data.tgt_lang, *(tagged if data.language_tags else [])]
+    return list(dict.fromkeys([data.src_lang, *(sources if data.language_tags else [])])), list(dict.fromkeys(targets))
 
 
 class Models:
@@ -45,24 +69,25 @@ class Models:
     @property
     def sources(self) -> list[str]:
         """The source languages."""
-        return list(dict.fromkeys(one.source for one in self.served))
+        return list(dict.fromkeys(source for one in self.served for source in one.sources))
 
     def targets(self, source: str) -> list[str]:
         """Return the languages that a source can be translated into."""
-        return list(dict.fromkeys(target for one in self.served if one.source == source for target in one.targets))
+        return list(dict.fromkeys(target for one in self.served for _, target in one.pairs(source)))
 
-    def find(self, source: str | None, target: str | None) -> tuple[Served, str]:
-        """Return the first model for these languages, and its target; None: any.
+    def find(self, source: str | None, target: str | None) -> Way:
+        """Return the first direction between these languages; None: any.
 
         Raises:
             UserError: there is none.
         """
         for one in self.served:
-            if source in (None, one.source) and (target is None or target in one.targets):
-                return one, target or one.targets[0]
-        pairs = ", ".join(f"{one.source} to {target}" for one in self.served for target in one.targets)
+            for pair in one.pairs(source, target):
+                return Way(one, *pair)
+        directions = [f"{one} to {other}" for served in self.served for one, other in served.pairs()]
+        more = f" and {len(directions) - MAX_LISTED:,} more" if len(directions) > MAX_LISTED else ""
         wanted = f"from {source or 'any language'} to {target or 'any language'}"
-        raise UserError(f"There is no model {wanted}. There are: {pairs}.")
+        raise UserError(f"There is no model {wanted}. There are: {', '.join(directions[:MAX_LISTED])}{more}.")
 
     @cached_property
     def identifier(self) -> object:

@@ -70,7 +70,7 @@ class Tokenizer:
 
     @cached_property
     def tags(self) -> dict[str, int]:
-        """Ids of the tags that can stand before a source, by name; no text is segmented into them."""
+        """Ids of the tags that can stand before text, by name; no text is segmented into them."""
         numbers = (i for i in range(self.vocab_sizes[0]) if self.src.is_control(i))
         return {self.src.id_to_piece(i): i for i in numbers if i not in (PAD, BOS, EOS)}
 
@@ -80,7 +80,7 @@ class Tokenizer:
         return [PAD, BOS, UNK, *self.tags.values()]
 
     def encode_tags(self, tags: Sequence[str]) -> list[int]:
-        """Return the source ids of tags."""
+        """Return the ids of tags, which are the same on both sides."""
         for tag in tags:
             if tag not in self.tags:
                 raise UserError(f"The model has no tag {tag}; it has: {', '.join(self.tags) or 'none'}.")

@@ -10,7 +10,8 @@ from typing import Any, TypeVar
 import torch
 from torch import Tensor
 
-from mt.config.data import NormalizeConfig
+from mt.config.choices import Part
+from mt.config.data import DataConfig, NormalizeConfig
 from mt.config.facts import keys_where
 from mt.config.file import load_config
 from mt.config.schema import Config, ModelConfig, TokenizerConfig
@@ -18,7 +19,7 @@ from mt.data.readers import Pair
 from mt.data.sources import ParallelText
 from mt.errors import UserError
 from mt.model.lora import add_lora
-from mt.model.parts import freeze
+from mt.model.parts import freeze, thaw
 from mt.model.transformer import Transformer
 from mt.runs.checkpoint import read_tensors
 from mt.runs.layout import RunLayout
@@ -30,7 +31,7 @@ log = logging.getLogger(__name__)
 N_COMPARED = 8000
 """pairs by which two vocabularies are compared"""
 MUCH_LONGER = 1.5
-Section = TypeVar("Section", ModelConfig, TokenizerConfig, NormalizeConfig)
+Section = TypeVar("Section", DataConfig, ModelConfig, TokenizerConfig, NormalizeConfig)
 
 
 def build_starting_model(config: Config, tokenizer: Tokenizer, resumes: bool) -> Transformer:
@@ -42,6 +43,8 @@ def build_starting_model(config: Config, tokenizer: Tokenizer, resumes: bool) ->
         load_start(model, config, RunLayout(Path(training.init_from)), tokenizer)
     if training.lora.rank:
         add_lora(model, training.lora.rank, training.lora.alpha)
+        if training.new_vocab:
+            thaw(model, [Part.embeddings.value])
     freeze(model, [part.value for part in training.freeze])
     if not any(parameter.requires_grad for parameter in model.parameters()):
         raise UserError(f"training.freeze={[part.value for part in training.freeze]} leaves nothing to train.")
@@ -96,14 +99,14 @@ def learn_vocabulary(config: TokenizerConfig, pairs: Sequence[Pair], size: int) 
 
 
 def adopt_settings(config: Config, origin: Config) -> Config:
-    """Return `config` with the model shape and the tokenizer settings of another run where it has the defaults."""
+    """Return `config` with the model shape, tokenizer settings and tags of another run where it has the defaults."""
     names = ["joint"] if config.training.new_vocab else [one.name for one in fields(TokenizerConfig)]
     normalize = config.data.normalize
     if not config.training.new_vocab:  # a part of the vocabulary
         normalize = adopt(normalize, origin.data.normalize, [one.name for one in fields(NormalizeConfig)])
     return replace(
         config,
-        data=replace(config.data, normalize=normalize),
+        data=adopt(replace(config.data, normalize=normalize), origin.data, ["language_tags", "tag_each_side"]),
         model=adopt(config.model, origin.model, keys_where("shapes_model", ModelConfig)),
         tokenizer=adopt(config.tokenizer, origin.tokenizer, names),
     )

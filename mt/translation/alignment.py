@@ -15,6 +15,7 @@ from torch import Tensor
 from mt.data.batch import build_batch
 from mt.model.attention import recorded_weights
 from mt.model.transformer import DecoderLayer, Transformer
+from mt.text.tags import NO_TAGS, Tags
 from mt.text.tokenizer import Tokenizer
 from mt.translation.result import Links, Parts
 
@@ -57,19 +58,18 @@ def source_attention(
     )
 
 
-def attention_by_parts(
-    model: Transformer, tokenizer: Tokenizer, parts: Parts, tags: Sequence[int], layer: int
-) -> Tensor:
+def attention_by_parts(model: Transformer, tokenizer: Tokenizer, parts: Parts, tags: Tags, layer: int) -> Tensor:
     """Return `source_attention` of a line translated in parts, (T, S), without tags and marks; 0 across parts."""
     blocks = [
-        source_attention(model, tokenizer, [*tags, *src], tgt, layer).weights[:-1, len(tags) : -1] for src, tgt in parts
+        source_attention(model, tokenizer, *pair, layer).weights[len(tags.tgt) : -1, len(tags.src) : -1]
+        for pair in tags.before(parts)
     ]
     whole: Tensor = torch.block_diag(*blocks)  # type: ignore[no-untyped-call]
     return whole
 
 
 def align(
-    model: Transformer, tokenizer: Tokenizer, parts: Parts, spaced: tuple[bool, bool], tags: Sequence[int] = ()
+    model: Transformer, tokenizer: Tokenizer, parts: Parts, spaced: tuple[bool, bool], tags: Tags = NO_TAGS
 ) -> Links:
     """Link each word of a translation with the source word that it attends to most.
 
@@ -79,7 +79,7 @@ def align(
     Args:
         parts: of the line, as they were translated.
         spaced: whether source and target language have spaces between words.
-        tags: source ids before each part.
+        tags: before each part.
     """
     src_ids, tgt_ids = [i for src, _ in parts for i in src], [i for _, tgt in parts for i in tgt]
     if not src_ids or not tgt_ids:

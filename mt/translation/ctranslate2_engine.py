@@ -141,7 +141,9 @@ class CTranslate2Engine:
         """
         tokenizer, scoring = self.tokenizer, build_scoring(search)
         to_piece, to_id = tokenizer.tgt.id_to_piece, tokenizer.tgt.piece_to_id
-        limit = int(max(1, min(max(max_lens), self.n_positions - 1)))
+        tags = [[to_piece(i) for i in segment.tgt_tags] for segment in segments]
+        n_tags = len(tags[0])
+        limit = int(max(1, min(max(max_lens), self.n_positions - 1 - n_tags)))
         alpha = 0.0 if scoring.norm is LengthNorm.none else scoring.alpha
         results = self.engine.translate_batch(
             [[tokenizer.src.id_to_piece(i) for i in segment.ids] for segment in segments],
@@ -150,7 +152,8 @@ class CTranslate2Engine:
             num_hypotheses=search.beam_size,
             length_penalty=alpha,
             max_input_length=0,
-            max_decoding_length=limit,
+            max_decoding_length=limit + n_tags,
+            target_prefix=tags if n_tags else None,
             disable_unk=True,
             return_scores=True,
             suppress_sequences=[[to_piece(i)] for i in (*tokenizer.never_generated, *markers) if i != tokenizer.unk_id],
@@ -158,7 +161,8 @@ class CTranslate2Engine:
         found = []
         for result, own_limit in zip(results, max_lens, strict=True):
             hypotheses = []
-            for pieces, score in zip(result.hypotheses, result.scores, strict=True):
+            for tagged, score in zip(result.hypotheses, result.scores, strict=True):
+                pieces = tagged[n_tags:]
                 n_scored = min(len(pieces) + 1, limit)  # with EOS, if there is one
                 log_prob = score * n_scored**alpha
                 complete = len(pieces) < limit and len(pieces) <= own_limit
@@ -177,17 +181,17 @@ class CTranslate2Engine:
         sources, targets = [], []
         for segment, hypotheses in zip(segments, found, strict=True):
             sources += [[to_src(i) for i in segment.ids]] * len(hypotheses)
-            targets += [[to_tgt(i) for i in one.tokens] for one in hypotheses]
+            targets += [[to_tgt(i) for i in (*segment.tgt_tags, *one.tokens)] for one in hypotheses]
         rows = iter(
             self.engine.score_batch(
                 sources, targets, max_batch_size=MAX_TOKENS, batch_type="tokens", max_input_length=0
             )
         )
         best = []
-        for hypotheses in found:
+        for segment, hypotheses in zip(segments, found, strict=True):
             rescored = []
             for one in hypotheses:
-                log_probs = list(next(rows).log_probs)[: len(one.tokens) + one.complete]
+                log_probs = list(next(rows).log_probs)[len(segment.tgt_tags) :][: len(one.tokens) + one.complete]
                 log_prob = sum(log_probs)
                 score = log_prob / scoring.penalty(len(log_probs))
                 rescored.append(replace(one, log_prob=log_prob, log_probs=log_probs, score=score))

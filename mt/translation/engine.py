@@ -23,6 +23,8 @@ class Segment:
     """target ids that its translation begins with"""
     seed: int
     """seed of its samples"""
+    tgt_tags: Sequence[int] = ()
+    """target ids before its translation, and before the prefix; as many for all segments that are searched together"""
     required: Required | None = None
     """what its translation must contain"""
 

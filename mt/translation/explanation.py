@@ -94,7 +94,7 @@ def explain(
 
     Args:
         src_ids: with tags, without EOS.
-        tgt_ids: without marks.
+        tgt_ids: with tags, without marks.
         head: whose steps to compute by the formula.
     """
     batch = build_batch([(src_ids, tgt_ids)], tokenizer.pad_id, tokenizer.bos_id, tokenizer.eos_id)

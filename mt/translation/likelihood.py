@@ -8,6 +8,7 @@ import torch
 from mt.data.batch import Batch, build_batch
 from mt.data.sampler import plan_batches
 from mt.model.transformer import Transformer
+from mt.text.tags import NO_TAGS, Tags
 from mt.text.tokenizer import Pairs, Tokenizer
 
 MAX_ROWS = 1024
@@ -15,17 +16,21 @@ MAX_ROWS = 1024
 
 
 @torch.inference_mode()
-def token_log_probs(model: Transformer, tokenizer: Tokenizer, pairs: Pairs, max_tokens: int) -> list[list[float]]:
+def token_log_probs(
+    model: Transformer, tokenizer: Tokenizer, pairs: Pairs, max_tokens: int, tags: Tags = NO_TAGS
+) -> list[list[float]]:
     """Return log p(token | source, earlier tokens) for each target token of each pair, EOS included.
 
     Args:
         pairs: source and target ids without special ids.
         max_tokens: budget of a batch, as in training; a longer pair is a batch by itself.
+        tags: to put before each pair; their own log-probabilities are not returned.
 
     Raises:
         ValueError: a side is longer than the positions that the model has learned.
     """
     model.eval()
+    pairs = tags.before(pairs)
     found: list[list[float]] = [[] for _ in pairs]
     src_lens, tgt_lens = (np.array([len(pair[side]) + 1 for pair in pairs], dtype=np.int64) for side in (0, 1))
     budget = max(max_tokens, int(np.maximum(src_lens, tgt_lens).max(initial=0)))
@@ -34,19 +39,20 @@ def token_log_probs(model: Transformer, tokenizer: Tokenizer, pairs: Pairs, max_
         log_probs = batch_log_probs(model, batch.to(model.projection.weight.device))
         start = 0
         for index in indices.tolist():
-            found[index] = log_probs[start : start + int(tgt_lens[index])]
-            start += int(tgt_lens[index])
+            end = start + int(tgt_lens[index])
+            found[index] = log_probs[start + len(tags.tgt) : end]
+            start = end
     return found
 
 
-def perplexity(model: Transformer, tokenizer: Tokenizer, pairs: Pairs, max_tokens: int) -> float:
+def perplexity(model: Transformer, tokenizer: Tokenizer, pairs: Pairs, max_tokens: int, tags: Tags = NO_TAGS) -> float:
     """Return the perplexity of all target tokens, EOS included: exp of the mean of -log p, without smoothing.
 
     It is comparable only between models with the same vocabulary. Pairs longer than the positions that the model has
     learned are skipped.
     """
-    scored = [pair for pair in pairs if max(map(len, pair)) < model.n_target_positions]
-    log_probs = [value for row in token_log_probs(model, tokenizer, scored, max_tokens) for value in row]
+    scored = [pair for pair in pairs if max(map(len, pair)) + tags.n_most < model.n_target_positions]
+    log_probs = [value for row in token_log_probs(model, tokenizer, scored, max_tokens, tags) for value in row]
     return exp(min(100.0, -sum(log_probs) / len(log_probs))) if log_probs else inf
 
 

@@ -11,6 +11,7 @@ from torch import Tensor
 from mt.model.transformer import Transformer
 from mt.text.characters import is_word_character
 from mt.text.markup import CLOSES, Element, MarkedText, Span, write_marks
+from mt.text.tags import NO_TAGS, Tags
 from mt.text.tokenizer import Tokenizer
 from mt.translation.alignment import attention_by_parts, middle_layer
 from mt.translation.result import Parts, Translation
@@ -25,9 +26,9 @@ def restore_markup(
     model: Transformer,
     tokenizer: Tokenizer,
     spaced: tuple[bool, bool],
-    tags: Sequence[int] = (),
+    tags: Tags = NO_TAGS,
 ) -> str:
-    """Return the translation of `marked.plain` with its markup; `tags`: source ids before each part."""
+    """Return the translation of `marked.plain` with its markup; `tags` are before each part."""
     src_ids = [i for src, _ in translation.parts for i in src]
     pieces = target_spans(translation.parts, tokenizer, spaced[1])
     words = word_spans(translation.text) if spaced[1] else pieces

@@ -75,6 +75,7 @@ class TorchEngine:
             max_lens,
             build_rules(search, tokenizer, segments, max_lens, self.spaced),
             [segment.required for segment in segments],
+            [segment.tgt_tags for segment in segments],
             device,
             self.build_bans(search, segments),
         )

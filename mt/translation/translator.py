@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mt.config.choices import EngineName, Utility
-from mt.config.corpora import domain_tag, language_tag
+from mt.config.corpora import Tagging
 from mt.config.schema import Config
 from mt.config.search import SearchConfig
 from mt.errors import UserError
@@ -22,6 +22,7 @@ from mt.text.languages import has_spaces
 from mt.text.long_lines import cut_long
 from mt.text.markup import MarkedText
 from mt.text.plain_form import PlainForm
+from mt.text.tags import encode_tags
 from mt.text.tokenizer import Tokenizer
 from mt.translation.engine import Engine, Segment, plan_segments
 from mt.translation.engine_choice import FLOAT32, choose_engine
@@ -51,7 +52,7 @@ class Translator:
         max_len: int,
         langs: tuple[str, str],
         defaults: SearchConfig | None = None,
-        language_tags: bool = False,
+        tagging: Tagging | None = None,
         part_len: int | None = None,
         engine: Engine | None = None,
     ) -> None:
@@ -62,7 +63,7 @@ class Translator:
             max_len: most source pieces that the model takes at once, without EOS.
             langs: source and target language, which determine whether words are separated by spaces.
             defaults: how to search if nothing else is requested.
-            language_tags: tell the model the target language, with a tag before the source.
+            tagging: which tags stand before text; default: none.
             part_len: longer lines are translated in parts of at most so many pieces; default: `max_len`.
             engine: searches, where it can, instead of `torch_engine`.
         """
@@ -74,9 +75,9 @@ class Translator:
         self.tokenizer = tokenizer
         self.max_len = max_len
         self.part_len = min(part_len or max_len, max_len)
-        self.set_languages(langs)
-        self.language_tags = language_tags
-        self.translate_to()
+        self.langs = langs
+        self.tagging = tagging or Tagging()
+        self.set_direction()
 
     @classmethod
     def load(
@@ -106,7 +107,7 @@ class Translator:
             min(source.config.data.max_len for source in sources),
             (data.src_lang, data.tgt_lang),
             sources[0].config.search,
-            data.language_tags,
+            data.tagging,
             min(source.config.data.part_len or source.config.data.max_len for source in sources),
             choose_engine(sources, engine, quantization),
         )
@@ -126,19 +127,20 @@ class Translator:
         """The model; the first of several."""
         return self.torch_engine.models[0]
 
-    def set_languages(self, langs: tuple[str, str]) -> None:
-        """Set source and target language."""
-        self.langs = langs
+    def set_direction(
+        self, src_lang: str | None = None, tgt_lang: str | None = None, domain: str | None = None
+    ) -> None:
+        """From now on, translate between these languages, with a multilingual model, and as text of `domain`, if given.
+
+        A `UserError` is raised for what the model has not learned.
+        """
+        if src_lang and src_lang != self.langs[0] and not self.tagging.languages:
+            raise UserError(f"The model translates from {self.langs[0]}, not from {src_lang}.")
+        self.langs = langs = (src_lang or self.langs[0], tgt_lang or self.langs[1])
         self.spaced = (has_spaces(langs[0]), has_spaces(langs[1]))
         self.requirements = Requirements(self.tokenizer, langs)
-
-    def translate_to(self, tgt_lang: str | None = None, domain: str | None = None) -> None:
-        """From now on, translate into `tgt_lang`, with a multilingual model, and as text of `domain`, if given."""
-        if tgt_lang:
-            self.set_languages((self.langs[0], tgt_lang))
-        tags = [language_tag(self.langs[1])] if tgt_lang or self.language_tags else []
-        self.tags = self.tokenizer.encode_tags([*tags, domain_tag(domain)] if domain else tags)
-        """source ids before every text"""
+        tagging = replace(self.tagging, languages=self.tagging.languages or tgt_lang is not None)
+        self.tags = encode_tags(self.tokenizer, tagging.names(langs, domain))
 
     def translate(
         self,
@@ -203,7 +205,7 @@ class Translator:
             scored: log-probabilities are needed, as in `Engine.search`.
         """
         line_ids = line_ids or [LineId(number) for number in range(1, len(lines) + 1)]
-        part_len = max(1, min(self.part_len, self.max_len - len(self.tags)))
+        part_len = max(1, min(self.part_len, self.max_len - len(self.tags.src)))
         to_piece = self.tokenizer.src.id_to_piece
         has_phrases = search.required or search.forbidden or search.terminology or any(prefixes or [])
         simplifies = search.simplify and not has_phrases
@@ -215,7 +217,8 @@ class Translator:
             for number, part in enumerate(parts[line]):
                 seed = derive_seed(search.seed, line_id.line, number + MAX_PARTS * line_id.sentence)
                 required = self.requirements.find(search, part, is_first=number == 0)
-                segments.append(Segment([*self.tags, *part], [] if number else starts[line], seed, required))
+                prefix = [] if number else starts[line]
+                segments.append(Segment([*self.tags.src, *part], prefix, seed, self.tags.tgt, required))
                 owners.append(line)
         found: list[list[list[Hypothesis]]] = [[] for _ in lines]
         for line, best in zip(owners, self.search(segments, search, scored), strict=True):
@@ -257,7 +260,7 @@ class Translator:
         """Return the most pieces of a segment's translation; learned positions may end earlier."""
         n_required = segment.required.n_tokens if segment.required else 0
         limit = int(search.max_len_ratio * len(segment.ids)) + search.max_len_offset + len(segment.prefix) + n_required
-        limit = int(min(limit, n_positions - 1))
+        limit = int(min(limit, n_positions - 1 - len(segment.tgt_tags)))
         if n_required > limit:
             raise UserError(f"The required phrases take {n_required} pieces; the model allows at most {limit}.")
         return limit
@@ -293,5 +296,5 @@ class Translator:
         from mt.translation.alignment import source_attention
 
         src_ids, tgt_ids = self.tokenizer.encode_src([source])[0], self.tokenizer.encode_tgt([translation])[0]
-        src_ids = [*self.tags, *src_ids][: self.max_len]
-        return source_attention(self.model, self.tokenizer, src_ids, tgt_ids[: self.max_len], layer)
+        ((src_ids, tgt_ids),) = self.tags.before([(src_ids, tgt_ids)])
+        return source_attention(self.model, self.tokenizer, src_ids[: self.max_len], tgt_ids[: self.max_len], layer)

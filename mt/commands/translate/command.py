@@ -186,7 +186,7 @@ def load_translator(options: argparse.Namespace, config: Config) -> Translator:
 
         if chooses_bf16(precision, translator.torch_engine.device):
             translator.torch_engine.use_bf16()
-    translator.translate_to(options.to, options.tag)
+    translator.set_direction(options.src_lang, options.to, options.tag)
     return translator
 
 
