@@ -104,6 +104,37 @@ def test_what_is_copied_arrives_once_whatever_the_model_does(translation):
     assert not set(restored) & {*MARKERS}
 
 
+def test_parts_are_found_again():
+    """A part of the plain form in the source, and a part of its translation in what is restored."""
+    random = Random(4)
+    parts = ["ba ", "DE ", f"{URL} ", "12.5 ", "- ", "😀 ", '"', "go. ", "MEI "]
+    for _ in range(500):
+        text = "".join(random.choices(parts, k=random.randint(1, 9))).strip()
+        form = to_plain(text, knows, MARKERS[: random.randint(0, 8)])
+        whole = form.restore(form.text)
+        for start in range(len(form.text)):
+            here = (start, start + 1)
+            in_source, restored = form.source_span(here), form.restored_span(form.text, here)
+            expected = dict(zip(MARKERS, form.copied, strict=False)).get(form.text[start], form.text[start])
+            assert text[slice(*in_source)].lower() == whole[slice(*restored)].lower() == expected.lower()
+
+
+def test_tags_beside_what_is_not_translated(mt, run_folder):
+    """Tags around quotation marks, list marks, emoji and numbers keep their place; numbers are copied."""
+    typed = [
+        '<b>"ba de fi go"</b>', '"<b>ba de fi go</b>"', "- <b>BA DE FI GO</b> 😀", "<b>- ba de fi go</b>",
+        "<i>ba de fi go</i><b>😀</b>", "<b>1,234</b>", "<p>2,500 <b>😀</b></p>",
+    ]  # fmt: skip
+    out = mt("translate", run_folder, "--markup", "--", *typed).out.splitlines()
+    assert out[:4] == [text.upper().replace("B>", "b>") for text in typed[:4]]
+    assert out[4].count("<b>😀</b>") == 1
+    assert out[5:] == typed[5:]
+    copied = {"12,345.50": "<b>ba</b> 12,345.50 de", URL: f"ba <b>{URL}</b> de"}
+    out = mt("translate", run_folder, "--markup", "--", *copied.values()).out.splitlines()
+    for line, expected in zip(out, copied, strict=True):
+        assert line.count(expected) == line.count("<b>") == line.count("</b>") == 1
+
+
 def test_the_translation_is_written_as_the_source_is(mt, run_folder):
     """The toy language's translations are in capitals, whatever the source's case."""
     typed = ["BA DE FI GO", "Ba De Fi Go Hu", '"ba de fi go"', "- ba de fi go 😀", "ba de fi go"]

@@ -10,7 +10,7 @@ from huggingface_hub import EvalResult, ModelCard, ModelCardData
 from tabulate import tabulate
 
 from mt.commands.evaluated_runs import EvaluatedRun, load_runs
-from mt.commands.options import device_parser, direction_parser, run_parser, search_overrides, search_parser
+from mt.commands.options import device_parser, direction_parser, run_parser, search_parser
 from mt.commands.stress_tests import stress_results
 from mt.commands.test_options import choose_tests, tests_parser
 from mt.commands.verdict import (
@@ -55,7 +55,7 @@ def build_parser() -> argparse.ArgumentParser:
 def main(arguments: list[str]) -> int:
     """Write the card and return the exit code."""
     options = build_parser().parse_args(arguments)
-    (run,) = load_runs([options.run], search_overrides(options))
+    (run,) = load_runs([options.run], options)
     translator = run.load_translator(options)
     tests = find_tests(run, options)
     evaluation = Evaluation(Scorer(translator.langs[1]), translator.langs[1])

@@ -14,7 +14,6 @@ from mt.commands.options import (
     device_parser,
     direction_parser,
     run_path,
-    search_overrides,
     search_parser,
     trust,
 )
@@ -61,7 +60,7 @@ def main(arguments: list[str]) -> int:
     """Score test sets and return the exit code."""
     options = build_parser().parse_args(arguments)
     metrics = chosen_metrics(options.metrics)
-    runs = load_runs(options.runs, search_overrides(options))
+    runs = load_runs(options.runs, options)
     tests = choose_tests(runs[0].config, options, options.runs[0], "domain" in options.by)
     for option, is_given in (("--stress", options.stress), ("--trust", options.trust)):
         if is_given and (options.by or options.worst or (options.stress and options.trust)):

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from mt.commands.options import search_overrides
 from mt.config.schema import Config
 from mt.errors import UserError
 from mt.evaluation.evaluation import Output, perplexity_of, translate_test_set
@@ -43,17 +44,23 @@ class EvaluatedRun:
         return outputs
 
 
-def load_runs(folders: Sequence[Path], overrides: list[str]) -> list[EvaluatedRun]:
-    """Load the configurations of runs, and name each by its folder, or by its path if names are equal."""
+def load_runs(folders: Sequence[Path], options: argparse.Namespace) -> list[EvaluatedRun]:
+    """Load the configurations of runs, and name each by its folder, or by its path if names are equal.
+
+    Raises:
+        UserError: a folder is given twice, or the runs translate between other languages, unless options name these.
+    """
     for number, folder in enumerate(folders):
         if folder.resolve() in [earlier.resolve() for earlier in folders[:number]]:
             raise UserError(f"{folder} is given twice: a run cannot be compared with itself.")
     names = [folder.resolve().name for folder in folders]
     runs = []
     for folder, name in zip(folders, names, strict=True):
-        config = load_run_config(RunLayout(folder), overrides)
+        config = load_run_config(RunLayout(folder), search_overrides(options))
         runs.append(EvaluatedRun(RunLayout(folder), name if names.count(name) == 1 else str(folder), config))
-    first, *others = (f"{run.config.data.src_lang} to {run.config.data.tgt_lang}" for run in runs)
+    first, *others = (
+        f"{options.src_lang or run.config.data.src_lang} to {options.to or run.config.data.tgt_lang}" for run in runs
+    )
     for folder, direction in zip(folders[1:], others, strict=True):
         if direction != first:
             raise UserError(f"{folder} translates {direction}, the first run {first}: they cannot be compared.")

@@ -12,15 +12,7 @@ from matplotlib.figure import Figure
 
 from mt.commands.comparison import Comparison, compare, describe_comparison
 from mt.commands.evaluated_runs import load_runs
-from mt.commands.options import (
-    count,
-    device_parser,
-    direction_parser,
-    run_parser,
-    run_path,
-    search_overrides,
-    search_parser,
-)
+from mt.commands.options import count, device_parser, direction_parser, run_parser, run_path, search_parser
 from mt.commands.test_options import choose_tests, tests_parser
 from mt.commands.verdict import (
     best_validation,
@@ -111,7 +103,7 @@ def build_parser() -> argparse.ArgumentParser:
 def main(arguments: list[str]) -> int:
     """Write the page and return the exit code."""
     options = build_parser().parse_intermixed_args(arguments)
-    runs = load_runs([options.run, *([options.other] if options.other else [])], search_overrides(options))
+    runs = load_runs([options.run, *([options.other] if options.other else [])], options)
     run, config = runs[0].layout, runs[0].config
     MetricsFile(run.metrics).warn_if_damaged()
     warn_if_damaged(run.log)

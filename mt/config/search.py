@@ -42,7 +42,7 @@ class SearchConfig:
     simplify: bool = setting(True, ctranslate2=True)
     """Translate text in capitals or title case as lower case, take list marks, emoji and quotation marks around it off,
     copy addresses, numbers and unknown words, and write the translation as the source was. Not with required or
-    forbidden phrases, a prefix, tags or alignments, which need the text as it is."""
+    forbidden phrases, a prefix or alignments, which need the text as it is."""
     no_loops: bool = setting(True, ctranslate2=True)
     """Never write the same pieces more than three times in a row, or a digit more than six."""
     no_repeat_ngram: int = setting(0, ctranslate2=False)

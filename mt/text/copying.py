@@ -95,8 +95,8 @@ def mark_pair(src: str, tgt: str, knows: Knows, markers: Sequence[str]) -> tuple
     return src, tgt
 
 
-def unmark(text: str, copied: Sequence[str], markers: Sequence[str]) -> str:
-    """Put back what markers stand for, each once; what the translation has no marker for stands at its end."""
+def unmark(text: str, copied: Sequence[str], markers: Sequence[str]) -> tuple[str, list[str]]:
+    """Put back what markers stand for, each once; return the text, and what it has no marker for."""
     missing = []
     for marker, original in zip(markers, copied, strict=False):
         before, found, after = text.partition(marker)
@@ -104,5 +104,4 @@ def unmark(text: str, copied: Sequence[str], markers: Sequence[str]) -> str:
             text = before + original + after.replace(marker, "")
         else:
             missing.append(original)
-    text = MARKER.sub("", text)
-    return " ".join([text, *missing] if text else missing)
+    return MARKER.sub("", text), missing

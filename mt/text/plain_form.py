@@ -19,6 +19,8 @@ QUOTES = {
     "「": "」", "『": "』", "《": "》",
 }  # fmt: skip
 """opening quotation marks, and the marks that close each"""
+Span = tuple[int, int]
+"""start and end, in characters"""
 START = regex.compile(rf"\s*(?:(?:[-*•·–—▪●]|\d{{1,3}}\)|\(\d{{1,3}}\))\s+)?(?:{EMOJI}|\s)*")
 END = regex.compile(rf"(?r)(?:{EMOJI}|\s)*$")  # (?r): from the end
 
@@ -33,12 +35,28 @@ class PlainForm:
     casing: Casing = Casing.plain
     copied: Sequence[str] = ()
     markers: Sequence[str] = ()
+    """as many as what is copied, or more"""
 
     def restore(self, translation: str) -> str:
-        """Write a translation of `text` as the source was written."""
+        """Write a translation of `text` as the source was written; what it has no marker for stands at its end."""
         if not self.text:
             return self.before + self.after
-        return self.before + unmark(self.casing.apply(translation), self.copied, self.markers) + self.after
+        text, missing = unmark(self.casing.apply(translation), self.copied, self.markers)
+        return self.before + " ".join([text, *missing] if text else missing) + self.after
+
+    def restored_span(self, translation: str, span: Span) -> Span:
+        """Return where a part of a translation of `text` is in the restored one."""
+        prefixes = (unmark(self.casing.apply(translation[:end]), self.copied, self.markers)[0] for end in span)
+        start, end = (len(self.before) + len(prefix) for prefix in prefixes)
+        return start, end
+
+    def source_span(self, span: Span) -> Span:
+        """Return where a part of `text` is in the source."""
+        lengths = dict(zip(self.markers, map(len, self.copied), strict=False))
+        start, end = (
+            len(self.before) + sum(lengths.get(character, 1) for character in self.text[:end]) for end in span
+        )
+        return start, end
 
 
 def to_plain(text: str, knows: Knows, markers: Sequence[str]) -> PlainForm:

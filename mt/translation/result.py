@@ -1,7 +1,7 @@
 """The result: a translation of a line, joined if the line was translated in parts."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from typing import Any
 
 from mt.search.hypotheses import Hypothesis
@@ -30,6 +30,10 @@ class Translation:
     log_probs: Sequence[float] = ()
     """log-probability of each piece"""
     parts: Parts = ()
+    form: PlainForm | None = None
+    """what was translated of the line, and how the translation was written as the source is"""
+    plain: str = ""
+    """the translation of `form.text`"""
     alignment: Links | None = None
     """word alignment, if it was requested"""
     words: tuple[list[str], list[str]] | None = None
@@ -41,7 +45,7 @@ class Translation:
 
     def as_row(self) -> dict[str, Any]:
         """Return the fields that are printed as JSON."""
-        hidden = ("parts", "alignment", "words")
+        hidden = ("parts", "form", "plain", "alignment", "words")
         estimates = [name for name in ("quality", "trusted") if getattr(self, name) is None]
         return {f.name: getattr(self, f.name) for f in fields(self) if f.name not in (*hidden, *estimates)}
 
@@ -86,14 +90,14 @@ def join_parts(
     `form` is the plain form of the line, according to which the translations are written.
     """
     if not sources:
-        return [Translation(form.restore(""), 0.0, 0.0)]
+        return [Translation(form.restore(""), 0.0, 0.0, form=form)]
     joined = []
     for rank in range(min(n_best, *map(len, hypotheses))):
         pairs = zip(hypotheses, sources, strict=True)
         parts = [to_translation(best[rank], src_ids, tokenizer) for best, src_ids in pairs]
         text = (" " if spaced else "").join(part.text for part in parts)
         text = " ".join(text.splitlines())  # bytes can spell line breaks
-        joined.append(join_translations(parts, form.restore(text)))
+        joined.append(replace(join_translations(parts, form.restore(text)), form=form, plain=text))
     return joined
 
 

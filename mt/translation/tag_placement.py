@@ -1,5 +1,7 @@
 """Placement of tags in a translation: where the words that they enclose have moved, according to attention."""
 
+from __future__ import annotations
+
 from codecs import getincrementaldecoder
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -11,6 +13,7 @@ from torch import Tensor
 from mt.model.transformer import Transformer
 from mt.text.characters import is_word_character
 from mt.text.markup import CLOSES, Element, MarkedText, Span, write_marks
+from mt.text.plain_form import PlainForm
 from mt.text.tags import NO_TAGS, Tags
 from mt.text.tokenizer import Tokenizer
 from mt.translation.alignment import attention_by_parts, middle_layer
@@ -29,19 +32,30 @@ def restore_markup(
     tags: Tags = NO_TAGS,
 ) -> str:
     """Return the translation of `marked.plain` with its markup; `tags` are before each part."""
+    form = translation.form or PlainForm(marked.plain)
     src_ids = [i for src, _ in translation.parts for i in src]
     pieces = target_spans(translation.parts, tokenizer, spaced[1])
-    words = word_spans(translation.text) if spaced[1] else pieces
+    words = word_spans(translation.plain) if spaced[1] else pieces
     if src_ids and pieces and words and marked.root.children:
         attention = attention_by_parts(model, tokenizer, translation.parts, tags, middle_layer(model)).cpu()
         rows_of_words = [[i for i, piece in enumerate(pieces) if overlap(piece, word)] for word in words]
         weights = torch.stack([attention[rows].mean(0) if rows else attention.mean(0) for rows in rows_of_words])
-        sources = piece_spans([tokenizer.src_texts[i] for i in src_ids])
-        ends = marked.plain.rstrip().endswith(CLOSES) and translation.text.endswith(CLOSES)
-        full_stop = len(marked.plain.rstrip()) - 1 if ends else inf
-        placement = Placement(words, weights / weights.sum(1, keepdim=True), sources, full_stop)
-        placement.place(marked.root, (0, len(words)))
+        placement = Placement(
+            [form.restored_span(translation.plain, word) for word in words],
+            weights / weights.sum(1, keepdim=True),
+            [form.source_span(piece) for piece in piece_spans([tokenizer.src_texts[i] for i in src_ids])],
+            final_mark(marked.plain, translation.text),
+        )
+        placement.with_affixes(form, marked.plain, translation.text).place_all(marked.root)
+    elif not form.text:
+        place_as_in_source(marked.root)
     return write_marks(marked, translation.text, spaced)
+
+
+def final_mark(source: str, translation: str) -> float:
+    """Return the index of the final punctuation mark of a source, if its translation ends with one, too; else inf."""
+    source = source.rstrip()
+    return len(source) - 1 if source.endswith(CLOSES) and translation.endswith(CLOSES) else inf
 
 
 def target_spans(parts: Parts, tokenizer: Tokenizer, spaced: bool) -> list[Span]:
@@ -101,6 +115,23 @@ class Placement:
     full_stop: float = inf
     """index of the final punctuation mark of the source, if the translation ends with one, too"""
 
+    def with_affixes(self, form: PlainForm, source: str, translation: str) -> Placement:
+        """Add what stands before and after what was translated, as words that attend to themselves alone."""
+        before, after = len(form.before.rstrip()), len(form.after.lstrip())
+        words, pieces, blocks = [*self.words], [*self.pieces], [self.weights]
+        itself = torch.ones(1, 1)
+        if before:
+            words, pieces, blocks = [(0, before), *words], [(0, before), *pieces], [itself, *blocks]
+        if after:
+            words.append((len(translation) - after, len(translation)))
+            pieces.append((len(source) - after, len(source)))
+            blocks.append(itself)
+        return Placement(words, torch.block_diag(*blocks), pieces, self.full_stop)  # type: ignore[no-untyped-call]
+
+    def place_all(self, root: Element) -> None:
+        """Set the targets of all elements."""
+        self.place(root, (0, len(self.words)))
+
     def place(self, element: Element, free: Span) -> None:
         """Set the targets of all elements inside `element`, using words in the span `free`."""
         chosen: dict[int, Span] = {}
@@ -133,6 +164,13 @@ class Placement:
             return self.words[start][0], self.words[end - 1][1]
         point = self.words[start][0] if start < len(self.words) else self.words[-1][1]
         return point, point
+
+
+def place_as_in_source(element: Element) -> None:
+    """Set the targets of all elements inside `element` for a text that was not translated."""
+    for child in element.children:
+        child.target = child.source
+        place_as_in_source(child)
 
 
 def best_run(gains: Sequence[float], free: Span) -> Span:

@@ -170,7 +170,7 @@ class Translator:
     def translate_texts(self, texts: list[str], request: Request, first_line: int = 1) -> list[list[Translation]]:
         """Return the best translations of each text, best first; line numbers are for warnings and seeds."""
         line_ids = [LineId(first_line + number) for number in range(len(texts))]
-        search = replace(request.search, simplify=False) if request.markup or request.align else request.search
+        search = replace(request.search, simplify=False) if request.align else request.search
 
         def translate_lines(
             lines: list[str], prefixes: list[str], line_ids: Sequence[LineId]
