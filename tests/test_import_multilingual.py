@@ -163,8 +163,8 @@ def test_a_new_language_is_added(kind, imported, corpus, mt, tmp_path):
         "train", "experiment=new_language", f"training.init_from={imported}", f"run_dir={tmp_path}/run",
         f"data.src_lang={one}", "data.tgt_lang=new", f"data.train=[{{path: {tmp_path}/train}}, "
         f"{{path: {tmp_path}/train, tgt_lang: {other}}}]", f"data.valid={tmp_path}/valid", "data.check_languages=false",
-        "training.lora.rank=4", "training.max_steps=30", "training.valid_every_steps=10", "training.max_tokens=500", "optim.lr=0.01",
-        "optim.warmup_steps=3", "training.precision=float32",
+        "training.lora.rank=4", "training.max_steps=30", "training.valid_every_steps=10", "training.max_tokens=500",
+        "optim.lr=0.01", "optim.warmup_steps=3", "training.precision=float32",
     )  # fmt: skip
     assert trained.code == 0, trained.err
     losses = [float(loss) for loss in re.findall(r"validation loss ([\d.]+)", trained.err)]

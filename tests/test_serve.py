@@ -87,6 +87,7 @@ def test_directions_between_many_languages(translator):
     assert [(way.served.name, way.source, way.target) for way in ways] == [
         ("many", "de", "en"), ("many", "en", "de"), ("many", "en", "de"), ("one", "en", "sw"), ("many", "fr", "de"),
     ]  # fmt: skip
+    assert models.find("eng", "swa") == models.find("eng_Latn", "swh_Latn") == models.find("en", "sw")
     for pair in (("en", "en"), ("sw", "en"), ("de", "sw")):
         with pytest.raises(UserError, match=f"no model from {pair[0]} to {pair[1]}. There are: de to en, de to fr"):
             models.find(*pair)

@@ -76,11 +76,13 @@ class Models:
         return list(dict.fromkeys(target for one in self.served for _, target in one.pairs(source)))
 
     def find(self, source: str | None, target: str | None) -> Way:
-        """Return the first direction between these languages; None: any.
+        """Return the first direction between these languages, such as `sw` or, in another code, `swa`; None: any.
 
         Raises:
             UserError: there is none.
         """
+        source = self.in_own_code(source, self.sources)
+        target = self.in_own_code(target, [target for one in self.served for target in one.targets])
         for one in self.served:
             for pair in one.pairs(source, target):
                 return Way(one, *pair)
@@ -88,6 +90,13 @@ class Models:
         more = f" and {len(directions) - MAX_LISTED:,} more" if len(directions) > MAX_LISTED else ""
         wanted = f"from {source or 'any language'} to {target or 'any language'}"
         raise UserError(f"There is no model {wanted}. There are: {', '.join(directions[:MAX_LISTED])}{more}.")
+
+    @staticmethod
+    def in_own_code(lang: str | None, known: Sequence[str]) -> str | None:
+        """Return a language in the code of the models, if one of them has it."""
+        if lang is None or lang in known:
+            return lang
+        return next((one for one in known if two_letters(one) == two_letters(lang)), lang)
 
     @cached_property
     def identifier(self) -> object:

@@ -7,11 +7,13 @@ from langcodes.tag_parser import LanguageTagError
 
 
 def two_letters(lang: str) -> str:
-    """Return the two-letter code of a language, such as `sw` for `swa`; the code itself if there is none."""
+    """Return the two-letter code of a language, such as `sw` for `swa` and `swh_Latn`, or else its own code."""
     try:
-        return Language.get(lang).language or lang
+        language = Language.get(lang)
     except LanguageTagError:
         return lang
+    codes = (language.language, language.prefer_macrolanguage().language)
+    return next((code for code in codes if code and len(code) == 2), language.language or lang)
 
 
 def language_name(lang: str) -> str:
