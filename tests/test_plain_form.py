@@ -1,6 +1,7 @@
 """Text as people type it: capitals, quotation marks, emoji, addresses; and `mt evaluate --stress`."""
 
 import json
+import re
 import time
 from random import Random
 
@@ -12,7 +13,9 @@ from mt import SearchConfig, Translator
 from mt.data.noise import END
 from mt.evaluation.stress import ADDED, ends_in_loop
 from mt.text.copying import MARKERS
+from mt.text.markup import read_marks
 from mt.text.plain_form import to_plain
+from mt.translation.result import Translation
 
 URL = "https://example.org/a?b=1&c=D"
 LETTERS = frozenset("abcdefghijklmnopqrstuvwxyz ABCDEFGHIJKLMNOPQRSTUVWXYZ.,'\"!?äöüß0123456789()-:/").union(MARKERS)
@@ -123,7 +126,7 @@ def test_tags_beside_what_is_not_translated(mt, run_folder):
     """Tags around quotation marks, list marks, emoji and numbers keep their place; numbers are copied."""
     typed = [
         '<b>"ba de fi go"</b>', '"<b>ba de fi go</b>"', "- <b>BA DE FI GO</b> 😀", "<b>- ba de fi go</b>",
-        "<i>ba de fi go</i><b>😀</b>", "<b>1,234</b>", "<p>2,500 <b>😀</b></p>",
+        "<i>ba de fi go</i><b>😀</b>", "<b>1,234</b>", "<b>😀</b><i>😀</i>", "<p>2,500 <b>😀</b></p>",
     ]  # fmt: skip
     out = mt("translate", run_folder, "--markup", "--", *typed).out.splitlines()
     assert out[:4] == [text.upper().replace("B>", "b>") for text in typed[:4]]
@@ -133,6 +136,27 @@ def test_tags_beside_what_is_not_translated(mt, run_folder):
     out = mt("translate", run_folder, "--markup", "--", *copied.values()).out.splitlines()
     for line, expected in zip(out, copied, strict=True):
         assert line.count(expected) == line.count("<b>") == line.count("</b>") == 1
+
+
+@pytest.mark.parametrize("typed", [
+    "“ba <b>2019</b> de”", "“ba 2019 <b>de.{x}{y}</b>”", "<i>ba <b>2019</b> de 10:30</i>{x} 😀", "<b>ba</b> 2019 {x}",
+])  # fmt: skip
+def test_what_has_no_marker_is_written_once_and_in_its_tags(translator, typed):
+    """The translation lacks the markers, whatever the model would have done."""
+    marked, tokenizer = read_marks(typed), translator.tokenizer
+    form = tokenizer.plain_form(marked.plain)
+    ids = (tokenizer.encode_src([form.text])[0], tokenizer.encode_tgt(["BA DE"])[0])
+    translation = Translation(form.restore("BA DE"), 0.0, 0.0, parts=[ids], form=form, plain="BA DE")
+    restored = translator.restore_markup(marked, translation)
+    assert re.sub(r"</?[bi]>|\{.\}| ", "", restored) == translation.text.replace(" ", "")
+    assert restored.count("{x}") == typed.count("{x}")
+    assert ("2019</b>" in restored) == ("2019</b>" in typed)
+
+
+def test_characters_that_are_markers_are_copied():
+    form = to_plain(f"ba {MARKERS[0]} de {MARKERS[1]} 2019", knows, MARKERS)
+    assert form.restore(form.text) == f"ba {MARKERS[0]} de {MARKERS[1]} 2019"
+    assert form.restore(f"{MARKERS[2]} {MARKERS[1]} {MARKERS[0]}") == f"2019 {MARKERS[1]} {MARKERS[0]}"
 
 
 def test_the_translation_is_written_as_the_source_is(mt, run_folder):

@@ -95,13 +95,12 @@ def mark_pair(src: str, tgt: str, knows: Knows, markers: Sequence[str]) -> tuple
     return src, tgt
 
 
-def unmark(text: str, copied: Sequence[str], markers: Sequence[str]) -> tuple[str, list[str]]:
-    """Put back what markers stand for, each once; return the text, and what it has no marker for."""
-    missing = []
-    for marker, original in zip(markers, copied, strict=False):
-        before, found, after = text.partition(marker)
-        if found:
-            text = before + original + after.replace(marker, "")
-        else:
-            missing.append(original)
-    return MARKER.sub("", text), missing
+def unmark(text: str, copied: Sequence[str], markers: Sequence[str]) -> tuple[str, list[int]]:
+    """Put back what markers stand for, each once; return the text, and the indices of what it has no marker for."""
+    missing = dict(zip(markers, range(len(copied)), strict=False))
+
+    def put_back(marker: regex.Match[str]) -> str:
+        number = missing.pop(marker[0], None)
+        return "" if number is None else copied[number]
+
+    return MARKER.sub(put_back, text), sorted(missing.values())

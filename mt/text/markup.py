@@ -137,8 +137,8 @@ def write_marks(marked: MarkedText, translation: str, spaced: tuple[bool, bool])
     def inside(element: Element, start: int, end: int) -> str:
         result = ""
         for child in sorted(element.children, key=lambda child: child.target):
-            first = max(start, child.target[0])
-            last = max(first, child.target[1])
+            first = min(max(start, child.target[0]), end)
+            last = min(max(first, child.target[1]), end)
             result += translation_text(start, first)
             written, start = child.opening + inside(child, first, last) + child.closing, last
             if spaced[1] and first == last:

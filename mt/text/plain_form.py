@@ -42,13 +42,23 @@ class PlainForm:
         if not self.text:
             return self.before + self.after
         text, missing = unmark(self.casing.apply(translation), self.copied, self.markers)
-        return self.before + " ".join([text, *missing] if text else missing) + self.after
+        return self.before + " ".join([*([text] if text else []), *(self.copied[i] for i in missing)]) + self.after
 
     def restored_span(self, translation: str, span: Span) -> Span:
         """Return where a part of a translation of `text` is in the restored one."""
         prefixes = (unmark(self.casing.apply(translation[:end]), self.copied, self.markers)[0] for end in span)
         start, end = (len(self.before) + len(prefix) for prefix in prefixes)
         return start, end
+
+    def missing_spans(self, translation: str) -> list[tuple[Span, Span]]:
+        """Return where what the translation has no marker for is in `text`, and where it is in what is restored."""
+        text, missing = unmark(self.casing.apply(translation), self.copied, self.markers)
+        spans, end = [], len(self.before) + len(text) + bool(text)
+        for number in missing:
+            place = self.text.index(self.markers[number])
+            spans.append(((place, place + 1), (end, end + len(self.copied[number]))))
+            end += len(self.copied[number]) + 1
+        return spans
 
     def source_span(self, span: Span) -> Span:
         """Return where a part of `text` is in the source."""

@@ -40,13 +40,11 @@ def restore_markup(
         attention = attention_by_parts(model, tokenizer, translation.parts, tags, middle_layer(model)).cpu()
         rows_of_words = [[i for i, piece in enumerate(pieces) if overlap(piece, word)] for word in words]
         weights = torch.stack([attention[rows].mean(0) if rows else attention.mean(0) for rows in rows_of_words])
-        placement = Placement(
-            [form.restored_span(translation.plain, word) for word in words],
-            weights / weights.sum(1, keepdim=True),
-            [form.source_span(piece) for piece in piece_spans([tokenizer.src_texts[i] for i in src_ids])],
-            final_mark(marked.plain, translation.text),
-        )
-        placement.with_affixes(form, marked.plain, translation.text).place_all(marked.root)
+        src_pieces = piece_spans([tokenizer.src_texts[i] for i in src_ids])
+        full_stop = final_mark(marked.plain, translation.text)
+        placement = Placement(words, weights / weights.sum(1, keepdim=True), src_pieces, full_stop)
+        placement = restored_placement(placement, form, marked.plain, translation)
+        placement.place(marked.root, (0, len(placement.words)))
     elif not form.text:
         place_as_in_source(marked.root)
     return write_marks(marked, translation.text, spaced)
@@ -115,23 +113,6 @@ class Placement:
     full_stop: float = inf
     """index of the final punctuation mark of the source, if the translation ends with one, too"""
 
-    def with_affixes(self, form: PlainForm, source: str, translation: str) -> Placement:
-        """Add what stands before and after what was translated, as words that attend to themselves alone."""
-        before, after = len(form.before.rstrip()), len(form.after.lstrip())
-        words, pieces, blocks = [*self.words], [*self.pieces], [self.weights]
-        itself = torch.ones(1, 1)
-        if before:
-            words, pieces, blocks = [(0, before), *words], [(0, before), *pieces], [itself, *blocks]
-        if after:
-            words.append((len(translation) - after, len(translation)))
-            pieces.append((len(source) - after, len(source)))
-            blocks.append(itself)
-        return Placement(words, torch.block_diag(*blocks), pieces, self.full_stop)  # type: ignore[no-untyped-call]
-
-    def place_all(self, root: Element) -> None:
-        """Set the targets of all elements."""
-        self.place(root, (0, len(self.words)))
-
     def place(self, element: Element, free: Span) -> None:
         """Set the targets of all elements inside `element`, using words in the span `free`."""
         chosen: dict[int, Span] = {}
@@ -164,6 +145,34 @@ class Placement:
             return self.words[start][0], self.words[end - 1][1]
         point = self.words[start][0] if start < len(self.words) else self.words[-1][1]
         return point, point
+
+
+def restored_placement(placement: Placement, form: PlainForm, source: str, translation: Translation) -> Placement:
+    """Return the placement in a translation that is written as the source was.
+
+    What was copied although the translation has no marker for it, and what stands before and after the text, are words
+    that attend to themselves alone.
+    """
+    missing = form.missing_spans(translation.plain)
+    rows = [[float(overlap(piece, span)) for piece in placement.pieces] for span, _ in missing]
+    weights = torch.cat((placement.weights, torch.tensor(rows).reshape(-1, len(placement.pieces))))
+    before = word_spans(form.before)
+    after = [(start - len(form.after), end - len(form.after)) for start, end in word_spans(form.after)]
+
+    def from_end(text: str) -> list[Span]:
+        return [(len(text) + start, len(text) + end) for start, end in after]
+
+    return Placement(
+        [
+            *before,
+            *(form.restored_span(translation.plain, word) for word in placement.words),
+            *(span for _, span in missing),
+            *from_end(translation.text),
+        ],
+        torch.block_diag(torch.eye(len(before)), weights, torch.eye(len(after))),  # type: ignore[no-untyped-call]
+        [*before, *map(form.source_span, placement.pieces), *from_end(source)],
+        placement.full_stop,
+    )
 
 
 def place_as_in_source(element: Element) -> None:
