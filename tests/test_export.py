@@ -406,7 +406,7 @@ def test_tags_of_exported_models(tagged, corpus, mt, tmp_path):
     assert "such as `>>2bb<< TEXT`" in exported.out
     theirs = transformers.MarianTokenizer.from_pretrained(tmp_path / "hf")
     for line, ids in zip(LINES, translator.tokenizer.encode_src(LINES), strict=True):
-        expected = [*translator.tokenizer.encode_tags(["<2bb>"]), *ids, translator.tokenizer.eos_id]
+        expected = [*translator.tokenizer.encode_tags(["<2bb>"]).src, *ids, translator.tokenizer.eos_id]
         assert theirs(f">>2bb<< {line}").input_ids == expected
 
 

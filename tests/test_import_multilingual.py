@@ -153,8 +153,9 @@ def test_any_two_languages(kind, imported, mt):
     assert "no tag <2xxx>" in unknown.err
 
 
-def test_a_new_language_is_added(kind, imported, corpus, mt, tmp_path):
-    """New pieces and the tag of a language that the model lacks are learned beside an adapter, with old text."""
+@pytest.mark.parametrize("new_vocab", [False, True])
+def test_a_new_language_is_added(kind, imported, corpus, mt, tmp_path, new_vocab):
+    """The recipe adds the tag of a language that the model lacks, and an adapter; with new pieces, too, if wanted."""
     one, other, _ = LANGS[kind]
     for name in ("train", "valid"):
         for old, new in (("aa", one), ("bb", other), ("bb", "new")):
@@ -163,8 +164,9 @@ def test_a_new_language_is_added(kind, imported, corpus, mt, tmp_path):
         "train", "experiment=new_language", f"training.init_from={imported}", f"run_dir={tmp_path}/run",
         f"data.src_lang={one}", "data.tgt_lang=new", f"data.train=[{{path: {tmp_path}/train}}, "
         f"{{path: {tmp_path}/train, tgt_lang: {other}}}]", f"data.valid={tmp_path}/valid", "data.check_languages=false",
-        "training.lora.rank=4", "training.max_steps=30", "training.valid_every_steps=10", "training.max_tokens=500",
-        "optim.lr=0.01", "optim.warmup_steps=3", "training.precision=float32",
+        "training.lora.rank=4", f"training.new_vocab={str(new_vocab).lower()}", "training.max_steps=30",
+        "training.valid_every_steps=10", "training.max_tokens=500", "optim.lr=0.01", "optim.warmup_steps=3",
+        "training.precision=float32",
     )  # fmt: skip
     assert trained.code == 0, trained.err
     losses = [float(loss) for loss in re.findall(r"validation loss ([\d.]+)", trained.err)]
@@ -174,4 +176,10 @@ def test_a_new_language_is_added(kind, imported, corpus, mt, tmp_path):
     before, after = (load_file(RunLayout(run).weights) for run in (imported, tmp_path / "run"))
     assert before["encoder.0.feed_forward.hidden.bias"].equal(after["encoder.0.feed_forward.hidden.bias"])
     assert not before["encoder.0.feed_forward.hidden.weight"].equal(after["encoder.0.feed_forward.hidden.weight"])
-    assert load_run_config(RunLayout(tmp_path / "run")).data.tag_each_side
+    data = load_run_config(RunLayout(tmp_path / "run")).data
+    assert (data.tag_each_side, data.max_len) == (True, 62)
+    old, new = (Translator.load(run).tokenizer for run in (imported, tmp_path / "run"))
+    assert len(new.tags) == 3 if new_vocab else [*new.tags] == [*old.tags, "<2new>"]
+    name = "src_embedding.tokens.weight"  # of both sides
+    assert before[name].equal(after[name][: len(before[name])]) != new_vocab
+    assert len(after["tgt_embedding.positions"]) == len(before["tgt_embedding.positions"])

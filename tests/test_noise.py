@@ -78,7 +78,7 @@ def test_text_without_letters():
 
 @pytest.mark.parametrize("alpha", [0.0, 0.1])
 def test_sources_change_but_tags_and_targets_stay(tokenizer, alpha):
-    tags = tokenizer.encode_tags(["<2de>", "<web>"])
+    tags = list(tokenizer.encode_tags(["<2de>", "<web>"]).src)
     (ids,) = tokenizer.encode_src([LINE])
     pairs = [([*tags, *ids], [*tags[:1], *ids])] * 50
     varied = Variation(tokenizer, 100, NoiseConfig(**QUIET | {"typos": 0.3}), alpha)(pairs, 7)

@@ -185,7 +185,7 @@ class TrainingConfig:
     """Segment the text differently in every step (Kudo, 2018): the smoothing of unigram (smaller: more random, often
     0.5) or the dropout of BPE merges (usually 0.1); 0: off. A batch may then exceed `max_tokens`."""
     init_from: Optional[str] = setting(None, may_change=False, tracked=True, names_files=True)  # noqa: UP045
-    """Run whose model and tokenizer training starts from."""
+    """Run whose model and tokenizer training starts from; tags that it lacks are added."""
     new_vocab: bool = setting(False, may_change=False, tracked=False)
     """With `init_from`: train a tokenizer on the new text; pieces that both have keep their embeddings. With `lora`,
     the embeddings are trained, too."""

@@ -31,7 +31,6 @@ from mt.runtime.checksums import matches
 from mt.runtime.distributed import ALONE, World
 from mt.text.languages import plain_language
 from mt.text.normalization import build_rules, useful_settings
-from mt.text.tags import encode_tags
 from mt.text.tokenizer import Tokenizer, load_tokenizer
 from mt.text.tokenizer_training import Extras, train_tokenizer, vocab_size_for
 
@@ -185,14 +184,14 @@ def encode_all(data: DataConfig, texts: Texts, tokenizer: Tokenizer) -> Prepared
     """Encode all text; what is in the cache already is used."""
     encoder = CorpusEncoder(tokenizer, data.max_len, source_context(data, "valid", "validation").cache_dir)
     langs = (data.src_lang, data.tgt_lang)
-    valid_tags = encode_tags(tokenizer, data.tagging.names(langs))
+    valid_tags = tokenizer.encode_tags(*data.tagging.names(langs))
     valid = encoder.encode(texts.valid, langs, "data.valid", valid_tags)
     hashes = {"data.valid": hash_sources(list(texts.valid.read()))}
     hashes |= {f"data.test.{name}": hash_sources(pairs) for name, pairs in texts.tests.items()}
     encoder = build_encoder(data, tokenizer, np.concatenate([NO_HASHES, *hashes.values()]))
     members = []
     for train in texts.train:
-        tags = encode_tags(tokenizer, data.tagging.names(train.langs, train.source.tag))
+        tags = tokenizer.encode_tags(*data.tagging.names(train.langs, train.source.tag))
         members.append(Member(train.text.name, encoder.encode(train.text, train.langs, "data.train", tags), tags))
     return Prepared(
         tokenizer,

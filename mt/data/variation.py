@@ -43,8 +43,8 @@ class Variation:
 
     def tags_of(self, pair: tuple[Sequence[int], Sequence[int]]) -> Tags:
         """Return the tags at the start of both sides."""
-        known = set(self.tokenizer.tags.values())
-        return Tags(*(list(takewhile(known.__contains__, side)) for side in pair))
+        known = (set(self.tokenizer.tags.values()), set(self.tokenizer.tgt_tags.values()))
+        return Tags(*(list(takewhile(tags.__contains__, ids)) for tags, ids in zip(known, pair, strict=True)))
 
     def add_noise(self, pairs: Pairs, seed: int) -> Pairs:
         """Add noise to pairs; only the sides that it changes are encoded again."""

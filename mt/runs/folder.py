@@ -67,7 +67,7 @@ def check_run_folder(run: RunLayout, config: Config) -> None:
 
 
 def existing_tokenizer(run: RunLayout, config: Config) -> Tokenizer | None:
-    """Return the run's own tokenizer, or that of the run to start from; None if a new one is to be trained.
+    """Return the run's own tokenizer, or that of the run to start from with new tags; None if one is to be trained.
 
     Raises:
         UserError: its file is damaged, or missing although there is a checkpoint, which needs it.
@@ -76,7 +76,7 @@ def existing_tokenizer(run: RunLayout, config: Config) -> Tokenizer | None:
     if run.has_checkpoint() or all(path.exists() for path in run.tokenizer(joint)):
         return load_tokenizer(run.tokenizer(joint))
     if start is not None and not config.training.new_vocab:
-        return load_tokenizer(RunLayout(Path(start)).tokenizer(joint))
+        return load_tokenizer(RunLayout(Path(start)).tokenizer(joint)).with_tags(config.data.tags)
     return None
 
 

@@ -3,8 +3,6 @@
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from mt.text.tokenizer import Pairs, Tokenizer
-
 
 @dataclass(frozen=True)
 class Tags:
@@ -18,18 +16,9 @@ class Tags:
         """Number of tags of the side that has more."""
         return max(len(self.src), len(self.tgt))
 
-    def before(self, pairs: Iterable[tuple[Sequence[int], Sequence[int]]]) -> Pairs:
+    def before(self, pairs: Iterable[tuple[Sequence[int], Sequence[int]]]) -> list[tuple[list[int], list[int]]]:
         """Return pairs of ids with the tags before them."""
         return [([*self.src, *src], [*self.tgt, *tgt]) for src, tgt in pairs]
 
 
 NO_TAGS = Tags()
-
-
-def encode_tags(tokenizer: Tokenizer, names: tuple[Sequence[str], Sequence[str]]) -> Tags:
-    """Return the ids of the tags of each side.
-
-    Raises:
-        UserError: the vocabulary lacks one.
-    """
-    return Tags(*map(tokenizer.encode_tags, names))

@@ -20,6 +20,7 @@ from mt.text.characters import is_word_character
 from mt.text.copying import MARKERS, mark_pair
 from mt.text.plain_form import PlainForm, to_plain
 from mt.text.sampling import SubwordSampler
+from mt.text.tags import Tags
 
 Rows = list[list[int]]
 Pairs = list[tuple[list[int], list[int]]]
@@ -70,21 +71,42 @@ class Tokenizer:
 
     @cached_property
     def tags(self) -> dict[str, int]:
-        """Ids of the tags that can stand before text, by name; no text is segmented into them."""
-        numbers = (i for i in range(self.vocab_sizes[0]) if self.src.is_control(i))
-        return {self.src.id_to_piece(i): i for i in numbers if i not in (PAD, BOS, EOS)}
+        """Source ids of the tags that can stand before text, by name; no text is segmented into them."""
+        return tags_of(self.src)
+
+    @cached_property
+    def tgt_tags(self) -> dict[str, int]:
+        """Target ids of the same tags."""
+        return tags_of(self.tgt)
+
+    def with_tags(self, names: Sequence[str]) -> "Tokenizer":
+        """Return a tokenizer that also has these tags, after all other pieces."""
+        from sentencepiece import sentencepiece_model_pb2
+
+        new = [name for name in names if name not in self.tags]
+        protos = []
+        for proto in self.protos if new else ():
+            model = sentencepiece_model_pb2.ModelProto.FromString(proto)  # type: ignore[attr-defined]
+            for name in new:
+                model.pieces.add(piece=name, score=0.0, type=model.SentencePiece.CONTROL)
+            protos.append(model.SerializeToString())
+        return Tokenizer(*protos) if new else self
 
     @property
     def never_generated(self) -> list[int]:
         """Target ids that no translation contains."""
-        return [PAD, BOS, UNK, *self.tags.values()]
+        return [PAD, BOS, UNK, *self.tgt_tags.values()]
 
-    def encode_tags(self, tags: Sequence[str]) -> list[int]:
-        """Return the ids of tags, which are the same on both sides."""
-        for tag in tags:
+    def encode_tags(self, src: Sequence[str], tgt: Sequence[str] = ()) -> Tags:
+        """Return the tags of a source and of its translation.
+
+        Raises:
+            UserError: the vocabulary lacks one.
+        """
+        for tag in (*src, *tgt):
             if tag not in self.tags:
                 raise UserError(f"The model has no tag {tag}; it has: {', '.join(self.tags) or 'none'}.")
-        return [self.tags[tag] for tag in tags]
+        return Tags([self.tags[tag] for tag in src], [self.tgt_tags[tag] for tag in tgt])
 
     @cached_property
     def samplers(self) -> tuple[SubwordSampler, SubwordSampler]:
@@ -175,6 +197,12 @@ class Tokenizer:
         for path, proto in zip(paths, self.protos, strict=True):
             with replacing_recorded(path) as temporary:
                 temporary.write_bytes(proto)
+
+
+def tags_of(processor: sentencepiece.SentencePieceProcessor) -> dict[str, int]:
+    """Return the ids of a vocabulary's tags by name."""
+    numbers = (i for i in range(processor.get_piece_size()) if processor.is_control(i))
+    return {processor.id_to_piece(i): i for i in numbers if i not in (PAD, BOS, EOS)}
 
 
 def piece_text(processor: sentencepiece.SentencePieceProcessor, number: int) -> bytes:

@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 import torch
 from torch import Tensor
 
-from mt.config.choices import Part
+from mt.config.choices import Part, Positions
 from mt.config.data import DataConfig, NormalizeConfig
 from mt.config.facts import keys_where
 from mt.config.file import load_config
@@ -56,8 +56,8 @@ def load_start(model: Transformer, config: Config, start: RunLayout, tokenizer: 
     """Give a new model the weights of the run `start`."""
     check_shape(config, start)
     weights = read_tensors(start.weights)
-    if config.training.new_vocab:
-        old = load_tokenizer(start.tokenizer(config.tokenizer.joint))
+    old = load_tokenizer(start.tokenizer(config.tokenizer.joint))
+    if old.fingerprint != tokenizer.fingerprint:
         weights = carry_over(weights, model, old, tokenizer)
     own = dict(model.named_parameters())
     with torch.no_grad():
@@ -99,14 +99,17 @@ def learn_vocabulary(config: TokenizerConfig, pairs: Sequence[Pair], size: int) 
 
 
 def adopt_settings(config: Config, origin: Config) -> Config:
-    """Return `config` with the model shape, tokenizer settings and tags of another run where it has the defaults."""
+    """Return `config` with the settings of another run that shape model, vocabulary and tags, where it has defaults."""
     names = ["joint"] if config.training.new_vocab else [one.name for one in fields(TokenizerConfig)]
+    data_names = ["language_tags", "tag_each_side"]
+    if origin.model.positions is Positions.learned:
+        data_names.append("max_len")  # so that no positions are left to be learned
     normalize = config.data.normalize
     if not config.training.new_vocab:  # a part of the vocabulary
         normalize = adopt(normalize, origin.data.normalize, [one.name for one in fields(NormalizeConfig)])
     return replace(
         config,
-        data=adopt(replace(config.data, normalize=normalize), origin.data, ["language_tags", "tag_each_side"]),
+        data=adopt(replace(config.data, normalize=normalize), origin.data, data_names),
         model=adopt(config.model, origin.model, keys_where("shapes_model", ModelConfig)),
         tokenizer=adopt(config.tokenizer, origin.tokenizer, names),
     )
@@ -154,10 +157,8 @@ def carry_over(weights: dict[str, Tensor], model: Transformer, old: Tokenizer, n
         if name in ("src_embedding.tokens.weight", "tgt_embedding.tokens.weight") or name.startswith("projection."):
             processors = (old.src, new.src) if name.startswith("src") else (old.tgt, new.tgt)
             old_ids = {processors[0].id_to_piece(i): i for i in range(processors[0].get_piece_size())}
-            rows = parameter.detach().clone()
-            for i in range(len(rows)):
-                piece = processors[1].id_to_piece(i)
-                if piece in old_ids:
-                    rows[i] = weights[name][old_ids[piece]]
-            carried[name] = rows
+            found = [(i, old_ids.get(processors[1].id_to_piece(i))) for i in range(len(parameter))]
+            kept = torch.tensor([(i, old_id) for i, old_id in found if old_id is not None])
+            carried[name] = parameter.detach().clone()
+            carried[name][kept[:, 0]] = weights[name][kept[:, 1]]
     return carried

@@ -22,7 +22,6 @@ from mt.text.languages import has_spaces
 from mt.text.long_lines import cut_long
 from mt.text.markup import MarkedText
 from mt.text.plain_form import PlainForm
-from mt.text.tags import encode_tags
 from mt.text.tokenizer import Tokenizer
 from mt.translation.engine import Engine, Segment, plan_segments
 from mt.translation.engine_choice import FLOAT32, choose_engine
@@ -136,11 +135,12 @@ class Translator:
         """
         if src_lang and src_lang != self.langs[0] and not self.tagging.languages:
             raise UserError(f"The model translates from {self.langs[0]}, not from {src_lang}.")
-        self.langs = langs = (src_lang or self.langs[0], tgt_lang or self.langs[1])
+        langs = (src_lang or self.langs[0], tgt_lang or self.langs[1])
+        tagging = replace(self.tagging, languages=self.tagging.languages or langs[1] != self.langs[1])
+        self.tags = self.tokenizer.encode_tags(*tagging.names(langs, domain))
+        self.langs = langs
         self.spaced = (has_spaces(langs[0]), has_spaces(langs[1]))
         self.requirements = Requirements(self.tokenizer, langs)
-        tagging = replace(self.tagging, languages=self.tagging.languages or tgt_lang is not None)
-        self.tags = encode_tags(self.tokenizer, tagging.names(langs, domain))
 
     def translate(
         self,
