@@ -134,6 +134,10 @@ def test_damaged_folders_are_refused(kind, published, mt, tmp_path):
     config = json.loads((published / "config.json").read_text())
     (tmp_path / "model" / "config.json").write_text(json.dumps(config | {"scale_embedding": False}))
     assert "does not support scale_embedding=False" in mt("import", tmp_path / "model", tmp_path / "run", *langs).err
+    (tmp_path / "model" / "config.json").write_text(json.dumps(config | {"encoder_layers": 1}))
+    assert "has no place: model.encoder.layers.1" in mt("import", tmp_path / "model", tmp_path / "run", *langs).err
+    (tmp_path / "model" / "config.json").write_text(json.dumps(config | {"d_model": "x"}))
+    assert "is not a model of transformers" in mt("import", tmp_path / "model", tmp_path / "run", *langs).err
     (tmp_path / "model" / "config.json").write_text(json.dumps(config))
     (tmp_path / "model" / "sentencepiece.bpe.model").unlink()
     outcome = mt("import", tmp_path / "model", tmp_path / "run", *langs)

@@ -2,6 +2,7 @@
 
 import json
 import re
+import shutil
 from collections import Counter
 from math import exp
 from types import SimpleNamespace
@@ -20,6 +21,7 @@ from mt.config.choices import EngineName
 from mt.config.corpora import Stage
 from mt.data.loader import BatchLoader
 from mt.data.mixture import Member, Mixture, weights_by_temperature
+from mt.errors import UserError
 from mt.text.tags import NO_TAGS, Tags
 
 
@@ -194,11 +196,36 @@ def test_each_side_has_the_tag_of_its_language(both_ways, mt):
     assert forth == forth.upper()
     assert mt("translate", both_ways, *back, forth.strip(), "--set", "search.simplify=false").out == "ba de fi\n"
     assert "no tag <2cc>; it has: <2aa>, <2bb>" in mt("translate", both_ways, "--from", "cc", "ba").err
+    translator = Translator.load(both_ways)
+    with pytest.raises(UserError):
+        translator.set_direction("bb", "cc")
+    assert (translator.langs, translator.translate(["ba de fi"])) == (("aa", "bb"), ["BA DE FI"])  # as before
     align = json.loads(mt("translate", both_ways, "--json", "--align", "ba de fi").out)
     assert len(align["alignment"]) == 3
     explained = mt("explain", both_ways, "ba de")
     assert explained.code == 0, explained.err
     assert "<2aa>" in explained.out
+
+
+@pytest.mark.slow
+def test_what_the_card_says_of_the_direction(both_ways, corpora, mt, tmp_path):
+    card = mt("card", both_ways, "--from", "bb", "--to", "aa", "--output", tmp_path / "card.md")
+    assert card.code == 0, card.err
+    text = (tmp_path / "card.md").read_text()
+    assert "bb to aa;" in text
+    assert "mt translate . --from bb --to aa 'a sentence'" in text
+    assert "`<2aa>`, `<2bb>`" in text
+    assert "huggingface" not in text  # which has no such model
+
+
+@pytest.mark.slow
+def test_models_with_other_tags_do_not_translate_together(both_ways, mt, tmp_path):
+    shutil.copytree(both_ways, tmp_path / "other")
+    config = tmp_path / "other" / "config.yaml"
+    config.write_text(config.read_text().replace("tag_each_side: true", "tag_each_side: false"))
+    outcome = mt("translate", both_ways, "--ensemble", tmp_path / "other", "ba")
+    assert outcome.code == 2
+    assert "differ in data.language_tags or data.tag_each_side" in outcome.err
 
 
 @pytest.mark.slow
@@ -238,7 +265,7 @@ def test_the_decoder_starts_with_bos_and_the_tag(both_ways, mt, width):
 def test_ctranslate2_is_told_where_the_tags_belong(both_ways, mt, tmp_path):
     exported = mt("export", both_ways, "--to", "ctranslate2", tmp_path / "ct")
     assert "before the pieces of each source, such as <2aa>" in exported.out
-    assert "as target_prefix, such as <2bb>" in exported.out
+    assert "such as <2bb>, as target_prefix" in exported.out
     sources = [source for source, _ in toy_pairs(10, 8)]
     translator = Translator.load(both_ways, engine=EngineName.torch)
     own = translator.n_best(sources, SearchConfig(beam_size=1, simplify=False))

@@ -75,6 +75,9 @@ def test_the_language_of_a_text_is_identified(translator):
             assert found["language"] == lang
             answer = client.post("/translate", json={"q": text, "target": "bb"}).json()
             assert answer["detectedLanguage"]["language"] == lang
+    many = Models([Served("many", ["de", "en", "fr"], ["de", "en", "fr"], batcher, True)])
+    assert many.identify("Die Kinder spielen im Garten.", "en")[0] == "de"
+    assert many.identify("Die Kinder spielen im Garten.", "de")[0] != "de"  # it is to be translated into German
 
 
 def test_directions_between_many_languages(translator):

@@ -48,7 +48,8 @@ def load_runs(folders: Sequence[Path], options: argparse.Namespace) -> list[Eval
     """Load the configurations of runs, and name each by its folder, or by its path if names are equal.
 
     Raises:
-        UserError: a folder is given twice, or the runs translate between other languages, unless options name these.
+        UserError: a folder is given twice, or the runs translate between different languages, and `--from` and `--to`
+            do not say which.
     """
     for number, folder in enumerate(folders):
         if folder.resolve() in [earlier.resolve() for earlier in folders[:number]]:

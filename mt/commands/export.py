@@ -1,6 +1,7 @@
 """`mt export`: write a trained model in the format of another toolkit."""
 
 import argparse
+from collections.abc import Sequence
 from pathlib import Path
 
 from mt.commands.options import run_parser
@@ -9,7 +10,7 @@ from mt.config.data import DataConfig
 from mt.errors import UserError
 from mt.runs.folder import check_free
 from mt.runs.layout import RunLayout
-from mt.runs.run_files import load_run_config
+from mt.runs.run_files import load_run_config, load_run_tokenizer
 from mt.runtime.files import replacing
 from mt.runtime.packages import require_package
 from mt.translation.translator import Translator
@@ -58,7 +59,7 @@ def main(arguments: list[str]) -> int:
     if options.positions < 2:
         raise UserError(f"--positions {options.positions}: must be 2 or more.")
     config = load_run_config(RunLayout(options.run))
-    tags = tag_advice(config.data, options.to)
+    advice = tag_advice(config.data, options.to, list(load_run_tokenizer(RunLayout(options.run), config).tags))
     if options.to == "huggingface":
         from mt.interop.to_huggingface import check_fits
 
@@ -71,18 +72,17 @@ def main(arguments: list[str]) -> int:
     translator = Translator.load(options.run, "cpu", config=config)
     with replacing(options.output) as output:
         export(translator, options.to, output, quantization, options.positions)
-    print(f"The model is in {options.output}.{tags}")
+    print(f"The model is in {options.output}.{advice}")
     return 0
 
 
-def tag_advice(data: DataConfig, toolkit: str) -> str:
-    """Return how a model with tags is to be used, which knows nothing of our options for them.
+def tag_advice(data: DataConfig, toolkit: str, tags: Sequence[str]) -> str:
+    """Return how a model with these tags is to be used in a toolkit that knows nothing of our options for them.
 
     Raises:
         UserError: the toolkit cannot put so many tags before text, or not there.
     """
-    names = data.tags
-    if not names:
+    if not tags:
         return ""
     if toolkit == "libretranslate":
         raise UserError("The model needs a tag before each source, which LibreTranslate does not put there.")
@@ -94,17 +94,18 @@ def tag_advice(data: DataConfig, toolkit: str) -> str:
     if data.tag_each_side:
         return (
             f" Put the tag of its language before the pieces of each source, such as {language_tag(data.src_lang)}, "
-            f"and give that of the target language as target_prefix, such as {language_tag(data.tgt_lang)}."
+            f"and give that of the target language, such as {language_tag(data.tgt_lang)}, as target_prefix, with "
+            f"which its translation then begins. There are {', '.join(tags)}."
         )
     if toolkit == "ctranslate2":
-        return f" Put a tag before the pieces of each source, such as {names[0]}; there are {', '.join(names)}."
+        return f" Put a tag before the pieces of each source, such as {tags[0]}; there are {', '.join(tags)}."
     if data.language_tags and any(source.tag for source in training_sources(data.train)):
         raise UserError(
             "The model has tags for languages and for domains. The tokenizer of transformers takes one tag only: "
             "use --to ctranslate2, or --engine ctranslate2 of mt translate."
         )
-    tags = [f">>{name[1:-1]}<<" for name in names]
-    return f" Put a tag before each text, such as `{tags[0]} TEXT`; there are {', '.join(tags)}."
+    written = [f">>{name[1:-1]}<<" for name in tags]
+    return f" Put a tag before each text, such as `{written[0]} TEXT`; there are {', '.join(written)}."
 
 
 def export(translator: Translator, toolkit: str, output: Path, quantization: str, n_positions: int) -> None:

@@ -1,6 +1,7 @@
 """`mt import`: turn a model from another toolkit into a run."""
 
 import argparse
+import shlex
 from pathlib import Path
 
 from mt.config.facts import keys_where
@@ -54,7 +55,7 @@ def fine_tuning_command(run: Path, config: Config) -> str:
     values = {key: getattr(config.model, key) for key in keys_where("shapes_model", ModelConfig)}
     shape = [f"model.{key}={str(getattr(value, 'value', value)).lower()}" for key, value in values.items()]
     return (
-        f"mt train name=tuned training.init_from={run} data=files data.src_lang={config.data.src_lang} "
-        f"data.tgt_lang={config.data.tgt_lang} data.train=PREFIX data.valid=PREFIX optim.lr=1e-4 "
-        f"tokenizer.joint={str(config.tokenizer.joint).lower()} {' '.join(shape)}"
+        f"mt train name=tuned training.init_from={shlex.quote(str(run))} data=files "
+        f"data.src_lang={config.data.src_lang} data.tgt_lang={config.data.tgt_lang} data.train=PREFIX "
+        f"data.valid=PREFIX optim.lr=1e-4 tokenizer.joint={str(config.tokenizer.joint).lower()} {' '.join(shape)}"
     )

@@ -9,7 +9,7 @@ from mt.config.choices import Utility
 from mt.evaluation.evaluation import save_translations
 from mt.evaluation.test_sets import TestSet
 from mt.quality.estimator import load_estimator
-from mt.quality.judge import load_judge, with_alternatives
+from mt.quality.judge import load_judge, warn_about_direction, with_alternatives
 from mt.quality.measures import measure_trust
 from mt.runtime.checksums import digest
 from mt.text.metrics import build_similarity
@@ -21,6 +21,7 @@ def run_trust_tests(runs: Sequence[EvaluatedRun], tests: Sequence[TestSet], opti
         load_estimator(run.layout.quality, digest(run.layout.weights))
     for run in runs:
         translator = run.load_translator(options)
+        warn_about_direction(translator.langs, (run.config.data.src_lang, run.config.data.tgt_lang))
         for test in tests:
             judge = load_judge(run.layout, translator.tokenizer, options.trust)
             search = with_alternatives(run.config.search, judge.estimator)

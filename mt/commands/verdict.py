@@ -167,7 +167,7 @@ def summarise(config: Config, translator: Translator) -> str:
     n = translator.model.n_parameters()
     sizes = " and ".join(f"{size:,}" for size in dict.fromkeys(translator.tokenizer.vocab_sizes))
     return (
-        f"{config.data.src_lang} to {config.data.tgt_lang}; {n:,} parameters, {config.model.n_encoder_layers} + "
+        f"{' to '.join(translator.langs)}; {n:,} parameters, {config.model.n_encoder_layers} + "
         f"{config.model.n_decoder_layers} layers of {config.model.d_model} features and {config.model.n_heads} heads, "
         f"{sizes} pieces; beam {translator.defaults.beam_size}."
     )

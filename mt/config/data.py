@@ -12,6 +12,7 @@ from mt.config.corpora import (
     Tagging,
     check_columns,
     check_sources,
+    domain_tag,
     is_plain_word,
     is_size,
     training_sources,
@@ -113,7 +114,7 @@ class DataConfig:
     language_tags: bool = False
     """Put a tag of the target language before each source: one model then translates into several languages."""
     tag_each_side: bool = False
-    """With `language_tags`: put the tag of its own language before each side instead, as M2M-100 and NLLB-200 do."""
+    """With `language_tags`: put before each side the tag of its own language instead, as M2M-100 and NLLB-200 do."""
     max_len: int = 256
     """Longest side of a training pair in subword pieces, without EOS; longer pairs are dropped."""
     part_len: Optional[int] = setting(None, may_change=True)  # noqa: UP045
@@ -171,10 +172,10 @@ class DataConfig:
     @property
     def tags(self) -> list[str]:
         """The tags of the training data: of languages, then of domains."""
-        languages, domains = [], []
-        for source in training_sources(self.train):
-            langs = (source.src_lang or self.src_lang, source.tgt_lang or self.tgt_lang)
-            before_src, before_tgt = self.tagging.names(langs)
+        sources, languages = training_sources(self.train), []
+        for source in sources:
+            before_src, before_tgt = self.tagging.names(
+                (source.src_lang or self.src_lang, source.tgt_lang or self.tgt_lang)
+            )
             languages += [*before_src, *before_tgt]
-            domains += Tagging().names(langs, source.tag)[0]
-        return list(dict.fromkeys([*languages, *domains]))
+        return list(dict.fromkeys([*languages, *(domain_tag(source.tag) for source in sources if source.tag)]))

@@ -20,11 +20,12 @@ def import_huggingface(
         UserError: it is no such model, has a feature that ours lacks, or does not state its languages.
     """
     import transformers
+    from huggingface_hub.errors import StrictDataclassError
 
     warnings.filterwarnings("ignore", message="Recommended: pip install sacremoses")
     try:
         config = transformers.AutoConfig.from_pretrained(origin, trust_remote_code=False)
-    except (OSError, ValueError, TypeError, KeyError) as error:
+    except (OSError, ValueError, TypeError, KeyError, StrictDataclassError) as error:
         raise UserError(f"{origin} is not a model of transformers: {first_line(error)}") from error
     match config.model_type:
         case "marian":

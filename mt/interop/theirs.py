@@ -11,6 +11,7 @@ from mt.config.schema import ModelConfig
 from mt.errors import UserError
 from mt.interop.huggingface_names import names
 
+POSITIONS = "embed_positions"
 ACTIVATIONS = {"relu": Activation.relu, "gelu": Activation.gelu, "swish": Activation.silu, "silu": Activation.silu}
 
 
@@ -60,6 +61,9 @@ class Kind:
         model, loading = loaded
         if loading["missing_keys"]:
             raise UserError(f"{origin} is not {self.name}: it lacks {min(loading['missing_keys'])}.")
+        unexpected = [key for key in loading["unexpected_keys"] if POSITIONS not in key]  # a table, which is computed
+        if unexpected:
+            raise UserError(f"{origin} has weights for which its configuration has no place: {min(unexpected)}.")
         return Theirs(origin, model, tokenizer)
 
     def check_fits(self, config: Any, origin: str) -> None:
@@ -71,7 +75,7 @@ class Kind:
         }
         for key, value in wanted.items():
             if getattr(config, key, value) != value:
-                raise UserError(f"{origin}: mt does not support {key}={getattr(config, key)}.")
+                raise UserError(f"{origin}: mt does not support {key}={getattr(config, key)}, but {value}.")
         if config.activation_function not in ACTIVATIONS:
             raise UserError(f"{origin}: mt does not support activation_function={config.activation_function}.")
 

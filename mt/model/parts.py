@@ -21,7 +21,7 @@ def freeze(model: nn.Module, parts: Iterable[str]) -> None:
         parameter.requires_grad_(False)
 
 
-def thaw(model: nn.Module, parts: Iterable[str]) -> None:
+def unfreeze(model: nn.Module, parts: Iterable[str]) -> None:
     """Train the parameters of these parts."""
     for parameter in parameters_of(model, parts):
         parameter.requires_grad_(True)

@@ -78,6 +78,13 @@ class Judge:
             )
 
 
+def warn_about_direction(langs: tuple[str, str], calibrated: tuple[str, str]) -> None:
+    """Warn if translations are in another direction than those that the quality was calibrated with."""
+    if langs != calibrated:
+        directions = [" to ".join(pair) for pair in (calibrated, langs)]
+        log.warning("The quality was calibrated for %s: estimates for %s may be wrong.", *directions)
+
+
 def load_judge(run: RunLayout, tokenizer: Tokenizer, trust: Trust | None = None) -> Judge:
     """Load what a run has learned of the quality of its translations.
 

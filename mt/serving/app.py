@@ -142,8 +142,7 @@ def add_facts(app: FastAPI, service: Service) -> None:
             "charLimit": limits.max_characters, "frontendTimeout": 300, "filesTranslation": True, "suggestions": False,
             "supportedFilesFormat": list(SUFFIXES),
             "calibrated": [
-                {"source": source, "target": target}
-                for one in models.served if one.estimator for source, target in one.pairs()
+                dict(zip(("source", "target"), one.own_pair, strict=True)) for one in models.served if one.estimator
             ],
             "language": {
                 "source": {"code": first.source, "name": language_name(first.source)},

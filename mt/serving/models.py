@@ -31,6 +31,11 @@ class Served:
     estimator: QualityEstimator | None = None
     """of the quality of translations, if the run is calibrated"""
 
+    @property
+    def own_pair(self) -> tuple[str, str]:
+        """The languages that the model was validated with."""
+        return self.sources[0], self.targets[0]
+
     def pairs(self, source: str | None = None, target: str | None = None) -> Iterator[tuple[str, str]]:
         """Yield source and target of the directions with this source and this target; None: any."""
         for one in self.sources if source is None else {source}.intersection(self.sources):
@@ -40,24 +45,28 @@ class Served:
 
 
 @dataclass(frozen=True)
-class Way:
+class Direction:
     """A direction of a model."""
 
     served: Served
     source: str
     target: str
 
+    @property
+    def pair(self) -> tuple[str, str]:
+        """Source and target language."""
+        return self.source, self.target
+
 
 def languages_of(data: DataConfig, tags: Sequence[str]) -> tuple[list[str], list[str]]:
     """Return the source and the target languages of a model: those of its tags, or of its data; its own first."""
     start, end = language_tag("\0").split("\0")
+    if not data.language_tags:
+        return [data.src_lang], [data.tgt_lang]
     tagged = [tag[len(start) : -len(end)] for tag in tags if tag.startswith(start) and tag.endswith(end)]
-    if data.tag_each_side:
-        sources = tagged
-    else:
-        sources = [source.src_lang or data.src_lang for source in training_sources(data.train)]
-    targets = [data.tgt_lang, *(tagged if data.language_tags else [])]
-    return list(dict.fromkeys([data.src_lang, *(sources if data.language_tags else [])])), list(dict.fromkeys(targets))
+    trained = [source.src_lang or data.src_lang for source in training_sources(data.train)]
+    sources = [data.src_lang, *(tagged if data.tag_each_side else trained)]
+    return list(dict.fromkeys(sources)), list(dict.fromkeys([data.tgt_lang, *tagged]))
 
 
 class Models:
@@ -75,7 +84,7 @@ class Models:
         """Return the languages that a source can be translated into."""
         return list(dict.fromkeys(target for one in self.served for _, target in one.pairs(source)))
 
-    def find(self, source: str | None, target: str | None) -> Way:
+    def find(self, source: str | None, target: str | None) -> Direction:
         """Return the first direction between these languages, such as `sw` or, in another code, `swa`; None: any.
 
         Raises:
@@ -85,7 +94,7 @@ class Models:
         target = self.in_own_code(target, [target for one in self.served for target in one.targets])
         for one in self.served:
             for pair in one.pairs(source, target):
-                return Way(one, *pair)
+                return Direction(one, *pair)
         directions = [f"{one} to {other}" for served in self.served for one, other in served.pairs()]
         more = f" and {len(directions) - MAX_LISTED:,} more" if len(directions) > MAX_LISTED else ""
         wanted = f"from {source or 'any language'} to {target or 'any language'}"
@@ -108,10 +117,23 @@ class Models:
         identifier.set_languages(known or None)
         return identifier
 
-    def identify(self, text: str) -> tuple[str, float]:
-        """Return the source language that a text is probably written in, and the probability in percent."""
-        if len(self.sources) == 1:
-            return self.sources[0], 100.0
-        code, probability = self.identifier.classify(text)  # type: ignore[attr-defined]
-        found = next((source for source in self.sources if two_letters(source) == code), self.sources[0])
-        return found, round(100 * float(probability), 1)
+    def find_for(self, text: str, source: str | None, target: str | None) -> Direction:
+        """Return the direction to translate a text in, whose language is identified if the source is `auto`."""
+        return self.find(self.identify(text, target)[0] if source == AUTO else source, target)
+
+    def identify(self, text: str, target: str | None = None) -> tuple[str, float]:
+        """Return the language that a text is probably written in, and the probability in percent.
+
+        Args:
+            target: only languages that can be translated into this one are possible.
+        """
+        target = self.in_own_code(target, [target for one in self.served for target in one.targets])
+        sources = list(dict.fromkeys(source for one in self.served for source, _ in one.pairs(None, target)))
+        sources = sources or self.sources
+        if len(sources) == 1:
+            return sources[0], 100.0
+        by_code = {two_letters(source): source for source in reversed(sources)}
+        for code, probability in self.identifier.rank(text):  # type: ignore[attr-defined]
+            if code in by_code:
+                return by_code[code], round(100 * float(probability), 1)
+        return sources[0], 0.0

@@ -15,7 +15,7 @@ from starlette.requests import Request as HttpRequest
 from mt.quality.judge import Judge, with_alternatives
 from mt.serving.batching import Options
 from mt.serving.files import TranslatedFiles, read_file, suffix_of, translated_name, write_file
-from mt.serving.models import AUTO, Models, Served, Way
+from mt.serving.models import AUTO, Direction, Models, Served
 from mt.text.languages import has_spaces
 from mt.translation.documents import requests_for
 from mt.translation.pipeline import Request
@@ -113,12 +113,13 @@ class Service:
             raise HTTPException(400, "The text has half of a surrogate pair, which is no character.") from error
 
     async def translate(
-        self, http: HttpRequest, way: Way, texts: list[str], request: Request, tag: str | None = None
+        self, http: HttpRequest, direction: Direction, texts: list[str], request: Request, tag: str | None = None
     ) -> list[list[list[Translation]]]:
         """Return, for each line of each text, its translations, best first."""
         lines = [text.split("\n") for text in texts]
-        langs: tuple[str | None, str | None] = (way.source, way.target) if way.served.is_multilingual else (None, None)
-        work = way.served.batcher.translate([one for text in lines for one in text], Options(request, *langs, tag))
+        served = direction.served
+        langs: tuple[str | None, str | None] = direction.pair if served.is_multilingual else (None, None)
+        work = served.batcher.translate([one for text in lines for one in text], Options(request, *langs, tag))
         found = await while_connected(http, work)
         each = iter(found)
         return [[next(each) for _ in text] for text in lines]
@@ -128,10 +129,10 @@ class Service:
         self.check_key(http, asked.api_key)
         texts = [asked.q] if isinstance(asked.q, str) else asked.q
         self.check_texts(texts)
-        identified = self.models.identify(" ".join(texts)) if asked.source == AUTO else None
-        way = self.models.find(identified[0] if identified else asked.source, asked.target)
-        request = self.request(way.served, asked.alternatives + 1, markup=asked.format == "html")
-        found = await self.translate(http, way, texts, request)
+        identified = self.models.identify(" ".join(texts), asked.target) if asked.source == AUTO else None
+        direction = self.models.find(identified[0] if identified else asked.source, asked.target)
+        request = self.request(direction.served, asked.alternatives + 1, markup=asked.format == "html")
+        found = await self.translate(http, direction, texts, request)
         ranked = [
             ["\n".join(line[min(rank, len(line) - 1)].text for line in text) for rank in range(asked.alternatives + 1)]
             for text in found
@@ -151,18 +152,20 @@ class Service:
         self.check_key(http, asked.api_key)
         document = await asyncio.to_thread(read_file, name, content)
         self.check_texts(document.texts, self.limits.max_file_characters)
-        source = self.models.identify("\n".join(document.texts))[0] if asked.source == AUTO else asked.source
-        way = self.models.find(source, asked.target)
-        translator = way.served.batcher.translator
+        source = (
+            self.models.identify("\n".join(document.texts), asked.target)[0] if asked.source == AUTO else asked.source
+        )
+        direction = self.models.find(source, asked.target)
+        translator = direction.served.batcher.translator
         translations = [""] * len(document.texts)
         for request, numbers in requests_for(document, translator.defaults):
             texts = [document.texts[number] for number in numbers]
-            found = await self.translate(http, way, texts, replace(request, quiet=True))
+            found = await self.translate(http, direction, texts, replace(request, quiet=True))
             for number, lines in zip(numbers, found, strict=True):
                 translations[number] = "\n".join(line[0].text for line in lines)
-        spaced = has_spaces(way.target)
+        spaced = has_spaces(direction.target)
         written = await asyncio.to_thread(write_file, document, translations, suffix_of(name), spaced)
-        return self.files.add(translated_name(name, way.target), written)
+        return self.files.add(translated_name(name, direction.target), written)
 
     async def full(self, http: HttpRequest, asked: FullRequest) -> dict[str, Any]:
         """Answer with scores, pieces and, if wanted, alignments."""
@@ -172,25 +175,29 @@ class Service:
             raise HTTPException(422, "The words of a text with markup are not aligned: omit align.")
         if asked.quality and (asked.markup or asked.prefix or asked.diverse):
             raise HTTPException(422, "quality is for plain lines: omit markup, prefix and diverse.")
-        source = self.models.identify(" ".join(asked.texts))[0] if asked.source == AUTO else asked.source
-        way = self.models.find(source, asked.target)
+        direction = self.models.find_for(" ".join(asked.texts), asked.source, asked.target)
         request = replace(
-            self.request(way.served, asked.n_best, asked.markup, asked.beam_size), prefix=asked.prefix,
+            self.request(direction.served, asked.n_best, asked.markup, asked.beam_size), prefix=asked.prefix,
             align=asked.align, scored=True,
         )  # fmt: skip
         if asked.diverse:
             search = replace(request.search, diverse_groups=request.search.beam_size, diversity=DIVERSITY)
             request = replace(request, search=search)
         if asked.quality:
-            judge = judge_of(way.served)
+            judge = judge_of(direction)
             search = with_alternatives(request.search, judge.estimator)
             request = replace(request, search=search)
-        found = await self.translate(http, way, asked.texts, request, asked.tag)
+        found = await self.translate(http, direction, asked.texts, request, asked.tag)
         if asked.quality:
             lines = [text.split("\n") for text in asked.texts]
             found = [await asyncio.to_thread(judge.judge, *one, asked.n_best) for one in zip(lines, found, strict=True)]
         results = [{"lines": [[as_row(one) for one in line] for line in text]} for text in found]
-        return {"model": way.served.name, "source": way.source, "target": way.target, "results": results}
+        return {
+            "model": direction.served.name,
+            "source": direction.source,
+            "target": direction.target,
+            "results": results,
+        }
 
     def request(self, served: Served, n_best: int, markup: bool, beam_size: int | None = None) -> Request:
         """Return how a model is asked for so many translations."""
@@ -199,10 +206,13 @@ class Service:
         return Request(search, markup=markup, split=not search.required, scored=n_best > 1, quiet=True)
 
 
-def judge_of(served: Served) -> Judge:
-    """Return what adds the quality to translations of a model."""
-    if served.estimator is None:
-        raise HTTPException(422, f"The quality of {served.name} has not been calibrated: omit quality.")
+def judge_of(direction: Direction) -> Judge:
+    """Return what adds the quality to translations in a direction of a model."""
+    served, pair = direction.served, direction.pair
+    if served.estimator is None or pair != served.own_pair:
+        raise HTTPException(
+            422, f"The quality of {served.name} has not been calibrated from {pair[0]} to {pair[1]}: omit quality."
+        )
     return Judge(served.estimator, served.batcher.translator.tokenizer)
 
 

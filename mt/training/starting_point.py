@@ -19,7 +19,7 @@ from mt.data.readers import Pair
 from mt.data.sources import ParallelText
 from mt.errors import UserError
 from mt.model.lora import add_lora
-from mt.model.parts import freeze, thaw
+from mt.model.parts import freeze, unfreeze
 from mt.model.transformer import Transformer
 from mt.runs.checkpoint import read_tensors
 from mt.runs.layout import RunLayout
@@ -44,7 +44,7 @@ def build_starting_model(config: Config, tokenizer: Tokenizer, resumes: bool) ->
     if training.lora.rank:
         add_lora(model, training.lora.rank, training.lora.alpha)
         if training.new_vocab:
-            thaw(model, [Part.embeddings.value])
+            unfreeze(model, [Part.embeddings.value])
     freeze(model, [part.value for part in training.freeze])
     if not any(parameter.requires_grad for parameter in model.parameters()):
         raise UserError(f"training.freeze={[part.value for part in training.freeze]} leaves nothing to train.")

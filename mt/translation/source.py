@@ -48,4 +48,6 @@ def open_sources(runs: list[Path], config: Config | None, device: str) -> list[S
                 f"{folder} and {runs[0]} differ in tokenizer: models that translate together must share it. Runs on "
                 "the same data.train with another seed do, and so do runs with the same training.init_from."
             )
+        if own.data.tagging != sources[0].config.data.tagging:
+            raise UserError(f"{folder} and {runs[0]} differ in data.language_tags or data.tag_each_side.")
     return sources

@@ -108,10 +108,15 @@ def main(arguments: list[str]) -> int:
     judged = options.quality or options.trust is not None
     judge, search = None, config.search
     if judged:
-        from mt.quality.judge import load_judge, with_alternatives  # sacreBLEU is slow to import, and few need it here
+        from mt.quality.judge import (  # sacreBLEU is slow to import, and few need it here
+            load_judge,
+            warn_about_direction,
+            with_alternatives,
+        )
 
         judge = load_judge(RunLayout(options.run), translator.tokenizer, options.trust)
         search = with_alternatives(search, judge.estimator)
+        warn_about_direction(translator.langs, (config.data.src_lang, config.data.tgt_lang))
     plain = not (options.json or options.markup or options.split or options.align or options.prefix or judged)
     if plain and is_wanted(options.sentence, options.input, options.output):
         Prompt(translator, config.search).run()
