@@ -34,10 +34,11 @@ NEVER = -30.0
 
 def find_file(origin: str, name: str) -> Path:
     """Return a file of a model's folder, or of the hub."""
-    missing = {"_raise_exceptions_for_missing_entries": False, "_raise_exceptions_for_connection_errors": False}
-    found = cached_file(origin, name, **missing)
-    if found is None:
-        raise UserError(f"{origin} is not {M2M.name} with its tokenizer: it has no {name}.")
+    try:
+        found = cached_file(origin, name)
+    except OSError as error:
+        raise UserError(f"{origin} is not {M2M.name} with its tokenizer: it has no {name}.") from error
+    assert found is not None  # a missing file is an error
     return Path(found)
 
 

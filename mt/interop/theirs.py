@@ -12,6 +12,7 @@ from mt.errors import UserError
 from mt.interop.huggingface_names import names
 
 POSITIONS = "embed_positions"
+"""a part of the names of the tables of positions"""
 ACTIVATIONS = {"relu": Activation.relu, "gelu": Activation.gelu, "swish": Activation.silu, "silu": Activation.silu}
 
 
@@ -75,7 +76,7 @@ class Kind:
         }
         for key, value in wanted.items():
             if getattr(config, key, value) != value:
-                raise UserError(f"{origin}: mt does not support {key}={getattr(config, key)}, but {value}.")
+                raise UserError(f"{origin}: mt does not support {key}={getattr(config, key)}, only {value}.")
         if config.activation_function not in ACTIVATIONS:
             raise UserError(f"{origin}: mt does not support activation_function={config.activation_function}.")
 

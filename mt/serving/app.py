@@ -142,7 +142,7 @@ def add_facts(app: FastAPI, service: Service) -> None:
             "charLimit": limits.max_characters, "frontendTimeout": 300, "filesTranslation": True, "suggestions": False,
             "supportedFilesFormat": list(SUFFIXES),
             "calibrated": [
-                dict(zip(("source", "target"), one.own_pair, strict=True)) for one in models.served if one.estimator
+                {"source": one.own_pair[0], "target": one.own_pair[1]} for one in models.served if one.estimator
             ],
             "language": {
                 "source": {"code": first.source, "name": language_name(first.source)},

@@ -152,10 +152,7 @@ class Service:
         self.check_key(http, asked.api_key)
         document = await asyncio.to_thread(read_file, name, content)
         self.check_texts(document.texts, self.limits.max_file_characters)
-        source = (
-            self.models.identify("\n".join(document.texts), asked.target)[0] if asked.source == AUTO else asked.source
-        )
-        direction = self.models.find(source, asked.target)
+        direction = self.models.find_for("\n".join(document.texts), asked.source, asked.target)
         translator = direction.served.batcher.translator
         translations = [""] * len(document.texts)
         for request, numbers in requests_for(document, translator.defaults):
@@ -192,12 +189,8 @@ class Service:
             lines = [text.split("\n") for text in asked.texts]
             found = [await asyncio.to_thread(judge.judge, *one, asked.n_best) for one in zip(lines, found, strict=True)]
         results = [{"lines": [[as_row(one) for one in line] for line in text]} for text in found]
-        return {
-            "model": direction.served.name,
-            "source": direction.source,
-            "target": direction.target,
-            "results": results,
-        }
+        source, target = direction.pair
+        return {"model": direction.served.name, "source": source, "target": target, "results": results}
 
     def request(self, served: Served, n_best: int, markup: bool, beam_size: int | None = None) -> Request:
         """Return how a model is asked for so many translations."""
