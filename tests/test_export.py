@@ -415,6 +415,8 @@ def test_two_tags_are_too_many_for_transformers(tagged, corpus, mt, tmp_path):
     outcome = mt("export", run, "--to", "huggingface", tmp_path / "hf")
     assert outcome.code == 2
     assert "takes one tag only" in outcome.err
+    assert mt("card", run, "--output", tmp_path / "card.md").code == 0
+    assert "--to huggingface" not in (tmp_path / "card.md").read_text()
     assert mt("export", run, "--to", "ctranslate2", tmp_path / "ct").out.endswith("there are <2bb>, <law>.\n")
 
 

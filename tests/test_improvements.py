@@ -249,6 +249,28 @@ def test_a_new_vocabulary_keeps_the_embeddings_of_shared_pieces(run_folder, corp
         assert torch.allclose(after[i], before[old_ids[new.id_to_piece(i)]], atol=1e-6)
 
 
+def test_tags_are_added_to_both_vocabularies(tmp_path, mt):
+    """The vocabularies differ in size, so a tag has a different id in each; the embeddings of all pieces stay."""
+    for name, seed in (("train", 1), ("valid", 2)):
+        write_pairs(tmp_path / name, [(source, f"{target} ÄÖÜß") for source, target in toy_pairs(200, seed)])
+    common = [a for a in overrides(tmp_path) if not a.startswith("tokenizer")] + ["tokenizer.joint=false", *TUNING[2:4]]
+    assert mt(*common, f"run_dir={tmp_path}/old", "training.max_steps=2").code == 0
+    tags = ["data.language_tags=true", "data.tag_each_side=true", "training.max_steps=2", "optim.lr=1e-12"]
+    outcome = mt(*common, f"run_dir={tmp_path}/new", f"training.init_from={tmp_path}/old", *tags)
+    assert outcome.code == 0, outcome.err
+    names = ("tokenizer.src.model", "tokenizer.tgt.model")
+    old, new = (load_tokenizer([tmp_path / run / name for name in names]) for run in ("old", "new"))
+    assert new.vocab_sizes == tuple(size + 2 for size in old.vocab_sizes)
+    assert old.vocab_sizes[0] != old.vocab_sizes[1]
+    found = new.encode_tags(["<2aa>"], ["<2bb>"])
+    assert (found.src, found.tgt) == ([old.vocab_sizes[0]], [old.vocab_sizes[1] + 1])
+    before, after = (load_file(checkpoint_of(tmp_path / run) / "model.safetensors") for run in ("old", "new"))
+    for side, size in zip(("src", "tgt"), old.vocab_sizes, strict=True):
+        key = f"{side}_embedding.tokens.weight"
+        assert torch.allclose(after[key][:size], before[key], atol=1e-6)
+    assert mt("translate", tmp_path / "new", "ba de").code == 0
+
+
 @pytest.mark.parametrize("model_type", ["unigram", "bpe"])
 def test_subword_sampling_is_reproducible_and_keeps_the_text(corpus, tmp_path, mt, model_type):
     common = ["training.subword_alpha=0.2", f"tokenizer.model_type={model_type}", "training.log_every_steps=1"]

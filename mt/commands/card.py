@@ -10,6 +10,7 @@ from huggingface_hub import EvalResult, ModelCard, ModelCardData
 from tabulate import tabulate
 
 from mt.commands.evaluated_runs import EvaluatedRun, load_runs
+from mt.commands.export import fits_transformers
 from mt.commands.options import device_parser, direction_parser, run_parser, search_parser
 from mt.commands.stress_tests import stress_results
 from mt.commands.test_options import choose_tests, tests_parser
@@ -112,7 +113,7 @@ def build_card(
         name=run.name,
         direction=f"--from {translator.langs[0]} --to {translator.langs[1]} " if config.data.language_tags else "",
         tags=", ".join(f"`{tag}`" for tag in translator.tokenizer.tags),
-        for_transformers=not config.data.tag_each_side,
+        for_transformers=fits_transformers(config, list(translator.tokenizer.tags)),
         summary=summarise(config, translator),
         verdict=describe_quality(results, None, rows, layout),
         quality=describe_estimates(layout) if layout.quality.exists() else None,

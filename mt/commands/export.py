@@ -7,6 +7,7 @@ from pathlib import Path
 from mt.commands.options import run_parser
 from mt.config.corpora import language_tag, training_sources
 from mt.config.data import DataConfig
+from mt.config.schema import Config
 from mt.errors import UserError
 from mt.runs.folder import check_free
 from mt.runs.layout import RunLayout
@@ -80,7 +81,7 @@ def tag_advice(data: DataConfig, toolkit: str, tags: Sequence[str]) -> str:
     """Return how a model with these tags is to be used in a toolkit that knows nothing of our options for them.
 
     Raises:
-        UserError: the toolkit cannot put so many tags before text, or not there.
+        UserError: the toolkit cannot put these tags before text.
     """
     if not tags:
         return ""
@@ -106,6 +107,18 @@ def tag_advice(data: DataConfig, toolkit: str, tags: Sequence[str]) -> str:
         )
     written = [f">>{name[1:-1]}<<" for name in tags]
     return f" Put a tag before each text, such as `{written[0]} TEXT`; there are {', '.join(written)}."
+
+
+def fits_transformers(config: Config, tags: Sequence[str]) -> bool:
+    """Return whether a model with these tags can be exported to transformers."""
+    from mt.interop.to_huggingface import check_fits
+
+    try:
+        tag_advice(config.data, "huggingface", tags)
+        check_fits(config.model)
+    except UserError:
+        return False
+    return True
 
 
 def export(translator: Translator, toolkit: str, output: Path, quantization: str, n_positions: int) -> None:

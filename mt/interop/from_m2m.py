@@ -99,7 +99,7 @@ def language_code(text: str) -> str | None:
 
 
 def extra_piece(text: str) -> tuple[str, int] | None:
-    """Return the tag for a language code; the others fill the vocabulary up, and are dropped."""
+    """Return the tag for a language code; other pieces only pad the vocabulary, and are dropped."""
     code = language_code(text)
     return (language_tag(code), CONTROL) if code else None
 

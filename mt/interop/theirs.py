@@ -42,7 +42,7 @@ class Kind:
     tokenizer: str
     """class of transformers"""
     fixed: Mapping[str, Any]
-    """settings that ours has, too"""
+    """settings of which only one value is supported"""
 
     def load(self, origin: str, config: Any) -> Theirs:
         """Load a model with this configuration.

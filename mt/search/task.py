@@ -60,7 +60,7 @@ class Task(Generic[S]):
     required: Sequence[Required | None] = ()
     """phrases of each sentence for which the beam makes room; a rule enforces them"""
     tags: Sequence[Sequence[int]] = ()
-    """tokens that follow BOS in each sentence, equally many; no part of its translation"""
+    """tokens that follow BOS in each sentence, the same number in all; they are not part of the translation"""
     device: torch.device | None = None
     bans: Sequence[Rule] = ()
     """rules that exclude tokens for good, log-probabilities included"""

@@ -99,7 +99,7 @@ def learn_vocabulary(config: TokenizerConfig, pairs: Sequence[Pair], size: int) 
 
 
 def adopt_settings(config: Config, origin: Config) -> Config:
-    """Return `config` with the settings of another run that shape model, vocabulary and tags, where it has defaults."""
+    """Return `config` with another run's settings of model, vocabulary and tags where it has the defaults."""
     names = ["joint"] if config.training.new_vocab else [one.name for one in fields(TokenizerConfig)]
     data_names = ["language_tags", "tag_each_side"]
     if origin.model.positions is Positions.learned:

@@ -24,7 +24,7 @@ class Segment:
     seed: int
     """seed of its samples"""
     tgt_tags: Sequence[int] = ()
-    """target ids before its translation, and before the prefix; as many for all segments that are searched together"""
+    """target ids before its translation and its prefix; the same number for all segments that are searched together"""
     required: Required | None = None
     """what its translation must contain"""
 
