@@ -410,6 +410,12 @@ def test_tags_of_exported_models(tagged, corpus, mt, tmp_path):
         assert theirs(f">>2bb<< {line}").input_ids == expected
 
 
+def test_the_card_names_only_formats_that_the_model_has(tagged, run_folder, mt, tmp_path):
+    for run, fits in ((run_folder, True), (tagged("model.activation=swiglu"), False)):
+        assert mt("card", run, "--output", tmp_path / "card.md").code == 0
+        assert ("--to huggingface" in (tmp_path / "card.md").read_text()) == fits
+
+
 def test_two_tags_are_too_many_for_transformers(tagged, corpus, mt, tmp_path):
     run = tagged("data.language_tags=true", f"data.train=[{{path: {corpus}/train, tag: law}}]")
     outcome = mt("export", run, "--to", "huggingface", tmp_path / "hf")

@@ -114,6 +114,7 @@ def test_the_same_logits_and_texts(kind, published, imported):
                     decoder_input_ids=torch.tensor([[2, first]]), suppress_tokens=suppressed,
                 )  # fmt: skip
             assert (logits[..., known] - expected[..., [ids[i] for i in known]]).abs().max() < 1e-4
+            assert logits.softmax(-1)[..., [own.pad_id, own.bos_id]].max() < 1e-6  # BOS has the embedding of EOS
             texts = tokenizer.batch_decode(generated[:, 2:], skip_special_tokens=True)
             assert translator.translate([line], greedy()) == texts
 
@@ -184,6 +185,7 @@ def test_a_new_language_is_added(kind, imported, corpus, mt, tmp_path, new_vocab
     assert (data.tag_each_side, data.max_len) == (True, 62)
     old, new = (Translator.load(run).tokenizer for run in (imported, tmp_path / "run"))
     assert len(new.tags) == 3 if new_vocab else [*new.tags] == [*old.tags, "<2new>"]
-    name = "src_embedding.tokens.weight"  # of both sides
+    name, own_eos = "src_embedding.tokens.weight", old.eos_id  # of both sides
     assert before[name].equal(after[name][: len(before[name])]) != new_vocab
+    assert before[name][own_eos].equal(after[name][own_eos]) != new_vocab  # new pieces have to be learned with the old
     assert len(after["tgt_embedding.positions"]) == len(before["tgt_embedding.positions"])

@@ -87,6 +87,16 @@ def test_a_single_tag_separates_words_if_the_source_has_no_spaces():
     assert word_for_word("one<br/>two", "eins zwei") == "eins<br/>zwei"
 
 
+def test_a_mark_that_belongs_beyond_its_element_stays_inside():
+    """Text is written once, wherever attention would put a mark."""
+    marked = read_marks("“<b>ab cd{x}{y}</b>”")
+    (bold,) = marked.root.children
+    bold.target = (1, 6)
+    for child in bold.children:
+        child.target = (7, 7)
+    assert write_marks(marked, "“ab cd”", (True, True)) == "“<b>ab cd {x}{y}</b>”"
+
+
 def test_neighbours_do_not_share_words():
     weights = torch.tensor([[0.9, 0.1, 0.0], [0.6, 0.4, 0.0], [0.05, 0.4, 0.55]])
     assert word_for_word("<b>one</b> <i>two</i> three", "EIN ZWEI DREI", weights) == "<b>EIN ZWEI</b> <i>DREI</i>"

@@ -126,12 +126,14 @@ def test_tags_beside_what_is_not_translated(mt, run_folder):
     """Tags around quotation marks, list marks, emoji and numbers keep their place; numbers are copied."""
     typed = [
         '<b>"ba de fi go"</b>', '"<b>ba de fi go</b>"', "- <b>BA DE FI GO</b> 😀", "<b>- ba de fi go</b>",
-        "<i>ba de fi go</i><b>😀</b>", "<b>1,234</b>", "<b>😀</b><i>😀</i>", "<p>2,500 <b>😀</b></p>",
+        "<i>ba de fi go</i><b>😀</b>", "<b>1,234</b>", "<b>😀</b><i>😀</i>", "<b>😀</b><i>😀</i> ba de",
+        "<p>2,500 <b>😀</b></p>",
     ]  # fmt: skip
     out = mt("translate", run_folder, "--markup", "--", *typed).out.splitlines()
     assert out[:4] == [text.upper().replace("B>", "b>") for text in typed[:4]]
     assert out[4].count("<b>😀</b>") == 1
-    assert out[5:] == typed[5:]
+    assert out[7].startswith("<b>😀</b><i>😀</i> ")
+    assert [*out[5:7], out[8]] == [*typed[5:7], typed[8]]
     copied = {"12,345.50": "<b>ba</b> 12,345.50 de", URL: f"ba <b>{URL}</b> de"}
     out = mt("translate", run_folder, "--markup", "--", *copied.values()).out.splitlines()
     for line, expected in zip(out, copied, strict=True):
