@@ -11,7 +11,7 @@ from mt.config.choices import LengthNorm
 from mt.search import beam
 from mt.search.beam import Beam, beam_search
 from mt.search.hypotheses import Hypothesis, Scoring, Sentence
-from mt.search.live import CHUNK, largest
+from mt.search.live import GROUP, largest
 from mt.search.phrases import Phrase, Required
 from mt.search.required import MustContain
 from mt.search.rules import Forbidden, ForcedPrefix, MinLength, NoLoops, NoRepeatedNgram, RepetitionPenalty
@@ -168,7 +168,7 @@ def test_length_penalty_is_gnmts():
     assert Scoring(alpha=0.5).penalty(7) == pytest.approx(math.sqrt(2))
 
 
-@pytest.mark.parametrize("n_columns", [10, 12 * CHUNK, 40 * CHUNK + 17])
+@pytest.mark.parametrize("n_columns", [10, 12 * GROUP, 40 * GROUP + 17])
 @pytest.mark.parametrize("count", [1, 10])
 def test_largest_is_topk(n_columns, count):
     x = torch.randn(7, n_columns, generator=torch.Generator().manual_seed(5))

@@ -30,15 +30,21 @@ def attention_weights(q: Tensor, k: Tensor, mask: Tensor | None = None) -> Tenso
     Args:
         q: queries, (..., T, K).
         k: keys, (..., S, K).
-        mask: bool, broadcast to (..., T, S); True where a query may attend. No row may be all False.
+        mask: bool, broadcast to (..., T, S); True where a query may attend. No row may be all False. Or the numbers to
+            add to the scores, as `additive_mask` makes them.
 
     Returns:
         Weights (..., T, S), each row summing to 1.
     """
     scores = q @ k.transpose(-2, -1) / math.sqrt(q.size(-1))
     if mask is not None:
-        scores = scores + torch.where(mask, 0.0, float("-inf")).to(scores.dtype)
+        scores = scores + (additive_mask(mask, scores.dtype) if mask.dtype is torch.bool else mask)
     return scores.softmax(dim=-1)
+
+
+def additive_mask(mask: Tensor, dtype: torch.dtype) -> Tensor:
+    """Return what a bool mask adds to scores: 0 where it is True, minus infinity elsewhere."""
+    return torch.where(mask, 0.0, float("-inf")).to(dtype)
 
 
 def causal_mask(n_queries: int, n_keys: int, device: torch.device) -> Tensor:
@@ -72,7 +78,7 @@ class MultiHeadAttention(nn.Module):
         Args:
             x: (B, T, D).
             context: (B, S, D).
-            mask: bool, broadcast to (B, H, T, S); True where a position may attend.
+            mask: broadcast to (B, H, T, S), as for `attention_weights`.
             causal: let position i attend to positions up to i only.
 
         Returns:

@@ -8,6 +8,7 @@ Shapes: B sentences, N hypotheses of each in this step, M the most of them, S so
 K features of a head. A sentence has T x M slots, position by position.
 """
 
+import math
 from dataclasses import dataclass
 
 import torch
@@ -62,7 +63,7 @@ class DecodingState:
         """Start with nothing decoded.
 
         Args:
-            src_mask: (B, 1, 1, S), True at source pieces.
+            src_mask: (B, 1, 1, S), added to the scores of attention: 0 at source pieces, minus infinity at padding.
             n_hypotheses: M, the most hypotheses of a sentence.
             records_attention: whether `attention` will be called.
         """
@@ -99,7 +100,8 @@ class DecodingState:
         """Make room for one more position of each of N hypotheses.
 
         Returns:
-            The mask of slots that each hypothesis may attend to, (B, 1, N, T x M); None if all may attend to all.
+            What to add to the scores of attention, (B, 1, N, T x M): 0 at the slots that a hypothesis may attend to,
+            minus infinity elsewhere; None if all may attend to all.
         """
         own = torch.arange(n_hypotheses, device=self.ancestors.device).expand(len(self.ancestors), -1).unsqueeze(2)
         self.ancestors = torch.cat((self.ancestors.expand(-1, n_hypotheses, -1), own), dim=2)
@@ -109,5 +111,5 @@ class DecodingState:
         if self.n_hypotheses == 1:
             return None
         first_slots = torch.arange(0, n_slots, self.n_hypotheses, device=self.ancestors.device)
-        mask = torch.zeros(*self.ancestors.shape[:2], n_slots, dtype=torch.bool, device=self.ancestors.device)
-        return mask.scatter_(2, first_slots + self.ancestors, value=True).unsqueeze(1)
+        mask = self.src_mask.new_full((*self.ancestors.shape[:2], n_slots), -math.inf)
+        return mask.scatter_(2, first_slots + self.ancestors, value=0.0).unsqueeze(1)

@@ -12,7 +12,7 @@ from torch.utils.checkpoint import checkpoint
 
 from mt.config.choices import Positions
 from mt.config.schema import ModelConfig
-from mt.model.attention import MultiHeadAttention
+from mt.model.attention import MultiHeadAttention, additive_mask
 from mt.model.cache import FIRST_POSITIONS, DecodingState, LayerCache
 from mt.model.layers import Embedding, FeedForward, Residual
 
@@ -71,7 +71,7 @@ class DecoderLayer(nn.Module):
     def step(self, x: Tensor, cache: LayerCache, state: DecodingState, mask: Tensor | None) -> Tensor:
         """Map the newest position of all hypotheses, (B, N, D) to (B, N, D), and add it to `cache`.
 
-        The hypotheses of a sentence are the query positions of one row; `mask` says which slots each may attend to.
+        The hypotheses of a sentence are the query positions of one row; `mask` is that of `DecodingState.extend`.
         """
 
         def attend_to_target(y: Tensor) -> Tensor:
@@ -182,7 +182,8 @@ class Transformer(nn.Module):
     ) -> DecodingState:
         """Return the state before the first step, for up to `n_hypotheses` of each sentence."""
         layers = [layer.start(memory, n_hypotheses) for layer in self.decoder]  # type: ignore[operator]
-        return DecodingState(layers, src_mask[:, None, None, :], n_hypotheses, records_attention)
+        mask = additive_mask(src_mask[:, None, None, :], memory.dtype)
+        return DecodingState(layers, mask, n_hypotheses, records_attention)
 
     def step(self, tokens: Tensor, state: DecodingState) -> Tensor:
         """Return logits (B, N, V) for the token after `tokens` (B, N), the newest of each hypothesis."""

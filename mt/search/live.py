@@ -11,7 +11,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-CHUNK = 64
+GROUP = 32
+"""columns of a group in `largest`"""
 
 
 @dataclass
@@ -101,22 +102,21 @@ def best_extensions(totals: Tensor, scores: Tensor, count: int) -> tuple[Tensor,
 def largest(x: Tensor, count: int) -> tuple[Tensor, Tensor]:
     """Return the largest numbers of each row of (R, V) and their columns, as `x.topk(count)` does.
 
-    On a CPU, where topk over a vocabulary takes as long as several layers, only the chunks of a row with the largest
-    maxima are searched: no other chunk can contain one of the largest numbers.
+    On a CPU, topk over a vocabulary takes as long as several layers. So the columns are dealt out to n groups, the
+    columns g, g + n, g + 2 n and so on to group g, and only the groups with the largest maxima are searched: no other
+    group can contain one of the largest numbers.
     """
-    n_chunks = x.size(1) // CHUNK
-    if x.device.type != "cpu" or n_chunks < 2 * count:
+    n_groups = x.size(1) // GROUP
+    if x.device.type != "cpu" or n_groups < 2 * count:
         values, columns = x.topk(count)
         return values, columns
-    in_chunks = n_chunks * CHUNK
-    best = x[:, :in_chunks].view(len(x), n_chunks, CHUNK).amax(2).topk(count).indices
-    chunks = x[:, :in_chunks].reshape(-1, CHUNK)
-    rows = best + torch.arange(len(x)).unsqueeze(1) * n_chunks
-    numbers = torch.cat((chunks.index_select(0, rows.flatten()).view(len(x), -1), x[:, in_chunks:]), dim=1)
-    values, found = numbers.topk(count)
-    chunk = best.gather(1, (found // CHUNK).clamp(max=count - 1))
-    rest = found + in_chunks - count * CHUNK  # columns behind the last whole chunk
-    return values, torch.where(found < count * CHUNK, chunk * CHUNK + found % CHUNK, rest)
+    dealt = n_groups * GROUP
+    maxima = x[:, :dealt].view(len(x), GROUP, n_groups).amax(1)
+    best = maxima.topk(count).indices.unsqueeze(1) + torch.arange(0, dealt, n_groups).unsqueeze(1)  # (R, GROUP, count)
+    rest = torch.arange(dealt, x.size(1)).expand(len(x), -1)
+    columns = torch.cat((best.flatten(1), rest), dim=1)
+    values, found = x.gather(1, columns).topk(count)
+    return values, columns.gather(1, found)
 
 
 def close_gaps(rows: list[int]) -> list[int]:
