@@ -120,6 +120,36 @@ def test_dropout_keeps_the_mean_and_drops_the_right_fraction():
     assert (columns - 0.3).abs().max() < 0.03  # every byte of a random number is used alike
 
 
+@pytest.mark.parametrize("relu", [False, True])
+@pytest.mark.parametrize(("dtype", "tolerance"), [(torch.float32, 1e-6), (torch.bfloat16, 1e-2)])
+def test_gradients_pass_where_values_pass(relu, dtype, tolerance):
+    dropout, generator = Dropout(0.25), torch.Generator().manual_seed(2)
+    x, upstream = (torch.randn(20, 30, generator=generator).to(dtype) for _ in range(2))
+    leaf = x.clone().requires_grad_()
+    result = dropout.relu(leaf) if relu else dropout(leaf)
+    result.backward(upstream)
+    passes = result.detach() != 0
+    may_pass = x > 0 if relu else torch.ones_like(passes)
+    assert not (passes & ~may_pass).any()
+    assert 0.65 < passes.sum() / may_pass.sum() < 0.85
+    for ours, plain in ((result.detach(), x), (leaf.grad, upstream)):
+        assert torch.allclose(ours, torch.where(passes, plain * 256 / 192, 0.0), rtol=tolerance)
+
+
+def test_dropout_keeps_a_byte_for_each_value_and_none_after_relu():
+    n_bytes = []
+
+    def count(tensor):
+        n_bytes.append(tensor.numel() * tensor.itemsize)
+        return tensor
+
+    x = torch.randn(100, requires_grad=True)
+    with torch.autograd.graph.saved_tensors_hooks(count, lambda tensor: tensor):
+        Dropout(0.5)(x)
+        result = Dropout(0.5).relu(x)
+    assert n_bytes == [100, result.numel() * 4]  # the second is the result, which the next map keeps, too
+
+
 def test_positions_that_a_translation_needed_serve_training():
     """Several processes broadcast or train with them, which torch forbids for what inference mode has made."""
     embedding = Embedding(torch.nn.Embedding(5, 8), n_positions=4)

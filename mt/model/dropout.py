@@ -1,7 +1,10 @@
-"""Dropout with a mask that is cheap to draw on a CPU."""
+"""Dropout that is cheap on a CPU: in random numbers, and in what is kept for the backward pass."""
+
+from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.autograd.function import once_differentiable
 from torch.nn import functional as F
 
 
@@ -19,12 +22,63 @@ class Dropout(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Return a tensor of the same shape."""
-        dropped = min(255, round(self.p * 256))
-        if not self.training or dropped == 0:
-            return x
-        if x.device.type != "cpu":
-            return F.dropout(x, self.p)
-        random = torch.empty((x.numel() + 7) // 8, dtype=torch.int64).random_(-(2**63), None)
-        # 1 where a byte is at least `dropped`, else 0, without a comparison, which torch does not vectorise.
-        kept = random.view(torch.uint8)[: x.numel()].clamp(dropped - 1, dropped).sub_(dropped - 1)
-        return x * kept.view(x.shape).to(x.dtype).mul_(256 / (256 - dropped))
+        if not self.drops_bytes(x):
+            return F.dropout(x, self.p, self.training)
+        result: Tensor = _Dropped.apply(x, draw_kept(x, self.dropped), 256 / (256 - self.dropped))  # type: ignore[no-untyped-call]
+        return result
+
+    def relu(self, x: Tensor) -> Tensor:
+        """Return dropout of max(x, 0), keeping no mask: where the result is positive, the gradient passes."""
+        if not self.drops_bytes(x):
+            return F.dropout(F.relu(x), self.p, self.training)
+        result: Tensor = _DroppedRelu.apply(x, draw_kept(x, self.dropped), 256 / (256 - self.dropped))  # type: ignore[no-untyped-call]
+        return result
+
+    @property
+    def dropped(self) -> int:
+        """Of 256 values, those that are dropped."""
+        return min(255, round(self.p * 256))
+
+    def drops_bytes(self, x: Tensor) -> bool:
+        """Return whether to drop values of `x`, and in our own way."""
+        return self.training and self.dropped > 0 and x.device.type == "cpu"
+
+
+def draw_kept(x: Tensor, dropped: int) -> Tensor:
+    """Return a byte for each value of `x`: 0 with the probability dropped / 256, else 1."""
+    random = torch.empty((x.numel() + 7) // 8, dtype=torch.int64).random_(-(2**63), None)
+    # A comparison of bytes would do, but torch does not vectorise it.
+    return random.view(torch.uint8)[: x.numel()].clamp(dropped - 1, dropped).sub_(dropped - 1).view(x.shape)
+
+
+class _Dropped(torch.autograd.Function):
+    """The product with a mask of bytes; autograd would keep the mask in the type of `x`."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, kept: Tensor, scale: float) -> Tensor:
+        ctx.save_for_backward(kept)
+        ctx.scale = scale
+        return (x * kept).mul_(scale)
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, None, None]:
+        (kept,) = ctx.saved_tensors
+        return (grad * kept).mul_(ctx.scale), None, None
+
+
+class _DroppedRelu(torch.autograd.Function):
+    """The same of max(x, 0). The result is kept, which is the input of the next linear map and kept anyway."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, kept: Tensor, scale: float) -> Tensor:
+        result = (x * kept).clamp_min_(0).mul_(scale)
+        ctx.save_for_backward(result)
+        ctx.scale = scale
+        return result
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, None, None]:
+        (result,) = ctx.saved_tensors
+        return torch.ops.aten.threshold_backward(grad, result, 0).mul_(ctx.scale), None, None

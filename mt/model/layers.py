@@ -37,8 +37,13 @@ class FeedForward(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """Map (B, T, D) to (B, T, D)."""
         hidden: Tensor = self.hidden(x)
-        hidden = self.activation(hidden) if self.gate is None else hidden * self.activation(self.gate(x))
-        result: Tensor = self.output(self.dropout(hidden))
+        if self.gate is not None:
+            hidden = self.dropout(hidden * self.activation(self.gate(x)))
+        elif self.activation is F.relu:
+            hidden = self.dropout.relu(hidden)
+        else:
+            hidden = self.dropout(self.activation(hidden))
+        result: Tensor = self.output(hidden)
         return result
 
 
@@ -109,3 +114,14 @@ class Embedding(nn.Module):
             tokens = tokens * (torch.rand(ids.shape, device=ids.device) >= cut).unsqueeze(-1)
         embedded: Tensor = self.dropout(tokens + self.positions[start:end])
         return embedded
+
+
+def store_by_columns(model: nn.Module) -> None:
+    """Store the matrices of linear maps column by column; their values stay as they are.
+
+    Products of few rows, as in search, then take up to half as long in float32 on a CPU, as MKL need not rearrange the
+    matrix each time.
+    """
+    for module in model.modules():
+        if isinstance(module, nn.Linear):
+            module.weight.data = module.weight.data.t().contiguous().t()

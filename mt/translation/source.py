@@ -31,6 +31,15 @@ class Source:
 
         return load_model(self.run, self.config, self.tokenizer, self.device)
 
+    def load_for_search(self) -> Transformer:
+        """Load the model, arranged for our own search."""
+        from mt.model.layers import store_by_columns
+
+        model = self.load_model()
+        if model.projection.weight.device.type == "cpu":
+            store_by_columns(model)
+        return model
+
 
 def open_sources(runs: list[Path], config: Config | None, device: str) -> list[Source]:
     """Read the configurations and tokenizers of runs; `config`: that of the first, perhaps with overrides.

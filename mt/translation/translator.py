@@ -101,7 +101,7 @@ class Translator:
         sources = open_sources([Path(folder) for folder in (run, *ensemble)], config, device)
         data = sources[0].config.data
         translator = cls(
-            lambda: [source.load_model() for source in sources],
+            lambda: [source.load_for_search() for source in sources],
             sources[0].tokenizer,
             min(source.config.data.max_len for source in sources),
             (data.src_lang, data.tgt_lang),
