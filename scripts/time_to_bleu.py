@@ -72,9 +72,10 @@ class Training:
         for step, bleu in scores[self.n_printed :]:
             print(f"{self.name}: step {step:,}, BLEU {bleu:.2f}, {self.cpu_seconds_so_far():,.0f} s", flush=True)
         self.n_printed = len(scores)
-        if any(bleu >= goal for _, bleu in scores):
+        reached = any(bleu >= goal for _, bleu in scores)
+        if reached:
             os.killpg(self.process.pid, signal.SIGKILL)
-        pid, _, usage = os.wait4(self.process.pid, 0 if any(bleu >= goal for _, bleu in scores) else os.WNOHANG)
+        pid, _, usage = os.wait4(self.process.pid, 0 if reached else os.WNOHANG)
         if pid:
             self.cpu_seconds = usage.ru_utime + usage.ru_stime
         return not pid
