@@ -154,7 +154,7 @@ def parse_options() -> argparse.Namespace:
     parser.add_argument("--tgt", default="de")
     parser.add_argument("--goal", type=float, default=35.0, help="BLEU at which a training ends")
     parser.add_argument("--joeynmt", type=Path, help="Python of an environment with JoeyNMT; without it, mt alone")
-    parser.add_argument("--joeynmt-every", type=int, default=250, help="steps between its validations")
+    parser.add_argument("--joeynmt-every", type=int, default=1000, help="steps between its validations")
     parser.add_argument("--joeynmt-epochs", type=int, default=100, help="epochs after which it gives up")
     parser.add_argument("--joeynmt-pieces", type=int, default=N_PIECES, help="size of its vocabulary")
     parser.add_argument("--folder", type=Path, default=Path("runs/time-to-bleu"))
@@ -181,7 +181,7 @@ def main() -> None:
         seconds = training.cpu_seconds or 0.0
         rows.append([training.name, step, bleu, seconds, seconds / (trainings[0].cpu_seconds or 1.0)])
     names = ["toolkit", "steps", "BLEU", "processor time (s)", "ratio"]
-    print(tabulate(rows, names, tablefmt="github", floatfmt=("", ",", ".2f", ",.0f", ".1f")))
+    print(tabulate(rows, names, tablefmt="github", floatfmt=("", "", ".2f", ",.0f", ".1f"), intfmt=","))
 
 
 if __name__ == "__main__":

@@ -48,7 +48,7 @@ def test_training_benchmark_with_every_peer(tmp_path):
 
 @pytest.mark.slow
 def test_time_to_bleu(tmp_path, corpus):
-    """A training ends at the goal, or when it is over; a stand-in reports 3.2 BLEU after 250 steps of JoeyNMT."""
+    """A training ends at the goal, or when it is over; a stand-in reports 3.2 BLEU after 1,000 steps of JoeyNMT."""
     printed = script(
         "time_to_bleu", "--train", corpus / "train", "--valid", corpus / "valid", "--src", "aa", "--tgt", "bb",
         "--goal", 3, "--joeynmt", sys.executable, "--joeynmt-pieces", 60, "--folder", tmp_path, "--",
@@ -59,9 +59,9 @@ def test_time_to_bleu(tmp_path, corpus):
     assert rows[2][0] == "mt"
     assert float(rows[2][3]) > 0
     assert rows[2][4] == "1.0"
-    assert rows[3][:3] == ["JoeyNMT", "250", "3.20"]
+    assert rows[3][:3] == ["JoeyNMT", "1,000", "3.20"]
     assert float(rows[3][3]) > 0
-    assert "JoeyNMT: step 250, BLEU 3.20" in printed
+    assert "JoeyNMT: step 1,000, BLEU 3.20" in printed
 
 
 @pytest.mark.slow
