@@ -59,25 +59,34 @@ class Training:
 
     name: str
     process: subprocess.Popen[bytes]
+    log: Path
+    """its output"""
     read_scores: Callable[[], Scores]
     cpu_seconds: float | None = None
     """processor time that the whole training took; None while it runs"""
+    reached: bool = False
+    """whether a validation has reached the goal"""
     n_printed: int = 0
 
     def goes_on(self, goal: float) -> bool:
-        """Print new validations, and end the training if one has reached the goal; return whether it goes on."""
+        """Print new validations, and end the training if one has reached the goal; return whether it goes on.
+
+        `SystemExit` is raised if the training has failed.
+        """
         if self.cpu_seconds is not None:
             return False
         scores = self.read_scores()
         for step, bleu in scores[self.n_printed :]:
             print(f"{self.name}: step {step:,}, BLEU {bleu:.2f}, {self.cpu_seconds_so_far():,.0f} s", flush=True)
         self.n_printed = len(scores)
-        reached = any(bleu >= goal for _, bleu in scores)
-        if reached:
+        self.reached = any(bleu >= goal for _, bleu in scores)
+        if self.reached:
             os.killpg(self.process.pid, signal.SIGKILL)
-        pid, _, usage = os.wait4(self.process.pid, 0 if reached else os.WNOHANG)
+        pid, status, usage = os.wait4(self.process.pid, 0 if self.reached else os.WNOHANG)
         if pid:
             self.cpu_seconds = usage.ru_utime + usage.ru_stime
+            if status and not self.reached:
+                sys.exit(f"{self.name} has failed: see {self.log}.")
         return not pid
 
     def cpu_seconds_so_far(self) -> float:
@@ -113,7 +122,8 @@ def start_mt(options: argparse.Namespace, folder: Path) -> Training:
         records = [json.loads(line) for line in lines if '"valid/bleu"' in line]
         return [(record["step"], record["valid/bleu"]) for record in records]
 
-    return Training("mt", start([sys.executable, "-m", "mt", "train", *arguments], folder / "mt.log"), read_scores)
+    log = folder / "mt.log"
+    return Training("mt", start([sys.executable, "-m", "mt", "train", *arguments], log), log, read_scores)
 
 
 def start_joeynmt(options: argparse.Namespace, folder: Path) -> Training:
@@ -141,8 +151,8 @@ def start_joeynmt(options: argparse.Namespace, folder: Path) -> Training:
         text = validations.read_text(encoding="utf-8") if validations.is_file() else ""
         return [(int(step), float(bleu)) for step, bleu in re.findall(r"Steps: (\d+).*?bleu: ([\d.]+)", text)]
 
-    command = [str(options.joeynmt), "-c", JOEYNMT, str(config)]
-    return Training("JoeyNMT", start(command, folder / "joeynmt.log"), read_scores)
+    command, log = [str(options.joeynmt), "-c", JOEYNMT, str(config)], folder / "joeynmt.log"
+    return Training("JoeyNMT", start(command, log), log, read_scores)
 
 
 def parse_options() -> argparse.Namespace:
@@ -157,9 +167,12 @@ def parse_options() -> argparse.Namespace:
     parser.add_argument("--joeynmt-every", type=int, default=1000, help="steps between its validations")
     parser.add_argument("--joeynmt-epochs", type=int, default=100, help="epochs after which it gives up")
     parser.add_argument("--joeynmt-pieces", type=int, default=N_PIECES, help="size of its vocabulary")
-    parser.add_argument("--folder", type=Path, default=Path("runs/time-to-bleu"))
+    parser.add_argument("--folder", type=Path, default=Path("runs/time-to-bleu"), help="a new folder for both")
     parser.add_argument("overrides", nargs="*", help="arguments of mt train, after --")
-    return parser.parse_args()
+    options = parser.parse_args()
+    if options.folder.is_dir() and any(options.folder.iterdir()):
+        parser.error(f"{options.folder} is not empty: scores of an earlier training would count")
+    return options
 
 
 def main() -> None:
@@ -179,9 +192,10 @@ def main() -> None:
     for training in trainings:
         step, bleu = max(training.read_scores(), key=lambda score: score[1], default=(0, 0.0))
         seconds = training.cpu_seconds or 0.0
-        rows.append([training.name, step, bleu, seconds, seconds / (trainings[0].cpu_seconds or 1.0)])
-    names = ["toolkit", "steps", "BLEU", "processor time (s)", "ratio"]
-    print(tabulate(rows, names, tablefmt="github", floatfmt=("", "", ".2f", ",.0f", ".1f"), intfmt=","))
+        reached = "reached" if training.reached else "not reached"
+        rows.append([training.name, step, bleu, reached, seconds, seconds / (trainings[0].cpu_seconds or 1.0)])
+    names = ["toolkit", "steps", "BLEU", f"{options.goal:g}", "processor time (s)", "ratio"]
+    print(tabulate(rows, names, tablefmt="github", floatfmt=("", "", ".2f", "", ",.0f", ".1f"), intfmt=","))
 
 
 if __name__ == "__main__":

@@ -57,11 +57,44 @@ def test_time_to_bleu(tmp_path, corpus):
     )  # fmt: skip
     rows = [[cell.strip() for cell in line.split("|")[1:-1]] for line in printed.splitlines() if line.startswith("|")]
     assert rows[2][0] == "mt"
-    assert float(rows[2][3]) > 0
-    assert rows[2][4] == "1.0"
-    assert rows[3][:3] == ["JoeyNMT", "1,000", "3.20"]
-    assert float(rows[3][3]) > 0
+    assert float(rows[2][4]) > 0
+    assert rows[2][5] == "1.0"
+    assert rows[3][:4] == ["JoeyNMT", "1,000", "3.20", "reached"]
+    assert float(rows[3][4]) > 0
     assert "JoeyNMT: step 1,000, BLEU 3.20" in printed
+
+
+@pytest.mark.slow
+def test_time_to_bleu_of_a_broken_peer_and_of_old_scores(tmp_path, corpus):
+    command = [
+        *(
+            sys.executable,
+            ROOT / "scripts" / "time_to_bleu.py",
+            "--train",
+            corpus / "train",
+            "--valid",
+            corpus / "valid",
+        ),
+        *(
+            "--src",
+            "aa",
+            "--tgt",
+            "bb",
+            "--joeynmt",
+            "/bin/false",
+            "--joeynmt-pieces",
+            "60",
+            "--folder",
+            tmp_path / "new",
+        ),
+    ]
+    messages = []
+    for _ in range(2):
+        outcome = subprocess.run(list(map(str, command)), capture_output=True, text=True, timeout=300, check=False)
+        assert outcome.returncode != 0
+        messages.append(outcome.stderr)
+    assert f"JoeyNMT has failed: see {tmp_path}/new/joeynmt.log." in messages[0]
+    assert f"{tmp_path}/new is not empty" in messages[1]
 
 
 @pytest.mark.slow

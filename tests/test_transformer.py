@@ -7,7 +7,7 @@ from mt.config.choices import Activation, Norm, Positions
 from mt.config.schema import ModelConfig
 from mt.data.batch import build_source
 from mt.model.dropout import Dropout
-from mt.model.layers import Embedding, sinusoids
+from mt.model.layers import Embedding, sinusoids, store_by_columns
 from mt.model.transformer import Transformer
 
 TINY = dict(d_model=16, n_heads=2, d_ff=32, n_encoder_layers=2, n_decoder_layers=2, dropout=0.0)
@@ -89,6 +89,17 @@ def test_tied_matrices():
     assert tied.src_embedding.tokens.weight is tied.projection.weight is tied.tgt_embedding.tokens.weight
     assert half.src_embedding.tokens.weight is not half.projection.weight is half.tgt_embedding.tokens.weight
     assert untied.projection.weight is not untied.tgt_embedding.tokens.weight
+
+
+def test_storing_by_columns_changes_no_value_and_keeps_ties():
+    model = build()
+    src, src_mask = build_source([[5, 6, 7, 8], [9, 10]], pad_id=0, eos_id=3)
+    tgt = torch.tensor([[2, 4, 5], [2, 6, 7]])
+    before = model(src, src_mask, tgt)
+    store_by_columns(model)
+    assert torch.allclose(model(src, src_mask, tgt), before, atol=1e-6)
+    assert model.projection.weight is model.tgt_embedding.tokens.weight
+    assert model.decoder[0].feed_forward.hidden.weight.stride() == (1, 32)
 
 
 def test_sinusoids_are_the_papers_formula():

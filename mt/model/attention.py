@@ -30,8 +30,8 @@ def attention_weights(q: Tensor, k: Tensor, mask: Tensor | None = None) -> Tenso
     Args:
         q: queries, (..., T, K).
         k: keys, (..., S, K).
-        mask: bool, broadcast to (..., T, S); True where a query may attend. No row may be all False. Or the numbers to
-            add to the scores, as `additive_mask` makes them.
+        mask: broadcast to (..., T, S); either bool, True where a query may attend, or the numbers of `additive_mask`.
+            Each query must be allowed to attend to something.
 
     Returns:
         Weights (..., T, S), each row summing to 1.

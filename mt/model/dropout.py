@@ -13,7 +13,7 @@ class Dropout(nn.Module):
 
     On a CPU, torch's own dropout draws a 64-bit random number for each value, which can take a fifth of a training
     step. Here eight values share one number, a byte each, so `p` is rounded to a multiple of 1/256 and the scale
-    matches the rounded value.
+    matches the rounded value. torch's own takes over where that would be 0, and on other devices.
     """
 
     def __init__(self, p: float) -> None:
@@ -68,7 +68,7 @@ class _Dropped(torch.autograd.Function):
 
 
 class _DroppedRelu(torch.autograd.Function):
-    """The same of max(x, 0). The result is kept, which is the input of the next linear map and kept anyway."""
+    """The same for max(x, 0). Only the result is kept, and the next linear map keeps it anyway, as its input."""
 
     @staticmethod
     def forward(ctx: Any, x: Tensor, kept: Tensor, scale: float) -> Tensor:
