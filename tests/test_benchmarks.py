@@ -67,27 +67,9 @@ def test_time_to_bleu(tmp_path, corpus):
 @pytest.mark.slow
 def test_time_to_bleu_of_a_broken_peer_and_of_old_scores(tmp_path, corpus):
     command = [
-        *(
-            sys.executable,
-            ROOT / "scripts" / "time_to_bleu.py",
-            "--train",
-            corpus / "train",
-            "--valid",
-            corpus / "valid",
-        ),
-        *(
-            "--src",
-            "aa",
-            "--tgt",
-            "bb",
-            "--joeynmt",
-            "/bin/false",
-            "--joeynmt-pieces",
-            "60",
-            "--folder",
-            tmp_path / "new",
-        ),
-    ]
+        sys.executable, ROOT / "scripts" / "time_to_bleu.py", "--train", corpus / "train", "--valid", corpus / "valid",
+        "--src", "aa", "--tgt", "bb", "--joeynmt", "/bin/false", "--joeynmt-pieces", 60, "--folder", tmp_path / "new",
+    ]  # fmt: skip
     messages = []
     for _ in range(2):
         outcome = subprocess.run(list(map(str, command)), capture_output=True, text=True, timeout=300, check=False)

@@ -70,6 +70,14 @@ def test_score_refuses_wrong_files(run_folder, mt, tmp_path):
     assert (missing.code, "nowhere" in missing.err) == (2, True)
 
 
+def test_a_model_that_is_loaded_for_search_is_stored_by_columns(run_folder):
+    """A product of few rows is then faster on a CPU; `mt.model.layers.store_by_columns` changes no value."""
+    model = Translator.load(run_folder, "cpu").model
+    for weight in (model.projection.weight, model.encoder[0].self_attention.query.weight):
+        assert weight.t().is_contiguous()
+        assert not weight.is_contiguous()
+
+
 def test_an_ensemble_of_one_model_equals_it(run_folder, other_run, mt):
     alone = mt("translate", run_folder, "--json", "--n-best", 3, *LINES)
     twice = mt("translate", run_folder, "--ensemble", run_folder, "--json", "--n-best", 3, *LINES)

@@ -24,23 +24,23 @@ class Dropout(nn.Module):
         """Return a tensor of the same shape."""
         if not self.drops_bytes(x):
             return F.dropout(x, self.p, self.training)
-        result: Tensor = _Dropped.apply(x, draw_kept(x, self.dropped), 256 / (256 - self.dropped))  # type: ignore[no-untyped-call]
+        result: Tensor = _Dropped.apply(x, self.dropped)  # type: ignore[no-untyped-call]
         return result
 
     def relu(self, x: Tensor) -> Tensor:
         """Return dropout of max(x, 0), keeping no mask: where the result is positive, the gradient passes."""
         if not self.drops_bytes(x):
             return F.dropout(F.relu(x), self.p, self.training)
-        result: Tensor = _DroppedRelu.apply(x, draw_kept(x, self.dropped), 256 / (256 - self.dropped))  # type: ignore[no-untyped-call]
+        result: Tensor = _DroppedRelu.apply(x, self.dropped)  # type: ignore[no-untyped-call]
         return result
 
     @property
     def dropped(self) -> int:
-        """Of 256 values, those that are dropped."""
+        """How many of 256 values are dropped on a CPU."""
         return min(255, round(self.p * 256))
 
     def drops_bytes(self, x: Tensor) -> bool:
-        """Return whether to drop values of `x`, and in our own way."""
+        """Return whether values of `x` are dropped with random bytes, not by torch."""
         return self.training and self.dropped > 0 and x.device.type == "cpu"
 
 
@@ -55,30 +55,30 @@ class _Dropped(torch.autograd.Function):
     """The product with a mask of bytes; autograd would keep the mask in the type of `x`."""
 
     @staticmethod
-    def forward(ctx: Any, x: Tensor, kept: Tensor, scale: float) -> Tensor:
+    def forward(ctx: Any, x: Tensor, dropped: int) -> Tensor:
+        kept, ctx.scale = draw_kept(x, dropped), 256 / (256 - dropped)
         ctx.save_for_backward(kept)
-        ctx.scale = scale
-        return (x * kept).mul_(scale)
+        return (x * kept).mul_(ctx.scale)
 
     @staticmethod
     @once_differentiable
-    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, None, None]:
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, None]:
         (kept,) = ctx.saved_tensors
-        return (grad * kept).mul_(ctx.scale), None, None
+        return (grad * kept).mul_(ctx.scale), None
 
 
 class _DroppedRelu(torch.autograd.Function):
     """The same for max(x, 0). Only the result is kept, and the next linear map keeps it anyway, as its input."""
 
     @staticmethod
-    def forward(ctx: Any, x: Tensor, kept: Tensor, scale: float) -> Tensor:
-        result = (x * kept).clamp_min_(0).mul_(scale)
+    def forward(ctx: Any, x: Tensor, dropped: int) -> Tensor:
+        ctx.scale = 256 / (256 - dropped)
+        result = (x * draw_kept(x, dropped)).clamp_min_(0).mul_(ctx.scale)
         ctx.save_for_backward(result)
-        ctx.scale = scale
         return result
 
     @staticmethod
     @once_differentiable
-    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, None, None]:
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, None]:
         (result,) = ctx.saved_tensors
-        return torch.ops.aten.threshold_backward(grad, result, 0).mul_(ctx.scale), None, None
+        return torch.ops.aten.threshold_backward(grad, result, 0).mul_(ctx.scale), None
