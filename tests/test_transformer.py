@@ -147,6 +147,13 @@ def test_gradients_pass_where_values_pass(relu, dtype, tolerance):
         assert torch.allclose(ours, torch.where(passes, plain * 256 / 192, 0.0), rtol=tolerance)
 
 
+@pytest.mark.parametrize("dropout", [Dropout(0.25).eval(), Dropout(0.0)])
+def test_without_dropout_values_pass_as_they_are(dropout):
+    x = torch.tensor([-2.0, -0.0, 0.5, 3.0])
+    assert torch.equal(dropout(x), x)
+    assert torch.equal(dropout.relu(x), x.clamp(min=0))
+
+
 def test_dropout_keeps_a_byte_for_each_value_and_none_after_relu():
     n_bytes = []
 
