@@ -26,6 +26,15 @@ def test_a_gpu_has_a_number(gpus, name, local_rank, expected):
     assert str(choose_device(name, local_rank)) == expected
 
 
+def test_attention_needs_no_plan_for_each_shape(gpus):
+    """cuDNN's would, and each step of a training has a batch of another shape."""
+    torch.backends.cuda.enable_cudnn_sdp(True)
+    choose_device("cpu")
+    assert torch.backends.cuda.cudnn_sdp_enabled()
+    choose_device("cuda")
+    assert not torch.backends.cuda.cudnn_sdp_enabled()
+
+
 def test_several_processes_do_not_share_a_gpu(gpus):
     with pytest.raises(UserError, match="would put all processes on one GPU"):
         choose_device("cuda:0", 1)
