@@ -249,9 +249,8 @@ def test_the_decoder_starts_with_bos_and_the_tag(both_ways, mt, width):
         for engine in (EngineName.torch, EngineName.ctranslate2)
     )
     assert [best[0].text for best in own] == [best[0].text for best in other]
-    for best, theirs in zip(own, other, strict=True):
-        scores, expected = ([one.score for one in found[:2]] for found in (best, theirs))
-        assert scores == pytest.approx(expected, abs=1e-3)  # whose texts may tie
+    # The others may differ: our search counts an empty hypothesis as one that has ended, CTranslate2 excludes it.
+    assert [best[0].score for best in own] == pytest.approx([best[0].score for best in other], abs=1e-3)
     translator = Translator.load(both_ways, engine=EngineName.torch)
     tokenizer, tags = translator.tokenizer, translator.tokenizer.tags
     for best in own:
