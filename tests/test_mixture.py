@@ -250,7 +250,7 @@ def test_the_decoder_starts_with_bos_and_the_tag(both_ways, mt, width):
     )
     assert [best[0].text for best in own] == [best[0].text for best in other]
     for found, theirs in zip(own, other, strict=True):
-        # One search may find a hypothesis that the other does not: only ours counts an empty one among those that ended.
+        # One search may find what the other does not: only ours counts an empty hypothesis among those that ended.
         scores, expected = ({tuple(one.parts[0][1]): one.score for one in side} for side in (found, theirs))
         shared = scores.keys() & expected.keys()
         assert tuple(found[0].parts[0][1]) in shared

@@ -28,8 +28,8 @@ def choose_device(name: str = "auto", local_rank: int | None = None) -> torch.de
         here += ["mps"] if torch.backends.mps.is_available() else []
         raise UserError(f"There is no device '{name}'. Available: {', '.join(['cpu', *here])}.") from error
     if device.type == "cuda":
-        # On an H100, torch prefers cuDNN's attention, which builds a plan for each new shape of a batch. That takes longer
-        # than the rest of a step, and batches have thousands of shapes.
+        # On an H100, torch prefers cuDNN's attention, which builds a plan for each new shape of a batch. That takes
+        # longer than the rest of a step, and batches have thousands of shapes.
         torch.backends.cuda.enable_cudnn_sdp(False)
     return device
 
