@@ -299,6 +299,20 @@ def test_a_job_on_a_cluster_that_fails_is_the_sweeps_failure(mt, corpus, tmp_pat
     assert len([*(tmp_path / "runs" / "s").glob("*/model.safetensors")]) >= 1  # of the other job
 
 
+def test_a_value_that_cannot_be_is_named_with_its_file_or_its_override(mt, copy_of_run):
+    path = copy_of_run / "config.yaml"
+    text = path.read_text()
+    outcome = mt("translate", copy_of_run, "ba", "--set", "search.beam_size=0")
+    assert outcome.code == 2
+    assert "search.beam_size=0 must be" in outcome.err
+    assert "config.yaml" not in outcome.err  # which is sound
+    path.write_text(text.replace("beam_size: 5", "beam_size: 0"))
+    for extra in ([], ["--set", "search.n_best=1"]):
+        outcome = mt("translate", copy_of_run, "ba", *extra)
+        assert outcome.code == 2
+        assert f"{path}: search.beam_size=0 must be" in outcome.err
+
+
 def test_a_foreign_configuration_is_only_data(mt, copy_of_run):
     text = (copy_of_run / "config.yaml").read_text()
     (copy_of_run / "config.yaml").write_text(text.replace("name: ", "name: ${oc.env:HOME} # "))

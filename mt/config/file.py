@@ -60,17 +60,30 @@ def load_config(path: Path, overrides: list[str] | None = None) -> Config:
     """Read a configuration that `save_config` wrote, and apply `KEY=VALUE` overrides. No value is interpolated.
 
     Raises:
-        UserError: the file is missing or damaged, or has keys or values that the schema does not know.
+        UserError: the file is missing or damaged, or has keys or values that the schema does not know; the message
+            names the file, or the override.
     """
     values = read_values(path)
     values.pop(RECORD, None)
+    merged = OmegaConf.structured(Config)
     try:
-        merged = OmegaConf.merge(OmegaConf.structured(Config), values)
-        for override in overrides or []:
-            apply_override(merged, override)
-        config = OmegaConf.to_object(merged)
-    except (OmegaConfBaseException, ValueError, RecursionError) as error:
+        merged = OmegaConf.merge(merged, values)
+        config = to_config(merged)
+    except (OmegaConfBaseException, UserError, ValueError, RecursionError) as error:
         raise UserError(f"{path}: {str(error).splitlines()[0]}") from error
+    if not overrides:
+        return config
+    for override in overrides:
+        apply_override(merged, override)
+    return to_config(merged)
+
+
+def to_config(values: Any) -> Config:
+    """Make the dataclasses of an OmegaConf configuration, which check their values."""
+    try:
+        config = OmegaConf.to_object(values)
+    except (OmegaConfBaseException, ValueError, RecursionError) as error:
+        raise UserError(str(error).splitlines()[0]) from error
     assert isinstance(config, Config)
     return config
 
