@@ -43,6 +43,15 @@ def test_special_ids_are_read_back(tokenizer):
     assert (tokenizer.pad_id, tokenizer.unk_id, tokenizer.bos_id, tokenizer.eos_id) == (0, 1, 2, 3)
 
 
+@pytest.mark.parametrize("joint", [True, False])
+def test_a_frequent_word_is_one_piece_whatever_follows_it(joint):
+    """In this text, a space follows each of these words, so that SentencePiece alone does not consider them."""
+    src, tgt = ((DEMO / f"train.{lang}").read_text(encoding="utf-8").splitlines()[:3000] for lang in ("zh", "en"))
+    tokenizer = train_tokenizer(lambda: src, lambda: tgt, TokenizerConfig(joint=joint))
+    for word in ("that", "very", "going", "younger"):
+        assert len(tokenizer.encode_tgt([word])[0]) == 1, word
+
+
 def test_empty_lines_and_repeated_spaces(tokenizer):
     assert tokenizer.encode_src(["", "   "]) == [[], []]
     assert tokenizer.decode_src(tokenizer.encode_src(["  I   have  "])[0]) == "I have"

@@ -32,7 +32,7 @@ from mt.runtime.distributed import ALONE, World
 from mt.text.languages import plain_language
 from mt.text.normalization import build_rules, useful_settings
 from mt.text.tokenizer import Tokenizer, load_tokenizer
-from mt.text.tokenizer_training import Extras, train_tokenizer, vocab_size_for
+from mt.text.tokenizer_training import EDITION, Extras, train_tokenizer, vocab_size_for
 
 log = logging.getLogger(__name__)
 N_SAMPLED = 1000
@@ -239,7 +239,7 @@ def tokenizer_cache(config: Config, train: Sequence[TrainingText], automatic_siz
     """Return the folder of the tokenizer that this text and these settings give."""
     texts = [text.text.fingerprint for text in train]
     settings = (config.tokenizer, automatic_size, config.data.tags, config.data.normalize)
-    determined_by = repr((texts, settings, sentencepiece.__version__))
+    determined_by = repr((EDITION, texts, settings, sentencepiece.__version__))
     cache_dir = source_context(config.data, "train", "train").cache_dir
     return cache_dir / "tokenizers" / hashlib.sha256(determined_by.encode()).hexdigest()[:32]
 

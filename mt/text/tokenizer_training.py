@@ -4,6 +4,7 @@ import io
 import math
 import re
 import tempfile
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,6 +12,7 @@ from random import Random
 
 import sentencepiece
 
+from mt.config.choices import ModelType
 from mt.config.schema import TokenizerConfig
 from mt.errors import UserError
 from mt.text.copying import MARKERS
@@ -21,6 +23,10 @@ AUTOMATIC_VOCAB_SIZE = 8000
 CHARACTERS = 3_200_000
 """text, in both languages together, for which that size is right"""
 LONGEST_LINE_BYTES = 100_000
+EDITION = 2
+"""raised whenever the same text and settings give other pieces: no cache may return those of an earlier version"""
+FREQUENT = 3
+"""occurrences from which on a word is a candidate for a piece"""
 Lines = Callable[[], Iterable[str]]
 
 
@@ -75,7 +81,10 @@ def train_subwords(lines: Iterable[str], config: TokenizerConfig, extras: Extras
 
     def read() -> Iterator[str]:
         try:
-            yield from draw((line for line in lines if line.strip()), config.max_train_sentences)
+            drawn = draw((line for line in lines if line.strip()), config.max_train_sentences)
+            yield from drawn
+            if config.model_type is ModelType.unigram:
+                yield from frequent_words(drawn)
         except UserError as error:  # SentencePiece would turn it into another error
             failures.append(error)
             raise
@@ -123,6 +132,17 @@ def draw(lines: Iterable[str], count: int) -> list[str]:
         elif (place := random.randrange(number + 1)) < count:
             drawn[place] = line
     return drawn
+
+
+def frequent_words(lines: Iterable[str]) -> list[str]:
+    """Return each word that occurs at least `FREQUENT` times, once, to be a line of its own.
+
+    SentencePiece's candidates for unigram pieces are those strings that different characters follow
+    (https://github.com/google/sentencepiece/issues/1047). A word that only spaces follow, such as "very", is none,
+    however frequent it is; alone on a line, the end of the line follows it, too.
+    """
+    counts = Counter(word for line in lines for word in re.findall(r"\w+", line))
+    return [word for word, count in counts.items() if count >= FREQUENT]
 
 
 def explain_failure(message: str, vocab_size: int) -> str:
