@@ -1,7 +1,7 @@
 """Train one model for each option that may improve it, on little data, and print a table.
 
-By default the models train for 400 steps on the first 3,000 pairs of the demo. Overrides after `--` replace these
-defaults in every training:
+By default the models train for 400 steps on the first 3,000 pairs of the demo, with AdamW; `--steps` and `--pairs` give
+other numbers. Overrides after `--` replace all of these defaults in every training:
 
     compare_options.py --only plain r_drop_5 --folder runs/mine -- experiment=mine data.train=corpus/small
 
@@ -19,8 +19,13 @@ from mt.commands.sweep_summary import summarise
 from mt.config.choices import StoppingMetric
 
 DEMO = Path(__file__).parent.parent / "data" / "demo"
-DEMO_PAIRS = 3000
-DEMO_LIMITS = ["training.max_steps=400", "training.valid_every_steps=100", "training.log_every_steps=100"]
+PLAIN = [
+    "tokenizer.model_type=bpe", "tokenizer.vocab_size=3000",
+    "model=tiny", "model.n_encoder_layers=2", "model.n_decoder_layers=2", "model.dropout=0.1",
+    "optim=adamw", "optim.lr=2.5e-3", "optim.warmup_steps=150", "optim.schedule=cosine", "optim.weight_decay=0",
+    "training.max_tokens=1024", "training.early_stopping.patience=0", "training.log_every_steps=100",
+]  # fmt: skip
+"""the settings of the demo's trainings: nothing is automatic, so that each option changes what its name says"""
 OPTIONS = {
     "plain": [],
     "plain-seed2": ["seed=2"],
@@ -56,26 +61,29 @@ OPTIONS = {
 }
 
 
-def little_demo(folder: Path) -> list[str]:
+def demo(folder: Path, n_pairs: int, n_steps: int) -> list[str]:
     """Write the first pairs of the demo beside the folder of runs, and return overrides that train on them."""
     corpus = folder.parent / f"{folder.name}-corpus"
     corpus.mkdir(parents=True, exist_ok=True)
     for side in ("zh", "en"):
         lines = (DEMO / f"train.{side}").read_text(encoding="utf-8").splitlines(keepends=True)
-        (corpus / f"train.{side}").write_text("".join(lines[:DEMO_PAIRS]), encoding="utf-8")
-    return [f"data.train={corpus}/train", *DEMO_LIMITS]
+        (corpus / f"train.{side}").write_text("".join(lines[:n_pairs]), encoding="utf-8")
+    steps = [f"training.max_steps={n_steps}", f"training.valid_every_steps={n_steps // 4}"]
+    return ["experiment=demo", f"data.train={corpus}/train", *PLAIN, *steps]
 
 
 def main() -> None:
     """Train a model for each option, then print the table."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--folder", type=Path, default=Path("runs/options"), help="folder for the runs")
+    parser.add_argument("--pairs", type=int, default=3000, help="of the demo, to train on; default: %(default)s")
+    parser.add_argument("--steps", type=int, default=400, help="of each training on the demo; default: %(default)s")
     parser.add_argument("--only", nargs="+", choices=OPTIONS, default=list(OPTIONS))
     parser.add_argument(
         "overrides", nargs="*", help="overrides for every training, after --; they replace the defaults"
     )
     options = parser.parse_args()
-    common = options.overrides or little_demo(options.folder)
+    common = options.overrides or demo(options.folder, options.pairs, options.steps)
     for name in options.only:
         run = f"run_dir={options.folder}/{name}"
         subprocess.run([sys.executable, "-m", "mt", "train", *common, run, *OPTIONS[name]], check=True)

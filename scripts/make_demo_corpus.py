@@ -15,6 +15,7 @@ from pathlib import Path
 
 from demo_grammar import actions, sentences, things  # noqa: F401 (they register their constructions)
 from demo_grammar.choose import CONSTRUCTIONS, is_natural, polish
+from demo_grammar.composition import describe
 from demo_grammar.english import sentence
 
 SEED = 20240501
@@ -28,7 +29,7 @@ def make_pairs(count: int, excluded: set[str]) -> list[tuple[str, str]]:
     pairs: dict[str, str] = {}
     while len(pairs) < count:
         (function,) = r.choices(functions, weights)
-        zh, en = function(r)
+        zh, en = describe(r, *function(r))
         zh = polish(zh)
         if zh not in excluded and is_natural(zh, en):
             pairs.setdefault(zh, sentence(en))
