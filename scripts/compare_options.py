@@ -25,7 +25,7 @@ PLAIN = [
     "optim=adamw", "optim.lr=2.5e-3", "optim.warmup_steps=150", "optim.schedule=cosine", "optim.weight_decay=0",
     "training.max_tokens=1024", "training.early_stopping.patience=0", "training.log_every_steps=100",
 ]  # fmt: skip
-"""the settings of the demo's trainings: nothing is automatic, so that each option changes what its name says"""
+"""the settings of the demo's trainings; only the other dropouts are automatic, at most `model.dropout`"""
 OPTIONS = {
     "plain": [],
     "plain-seed2": ["seed=2"],
@@ -68,7 +68,7 @@ def demo(folder: Path, n_pairs: int, n_steps: int) -> list[str]:
     for side in ("zh", "en"):
         lines = (DEMO / f"train.{side}").read_text(encoding="utf-8").splitlines(keepends=True)
         (corpus / f"train.{side}").write_text("".join(lines[:n_pairs]), encoding="utf-8")
-    steps = [f"training.max_steps={n_steps}", f"training.valid_every_steps={n_steps // 4}"]
+    steps = [f"training.max_steps={n_steps}", f"training.valid_every_steps={max(1, n_steps // 4)}"]
     return ["experiment=demo", f"data.train={corpus}/train", *PLAIN, *steps]
 
 

@@ -306,6 +306,9 @@ def test_a_value_that_cannot_be_is_named_with_its_file_or_its_override(mt, copy_
     assert outcome.code == 2
     assert "search.beam_size=0 must be" in outcome.err
     assert "config.yaml" not in outcome.err  # which is sound
+    outcome = mt("translate", copy_of_run, "ba", "--set", "search.beam_size=2001-13-45")  # no date of YAML's
+    assert outcome.code == 2
+    assert "search.beam_size: month" in outcome.err
     path.write_text(text.replace("beam_size: 5", "beam_size: 0"))
     for extra in ([], ["--set", "search.n_best=1"]):
         outcome = mt("translate", copy_of_run, "ba", *extra)

@@ -52,6 +52,13 @@ def test_a_frequent_word_is_one_piece_whatever_follows_it(joint):
         assert len(tokenizer.encode_tgt([word])[0]) == 1, word
 
 
+def test_a_frequent_word_with_combining_marks_is_one_piece():
+    words = "हिन्दी भाषा में लिखा हुआ यह वाक्य बहुत छोटा है".split()
+    lines = [" ".join(words[n % 7 :] + words[: n % 7]) + " ।" for n in range(300)]
+    tokenizer = train_tokenizer(lambda: lines, lambda: lines, TokenizerConfig())
+    assert [len(row) for row in tokenizer.encode_src(words)] == [1] * len(words)
+
+
 def test_empty_lines_and_repeated_spaces(tokenizer):
     assert tokenizer.encode_src(["", "   "]) == [[], []]
     assert tokenizer.decode_src(tokenizer.encode_src(["  I   have  "])[0]) == "I have"

@@ -129,7 +129,7 @@ def apply_override(config: Any, override: str) -> None:
     check_key(key)
     try:
         OmegaConf.update(config, key, read_value(key, value))
-    except (OmegaConfBaseException, yaml.YAMLError) as error:
+    except (OmegaConfBaseException, yaml.YAMLError, ValueError, RecursionError) as error:
         raise UserError(f"{key}: {str(error).splitlines()[0]}") from error
 
 

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from random import Random
 
+import regex
 import sentencepiece
 
 from mt.config.choices import ModelType
@@ -27,6 +28,10 @@ EDITION = 2
 """raised whenever the same text and settings give other pieces: no cache may return those of an earlier version"""
 FREQUENT = 3
 """occurrences from which on a word is a candidate for a piece"""
+UNSPACED = r"\p{Han}\p{Hiragana}\p{Katakana}\p{Thai}\p{Lao}\p{Khmer}\p{Myanmar}"
+"""letters of languages without spaces between words"""
+WORD = regex.compile(rf"\b[[\w\p{{M}}]--[{UNSPACED}]]+\b", regex.VERSION1)
+"""a word between spaces or punctuation"""
 Lines = Callable[[], Iterable[str]]
 
 
@@ -139,9 +144,10 @@ def frequent_words(lines: Iterable[str]) -> list[str]:
 
     SentencePiece's candidates for unigram pieces are those strings that different characters follow
     (https://github.com/google/sentencepiece/issues/1047). A word that only spaces follow, such as "very", is none,
-    however frequent it is; alone on a line, the end of the line follows it, too.
+    however frequent it is; alone on a line, the end of the line follows it, too. Text without spaces between words has
+    hardly any such strings, and too many different ones to count.
     """
-    counts = Counter(word for line in lines for word in re.findall(r"\w+", line))
+    counts = Counter(word for line in lines for word in WORD.findall(line))
     return [word for word, count in counts.items() if count >= FREQUENT]
 
 
