@@ -14,7 +14,7 @@ from demo_grammar.choose import CONSTRUCTIONS, Pair, construction, is_natural, o
 from demo_grammar.lexicon import ADJECTIVES, CLASS_OF, COLORS, NOUNS, RECENT_TIMES, Noun
 
 DESCRIBED = 0.25
-"""share of the sentences in which a thing gets a description, if there is one"""
+"""share of the sentences with a thing that can be described in which it is"""
 COLORED = ("upper", "pairs", "vehicle", "device", "furniture", "small")
 BOUGHT = ("reading", "upper", "pairs", "vehicle", "device", "furniture", "small", "snack", "fruit", "art")
 BORROWED = ("reading", "device", "small")
