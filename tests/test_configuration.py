@@ -8,7 +8,7 @@ import yaml
 from mt.config.data import DataConfig
 from mt.config.facts import FACTS, keys_where, section, setting
 from mt.config.file import flatten
-from mt.config.schema import Config, ModelConfig
+from mt.config.schema import Config, ModelConfig, TokenizerConfig
 from mt.config.search import SearchConfig
 
 
@@ -68,14 +68,14 @@ def test_the_demo_is_the_default_wherever_the_overrides_stand(mt, tmp_path, argu
     composed = yaml.safe_load(outcome.out)
     assert composed["optim"]["lr"] == 0.5
     assert composed["name"] == "demo"
-    assert composed["model"]["d_model"] == 128
+    assert composed["tokenizer"]["vocab_size"] == 3000
 
 
 def test_other_data_does_not_get_the_settings_of_the_demo(mt):
     composed = yaml.safe_load(mt("train", "data=demo", "--cfg", "job").out)
-    assert composed["model"]["d_model"] == ModelConfig().d_model
+    assert composed["tokenizer"]["vocab_size"] == TokenizerConfig().vocab_size
     both = yaml.safe_load(mt("train", "experiment=[demo,back_translation]", "--cfg", "job").out)
-    assert both["model"]["d_model"] == 128
+    assert both["tokenizer"]["vocab_size"] == 3000
     assert both["name"] == "back-translation"
 
 
