@@ -108,7 +108,7 @@ def test_train_and_help(mt, workplace, monkeypatch):
     assert mt("train", "--help").code == 0
     composed = mt("train", "--cfg", "job")
     assert composed.code == 0
-    assert "d_model: 128" in composed.out
+    assert "vocab_size: 3000" in composed.out
     assert mt(*shortened("mt train", workplace)).code == 0  # runs/demo, which some begin with
     for number, command in enumerate(c for c in commands("README.md") if c.startswith("mt train")):
         extra = [] if "data=files" in command else [f"name=run{number}"]
