@@ -61,13 +61,12 @@ def load_config(path: Path, overrides: list[str] | None = None) -> Config:
 
     Raises:
         UserError: the file is missing or damaged, or has keys or values that the schema does not know; the message
-            names the file, or the override.
+            names the file, or else the key of the override.
     """
     values = read_values(path)
     values.pop(RECORD, None)
-    merged = OmegaConf.structured(Config)
     try:
-        merged = OmegaConf.merge(merged, values)
+        merged = OmegaConf.merge(OmegaConf.structured(Config), values)
         config = to_config(merged)
     except (OmegaConfBaseException, UserError, ValueError, RecursionError) as error:
         raise UserError(f"{path}: {str(error).splitlines()[0]}") from error
