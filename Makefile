@@ -36,7 +36,7 @@ $(DEV_STAMP): $(STAMP) requirements-dev.txt
 	@$(INSTALL) --constraint constraints.txt --editable '.[dev]'
 	@touch $@
 
-demo: $(STAMP)  ## train the demo model (some minutes on 2 cores), score it, and translate with it
+demo: $(STAMP)  ## train the demo model (about 3 minutes on 2 cores), score it, and translate with it
 	@BIN=$(BIN) bash scripts/demo.sh
 
 test: $(DEV_STAMP)  ## run the tests, except the slow ones (a few minutes)
