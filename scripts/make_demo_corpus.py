@@ -14,8 +14,8 @@ import random
 from pathlib import Path
 
 from demo_grammar import actions, sentences, things  # noqa: F401 (they register their constructions)
-from demo_grammar.choose import CONSTRUCTIONS, is_natural, polish
-from demo_grammar.composition import describe
+from demo_grammar.choose import is_natural, polish
+from demo_grammar.composition import make_pair
 from demo_grammar.english import sentence
 
 SEED = 20240501
@@ -24,12 +24,9 @@ SEED = 20240501
 def make_pairs(count: int, excluded: set[str]) -> list[tuple[str, str]]:
     """Return pairs of sentences in random order, each Chinese sentence once."""
     r = random.Random(SEED)
-    functions = [function for function, _ in CONSTRUCTIONS]
-    weights = [weight for _, weight in CONSTRUCTIONS]
     pairs: dict[str, str] = {}
     while len(pairs) < count:
-        (function,) = r.choices(functions, weights)
-        zh, en = describe(r, *function(r))
+        zh, en = make_pair(r)
         zh = polish(zh)
         if zh not in excluded and is_natural(zh, en):
             pairs.setdefault(zh, sentence(en))

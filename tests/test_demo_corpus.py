@@ -1,3 +1,4 @@
+import re
 import subprocess
 import sys
 
@@ -39,3 +40,18 @@ def test_the_lexicon_is_large():
         word.strip(".?!,") for name in ("train", "probe") for line in lines(name, "en") for word in line.lower().split()
     }
     assert len(words) > 600
+
+
+def test_composed_sentences_are_grammatical():
+    reporting = "(?:says|thinks|knows|told [A-Z][a-z ]+) that "
+    named_again = re.compile(rf"([A-Z][a-z]+(?: [A-Z][a-z]+)?|My [a-z ]+) {reporting}.*\b\1\b")
+    reported, joined = set(), 0
+    for zh, en in zip(lines("train", "zh"), lines("train", "en"), strict=True):
+        assert "不有意思" not in zh, zh
+        assert "听说" not in zh[1:], zh
+        assert not re.search(r"\b(I|[Ww]e) say that", en), en
+        assert not named_again.match(en), en
+        reported |= {*re.split(reporting, en)[1:]}
+        joined += ", but " in en
+    assert len(reported) > 1000
+    assert joined > 1000

@@ -10,13 +10,13 @@ import random
 import re
 
 from demo_grammar import english
-from demo_grammar.choose import CONSTRUCTIONS, Pair, construction, is_natural, one_of, other_than, pick, someone
-from demo_grammar.lexicon import ADJECTIVES, CLASS_OF, COLORS, NOUNS, RECENT_TIMES, Noun
+from demo_grammar.choose import CONSTRUCTIONS, Construction, Pair, is_natural, one_of, other_than, pick, someone
+from demo_grammar.lexicon import ADJECTIVES, CLASS_OF, COLORS, NAMES, NOUNS, RECENT_TIMES, RELATIVES, Noun
 
 DESCRIBED = 0.25
 """share of the sentences with a thing that can be described in which it is"""
 COLORED = ("upper", "pairs", "vehicle", "device", "furniture", "small")
-BOUGHT = ("reading", "upper", "pairs", "vehicle", "device", "furniture", "small", "snack", "fruit", "art")
+BOUGHT = ("reading", "upper", "pairs", "vehicle", "device", "furniture", "small", "snack", "fruit")
 BORROWED = ("reading", "device", "small")
 SAY, THINK, KNOW, LIKE = english.verb("say"), english.verb("think"), english.verb("know"), english.verb("like")
 
@@ -83,25 +83,30 @@ def describe_this(r: random.Random, noun: Noun, near: bool, zh: str, en: str) ->
 
 
 def clause(r: random.Random) -> Pair:
-    """Return a statement of the other constructions without its full stop."""
-    simple = [(function, weight) for function, weight in CONSTRUCTIONS if function.__module__ != __name__]
-    functions, weights = zip(*simple, strict=True)
+    """Return a statement of the simple constructions without its full stop, and without hearsay."""
+    functions, weights = zip(*CONSTRUCTIONS, strict=True)
     while True:
         (function,) = r.choices(functions, weights)
         zh, en = function(r)
-        is_statement = zh.endswith("。") and not en.startswith(("please ", "do not ", "let "))
+        is_statement = zh.endswith("。") and not en.startswith(("please ", "do not ", "let ", "I heard "))
         if is_statement and "，" not in zh and "," not in en and is_natural(zh, en):
             zh, en = describe(r, zh, en)
             return zh.removesuffix("。"), en.removesuffix(".")
 
 
-@construction(12)
+def named_in(zh: str) -> set[str]:
+    """Return the people in a sentence who have a name or a relation; the next sentence would call them 他 or 她."""
+    return {person.zh for person in (*NAMES, *RELATIVES) if person.zh in zh}
+
+
 def reported(r: random.Random) -> Pair:
     zh, en = clause(r)
-    s = someone(r)
+    s, other = someone(r), other_than(r)
+    while {s.zh, other.zh} & named_in(zh) or s == other:
+        s, other = someone(r), other_than(r)
     kind = r.randrange(6)
-    if kind == 0:
-        return f"{s.zh}说{zh}。", f"{s.en} {s.present(SAY)} that {en}."
+    if kind == 0:  # speakers report their own words in the past tense
+        return f"{s.zh}说{zh}。", f"{s.en} {'said' if s.form in ('I', 'we') else s.present(SAY)} that {en}."
     if kind == 1:
         return f"{s.zh}觉得{zh}。", f"{s.en} {s.present(THINK)} that {en}."
     if kind == 2:
@@ -109,14 +114,14 @@ def reported(r: random.Random) -> Pair:
     if kind == 3 and not re.search(r"\b(I|my|we|our)\b", en):
         return f"听说{zh}。", f"I heard that {en}."
     if kind == 4:
-        other = other_than(r, s)
         return f"{s.zh}告诉{other.zh}{zh}。", f"{s.en} told {other.en} that {en}."
     return f"你知道{zh}吗？", f"do you know that {en}?"
 
 
-@construction(20)
 def joined(r: random.Random) -> Pair:
     (a_zh, a_en), (b_zh, b_en) = clause(r), clause(r)
+    while named_in(a_zh) & named_in(b_zh):
+        b_zh, b_en = clause(r)
     return one_of(
         r,
         (f"{a_zh}，{b_zh}。", f"{a_en}, and {b_en}."),
@@ -125,3 +130,14 @@ def joined(r: random.Random) -> Pair:
         (f"因为{a_zh}，所以{b_zh}。", f"because {a_en}, {b_en}."),
         (f"{a_zh}，因为{b_zh}。", f"{a_en} because {b_en}."),
     )
+
+
+COMPOSED: dict[Construction, float] = {reported: 12, joined: 20}
+"""constructions of clauses, which are described already, and the weights of their use"""
+
+
+def make_pair(r: random.Random) -> Pair:
+    """Return a sentence of any construction, without capitals and perhaps not natural."""
+    functions, weights = zip(*CONSTRUCTIONS, *COMPOSED.items(), strict=True)
+    (function,) = r.choices(functions, weights)
+    return function(r) if function in COMPOSED else describe(r, *function(r))
