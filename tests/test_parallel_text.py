@@ -107,10 +107,11 @@ def test_a_side_in_another_script_is_reported(prepare, tmp_path):
     assert outcome.code == 2
     assert "the sources of" in outcome.err
     assert "do not look like zh: 0% of their letters are in its script. Is it the right column?" in outcome.err
-    assert prepare(*languages, *text, "data.check_languages=false", name="accepted").code == 0
+    fits = "tokenizer.vocab_size=null"
+    assert prepare(*languages, *text, fits, "data.check_languages=false", name="accepted").code == 0
     mixed = [DEMO_PAIRS[i] if i % 3 == 0 else (DEMO_PAIRS[i][1], DEMO_PAIRS[i][1]) for i in range(400)]
     write_pairs(tmp_path / "text", mixed, ("zh", "en"))
-    outcome = prepare(*languages, *text, "tokenizer.vocab_size=null", name="mixed")
+    outcome = prepare(*languages, *text, fits, name="mixed")
     assert outcome.code == 0, outcome.err
     assert "Warning: data.train: the sources of" in outcome.err
 

@@ -38,6 +38,8 @@ def translator(run_folder):
     ("TWO MEN ARE SLEEPING.", "two men are sleeping."),
     ("Two Young Men Are Sleeping.", "two young men are sleeping."),
     ("NASA", "NASA"),  # too short to tell from a name
+    ("UNESCO的世界遗产", "UNESCO的世界遗产"),  # in a script without capitals
+    ("在他们的电脑上用 Microsoft Word And Excel For Mac", "在他们的电脑上用 Microsoft Word And Excel For Mac"),
     ("New York City", "New York City"),
     ("Angela Merkel, Barack Obama, Nelson Mandela", "Angela Merkel, Barack Obama, Nelson Mandela"),
     ("Ein Hund und ein Mann.", "Ein Hund und ein Mann."),
@@ -240,7 +242,7 @@ def test_stress_tests(mt, run_folder, corpus, tmp_path):
     test = ["--test", f"few={tmp_path}/test"]
     data = json.loads(mt("evaluate", run_folder, "--stress", "--json", *test).out)
     rows = {row["name"]: row for row in data["results"]}
-    assert len(rows) == 15
+    assert len(rows) == 12  # sources in lower case, without punctuation, and with words too short for typos
     folder = run_folder / "translations" / "stress"
     for name in ("as it is", "CAPITALS", "two on a line"):
         translations = (folder / f"few.{name.replace(' ', '-').lower()}.bb").read_text(encoding="utf-8").splitlines()
@@ -258,6 +260,20 @@ def test_stress_tests(mt, run_folder, corpus, tmp_path):
     table = mt("evaluate", run_folder, "--stress", *test).out
     assert "CAPITALS" in table
     assert "100.0%" in table
+
+
+def test_capitals_are_only_tested_where_the_source_has_them(mt, run_folder, tmp_path):
+    """The translation of a line that cannot be typed in capitals is compared with its reference as it is."""
+    names = {}
+    for name, sources in (("none", ["我们去 UNESCO", "他们 ba de"]), ("half", ["我们去 UNESCO", "Ba de fi"])):
+        write_pairs(tmp_path / name, [(source, "ga mu lo ne") for source in sources])
+        table = mt("evaluate", run_folder, "--stress", "--json", "--test", f"{name}={tmp_path}/{name}").out
+        rows = {row["name"]: row for row in json.loads(table)["results"]}
+        names[name] = {"lower case", "CAPITALS", "Title Case"} & rows.keys()
+    assert names == {"none": {"lower case"}, "half": {"lower case", "CAPITALS", "Title Case"}}
+    written = run_folder / "translations" / "stress" / "half.capitals.bb"
+    translations, references = written.read_text(encoding="utf-8").splitlines(), ["ga mu lo ne", "GA MU LO NE"]
+    assert rows["CAPITALS"]["chrf"] == pytest.approx(sacrebleu.corpus_chrf(translations, [references]).score)
 
 
 @pytest.mark.parametrize(("text", "loops"), [

@@ -10,7 +10,7 @@ from tabulate import tabulate
 
 from mt.data.noise import END, mistype
 from mt.evaluation.test_sets import TestSet
-from mt.text.casing import Casing
+from mt.text.casing import Casing, has_case
 from mt.text.languages import has_spaces
 from mt.text.metrics import Scorer
 
@@ -18,9 +18,9 @@ TYPOS = 0.1
 """probability that a word has a typo"""
 LOOP = regex.compile(r"(?:(\D)\1{11,}|(\D.{1,79}?)\2{3,})\W*$")
 """the end of a text that repeats a character twelve times, or something longer four times"""
+CASINGS = {"CAPITALS": Casing.upper, "Title Case": Casing.title}
+"""changes of both sides of the pairs whose source is in a script with capitals"""
 WAYS: dict[str, Callable[[str], str]] = {
-    "CAPITALS": Casing.upper.apply,
-    "Title Case": Casing.title.apply,
     "no final punctuation": lambda text: END.sub("", text) or text,
     "quotation marks": '"{}"'.format,
     "list item": "- {}".format,
@@ -69,7 +69,7 @@ class StressResult:
 
 
 def build_stress_tests(test: TestSet, langs: tuple[str, str], seed: int = 1) -> list[StressTest]:
-    """Return a test set as it is, and typed in other ways."""
+    """Return a test set as it is, and typed in the other ways that change its sources."""
     src, random = test.src, Random(seed)
     typed = [" ".join(mistype(word, TYPOS, random) for word in line.split(" ")) for line in src]
     tests = [
@@ -78,8 +78,13 @@ def build_stress_tests(test: TestSet, langs: tuple[str, str], seed: int = 1) -> 
         StressTest("doubled spaces", [line.replace(" ", "  ") for line in src], list),
         StressTest("typos", typed, list),
     ]
+    cased = [has_case(line) for line in src]
+    for name, casing in CASINGS.items():
+        change = each(casing.apply, cased)
+        tests.append(StressTest(name, change(src), change))
     for name, way in WAYS.items():
-        tests.append(StressTest(name, each(way)(src), each(way)))
+        change = each(way, [True] * len(src))
+        tests.append(StressTest(name, change(src), change))
     for name, things in ADDED.items():
         copied = [random.choice(things) for _ in src]
         sides = [partial(add, things=copied, spaced=has_spaces(lang)) for lang in langs]
@@ -88,12 +93,13 @@ def build_stress_tests(test: TestSet, langs: tuple[str, str], seed: int = 1) -> 
     if len(test) > 1:
         tests.append(StressTest("two on a line", sides[0](src), sides[1]))
     words = [max(regex.findall(r"\w+", line) or [line], key=len) for line in src]
-    return [*tests, StressTest("one word", words, None)]
+    tests.append(StressTest("one word", words, None))
+    return [tests[0], *(test for test in tests[1:] if test.src != src)]
 
 
-def each(way: Callable[[str], str]) -> Change:
-    """Return the change of every line in one way."""
-    return lambda lines: [way(line) for line in lines]
+def each(way: Callable[[str], str], chosen: Sequence[bool]) -> Change:
+    """Return the change of the chosen lines in one way."""
+    return lambda lines: [way(line) if changes else line for line, changes in zip(lines, chosen, strict=True)]
 
 
 def add(lines: list[str], things: list[str], spaced: bool) -> list[str]:

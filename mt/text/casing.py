@@ -13,7 +13,7 @@ MIN_WORDS = 5
 """words of a text in title case, one of them short unless there are many; others are often names"""
 MANY_WORDS = 8
 SHARE = 0.9
-"""of the letters, or of the words, that begin with a capital"""
+"""of the letters that are capitals, of the words that begin with one, or of the letters in a script with capitals"""
 WORD = regex.compile(r"\p{L}[\p{L}\p{M}\p{N}'’]*")
 FIRST_LETTER = regex.compile(r"(?<![\p{L}\p{M}\p{N}'’])\p{Ll}")
 
@@ -32,11 +32,19 @@ class Casing(Enum):
         return FIRST_LETTER.sub(lambda letter: letter[0].title(), text) if self is Casing.title else text
 
 
+def has_case(text: str) -> bool:
+    """Return whether nearly all letters of a text are of scripts with capitals: not in `UNESCOの世界遺産`."""
+    letters = [character for character in text if character.isalpha()]
+    return sum(character.isupper() or character.islower() for character in letters) >= SHARE * len(letters)
+
+
 def find_casing(text: str) -> Casing:
-    """Return how a text is written. A script without capitals is plain."""
-    cased = [character for character in text if character.isupper() or character.islower()]
-    n_upper = sum(map(str.isupper, cased))
-    if len(cased) >= MIN_LETTERS and n_upper >= SHARE * len(cased):
+    """Return how a text is written. Text in a script without capitals is plain, names in Latin letters or not."""
+    if not has_case(text):
+        return Casing.plain
+    n_upper = sum(map(str.isupper, text))
+    n_lower = sum(map(str.islower, text))
+    if n_upper + n_lower >= MIN_LETTERS and n_upper >= SHARE * (n_upper + n_lower):
         return Casing.upper
     words = [word for word in WORD.findall(text) if word[0].isupper() or word[0].islower()]
     n_capitalised = sum(word[0].isupper() for word in words)
