@@ -17,7 +17,7 @@ TEXT = ["data=files", "data.src_lang=aa", "data.tgt_lang=bb"]
 DATA = DataConfig("aa", "bb", "train", "valid")
 
 
-def choose(n_pairs, seconds_per_step=0.1, model=None, optim=None, **training):
+def choose(n_pairs, seconds_per_step=0.1, model=None, optim=None, with_lines=False, **training):
     """Choose for pairs of 20 tokens, with a model of d features taking (d / 128)² times as long as one of 128."""
     config = Config(
         data=DATA, model=model or ModelConfig(), optim=optim or OptimConfig(), training=TrainingConfig(**training)
@@ -27,9 +27,9 @@ def choose(n_pairs, seconds_per_step=0.1, model=None, optim=None, **training):
         assert not unset(candidate)
         return seconds_per_step * (candidate.model.d_model / 128) ** 2
 
-    chosen, _ = choose_settings(config, Amount(n_pairs, 20 * n_pairs, 1), measure)
+    chosen, lines = choose_settings(config, Amount(n_pairs, 20 * n_pairs, 1), measure)
     assert not unset(chosen)
-    return chosen
+    return (chosen, lines) if with_lines else chosen
 
 
 def test_larger_corpora_get_larger_models_and_fewer_epochs():
@@ -55,6 +55,22 @@ def test_the_time_limits_size_and_length():
         n_steps = 60 * minutes / (0.1 * (chosen.model.d_model / 128) ** 2)
         assert 8 <= n_steps / training.valid_every_steps < 22
         assert training.checkpoint_every_steps <= min(training.valid_every_steps, 1200)
+
+
+def test_the_log_gives_reasons():
+    _, (reasons, length) = choose(30_000, max_minutes=15, with_lines=True)
+    assert reasons == (
+        "Why: 128 features, because training is too short for 5 tokens per weight of a larger model; dropout 0.2, "
+        "because training has at most 60 epochs; batches of 2,048 tokens, because small corpora need many steps."
+    )
+    assert length.startswith("A step takes 0.1 s here: 00:29 per epoch, about 30.7 epochs")
+    _, (reasons, _) = choose(30_000, model=ModelConfig(dropout=0.1), max_minutes=600, with_lines=True)
+    assert "192 features, the largest size for 30,000 pairs; batches" in reasons
+    _, (reasons, _) = choose(3_000, max_epochs=100, with_lines=True, init_from="run")
+    assert "dropout 0.3, because training has more than 60 epochs" in reasons
+    assert reasons.endswith("learning rate 0.0015, because the model is trained already.")
+    _, lines = choose(30_000, model=ModelConfig(d_model=64, dropout=0.0), with_lines=True, max_tokens=512)
+    assert len(lines) == 1
 
 
 def test_what_is_set_stays():

@@ -67,11 +67,12 @@ def choose_automatic(config: Config, data: Prepared, world: World) -> Config:
     n_tokens = int(np.maximum(data.train.src_lens, data.train.tgt_lens).sum(dtype=np.int64))
     n_batches = config.training.batches_per_process(world.size) * world.size
     amount = Amount(len(data.train), n_tokens, n_batches)
-    config, length = choose_settings(config, amount, partial(measure_step, data=data, world=world))
+    config, lines = choose_settings(config, amount, partial(measure_step, data=data, world=world))
     config = world.gather(config)[0]  # every process has measured another speed
     values = ", ".join(f"{key}={describe_value(value_at(config, key))}" for key in chosen)
     log.info("Chosen for %s pairs and this machine, because they were not set: %s.", f"{amount.n_pairs:,}", values)
-    log.info("%s", length)
+    for line in lines:
+        log.info("%s", line)
     return config
 
 

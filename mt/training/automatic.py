@@ -60,6 +60,8 @@ TOTAL_DECAY = 3.0
 """at most, weight decay times peak learning rate, summed over all steps"""
 FINE_TUNING = 0.3
 """factor of the learning rate and of the epochs of a model that is trained already"""
+MOST_TOKENS = 8192
+"""of an automatic batch"""
 ANY = {
     "model.dropout": 0.1, "model.attention_dropout": 0.1, "model.activation_dropout": 0.1, "optim.lr": 1e-3,
     "optim.weight_decay": 0.0, "optim.warmup_steps": 1, "training.valid_every_steps": 1,
@@ -83,13 +85,13 @@ class Amount:
         return max(1.0, self.n_tokens / (max_tokens * self.batches_per_step))
 
 
-def choose_settings(config: Config, amount: Amount, measure: Measure) -> tuple[Config, str]:
+def choose_settings(config: Config, amount: Amount, measure: Measure) -> tuple[Config, list[str]]:
     """Choose every automatic setting that is null.
 
     Returns:
-        The configuration, and a sentence on the length of training.
+        The configuration, and lines on the reasons and on the length of training.
     """
-    training = config.training
+    asked, training = config, config.training
     name = OptimizerName.adamw if training.strategy is Strategy.fsdp else OptimizerName.muon
     max_tokens = choose_max_tokens(amount.n_pairs, config.data.max_len)
     config = fill(config, {"optim.name": name, "optim.schedule": Schedule.cosine, "training.max_tokens": max_tokens})
@@ -120,7 +122,29 @@ def choose_settings(config: Config, amount: Amount, measure: Measure) -> tuple[C
     if training.max_minutes is None:
         config = fill(config, {"training.max_steps": n_steps})
     length = f"{describe_seconds(seconds * steps_per_epoch)} per epoch, about {n_epochs:.3g} epochs"
-    return config, f"A step takes {seconds:.2g} s here: {length}, {n_steps:,} steps."
+    reasons = explain(asked, config, amount.n_pairs)
+    lines = [f"Why: {'; '.join(reasons)}."] if reasons else []
+    return config, [*lines, f"A step takes {seconds:.2g} s here: {length}, {n_steps:,} steps."]
+
+
+def explain(asked: Config, chosen: Config, n_pairs: int) -> list[str]:
+    """Return the reasons for those choices that matter most."""
+    model = chosen.model
+    reasons: list[str] = []
+    if asked.model.d_model is None:
+        is_largest = model.d_model == fitting_sizes(None, n_pairs)[-1].d_model
+        short = f"because training is too short for {TOKENS_PER_WEIGHT} tokens per weight of a larger model"
+        why = f"the largest size for {n_pairs:,} pairs" if is_largest else short
+        reasons.append(f"{model.d_model} features, {why}")
+    if asked.model.dropout is None:
+        most = next(most for most, dropout in DROPOUT if dropout == model.dropout)
+        length = f"has at most {most:.0f} epochs" if most < math.inf else f"has more than {DROPOUT[-2][0]} epochs"
+        reasons.append(f"dropout {model.dropout}, because training {length}")
+    if asked.training.max_tokens is None and chosen.training.max_tokens < MOST_TOKENS:
+        reasons.append(f"batches of {chosen.training.max_tokens:,} tokens, because small corpora need many steps")
+    if asked.optim.lr is None and asked.training.init_from is not None:
+        reasons.append(f"learning rate {chosen.optim.lr:.2g}, because the model is trained already")
+    return reasons
 
 
 def choose_size(config: Config, amount: Amount, measure: Measure) -> tuple[Config, float, int]:
@@ -166,7 +190,7 @@ def count_steps(config: Config, n_pairs: int, steps_per_epoch: float, seconds: f
 def choose_max_tokens(n_pairs: int, max_len: int) -> int:
     """Return a budget that grows with the square root of the corpus: small corpora need many steps."""
     wanted = 2048 * math.sqrt(n_pairs / 30_000)
-    return max(256 * round(min(8192.0, max(1024.0, wanted)) / 256), 256 * (max_len // 256 + 1))
+    return max(256 * round(min(MOST_TOKENS, max(1024.0, wanted)) / 256), 256 * (max_len // 256 + 1))
 
 
 def choose_validations(minutes: float) -> int:
