@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import random
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -65,6 +65,13 @@ def overrides(folder: Path, *extra: str) -> list[str]:
     dropout = given.get("model.dropout", "0.1")
     small = [*SMALL, f"model.attention_dropout={dropout}", f"model.activation_dropout={dropout}"]
     return ["train", *(one for one in small if one.partition("=")[0] not in given), *corpus, *extra]
+
+
+def slow_except(fast: object, values: Iterable[object]) -> list[object]:
+    """Return the values of a parameter; the tests with all others than `fast` are slow."""
+    several = [value if isinstance(value, tuple) else (value,) for value in values]
+    slow = pytest.mark.slow
+    return [pytest.param(*value, marks=() if fast in (value, value[0]) else slow) for value in several]
 
 
 def write_pairs(prefix: Path, pairs: list[tuple[str, str]], langs: tuple[str, str] = ("aa", "bb")) -> None:

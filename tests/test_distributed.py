@@ -122,7 +122,8 @@ cli.main(sys.argv[1:])
 """
 
 
-@pytest.mark.parametrize("strategy", ["ddp", pytest.param("fsdp", marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize("strategy", ["ddp", "fsdp"])
 def test_memory_that_suffices_for_one_process_only(corpus, alone, tmp_path, strategy):
     """That process divides its batches, and all train the same model."""
     (tmp_path / "mt_with_little_memory.py").write_text(LITTLE_MEMORY.format(fails="raise MemoryError"))
@@ -147,6 +148,7 @@ def test_memory_that_ends_while_gradients_are_shared(corpus, tmp_path):
     assert "There is not enough memory for a batch of " in outcome.err
 
 
+@pytest.mark.slow
 def test_noise_is_the_same_for_any_number_of_processes(corpus, tmp_path, mt):
     noise = ["data.noise={typos: 0.1, case: 0.2, punctuation: 0.2, copies: 0.2}", "training.max_steps=3"]
     assert mt(*overrides(corpus, f"run_dir={tmp_path}/one", *COMMON, *noise)).code == 0

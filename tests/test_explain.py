@@ -192,6 +192,7 @@ def served(run, *options):
         process.wait()
 
 
+@pytest.mark.slow
 def test_sentences_are_explained_in_a_browser(mt, run_folder):
     with served(run_folder) as get:
         status, page = get()

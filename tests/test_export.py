@@ -12,7 +12,7 @@ import pytest
 import sentencepiece
 import torch
 import yaml
-from conftest import ROOT, overrides, toy_pairs
+from conftest import ROOT, overrides, slow_except, toy_pairs
 from safetensors.torch import load_file, save_file
 
 from mt import SearchConfig, Translator
@@ -238,7 +238,7 @@ def test_transformers_needs_none_of_our_code(run_folder, mt, tmp_path):
     assert json.loads(done.stdout.splitlines()[-1]) == mt("translate", run_folder, *LINES[:3]).out.splitlines()
 
 
-@pytest.mark.parametrize("beam_size", [1, 5])
+@pytest.mark.parametrize("beam_size", slow_except(1, [1, 5]))
 def test_the_engines_give_the_same_translations(run_folder, mt, beam_size):
     lines = [source for source, _ in toy_pairs(1000, 12)]
     lines += ["ba " * 60, "BA DE", "ba 😀 de", "https://ba.de fi", "", "xa ti. ba de."]

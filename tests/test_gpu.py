@@ -5,7 +5,7 @@ from contextlib import contextmanager
 
 import pytest
 import torch
-from conftest import overrides, toy_pairs
+from conftest import overrides, slow_except, toy_pairs
 from safetensors.torch import load_file
 
 from mt.config.schema import ModelConfig
@@ -76,7 +76,7 @@ def test_a_training_resumes_and_translates(train, mt, tmp_path, device, precisio
 
 
 @device
-@pytest.mark.parametrize("name", ["adam", "adamw", "muon", "rmsprop", "sgd"])
+@pytest.mark.parametrize("name", slow_except("muon", ["adam", "adamw", "muon", "rmsprop", "sgd"]))
 def test_every_optimizer_with_averages_and_low_rank_maps(train, tmp_path, device, name):
     settings = [f"training.device={device}", f"optim={name}", "optim.lr=1e-3", "optim.l1=1e-5"]
     train("start", *settings, "training.max_steps=2", "training.ema_decay=0.9", "training.average_best=2")

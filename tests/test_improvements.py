@@ -203,6 +203,7 @@ def best_loss(run: Path) -> float:
     return min(row["valid/loss"] for row in rows if "valid/loss" in row)
 
 
+@pytest.mark.slow
 def test_fine_tuning_starts_from_another_run(run_folder, other_corpus, tmp_path, mt):
     def tune(name: str, *extra: str) -> Path:
         outcome = mt(*overrides(other_corpus, f"run_dir={tmp_path}/{name}", *TUNING, "optim.warmup_steps=5", *extra))

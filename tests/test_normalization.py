@@ -42,6 +42,7 @@ def test_chinese_is_written_in_one_way():
     assert written(both, "Ｔｏｍ愛\u2fd4") == "Tom爱龟"  # a radical, which NFKC makes the traditional 龜
 
 
+@pytest.mark.slow
 def test_normalisation_applies_in_training_and_in_translation(corpus, tmp_path, mt):
     pytest.importorskip("opencc")
     pairs = [(src.replace("ba", "書").replace("de", "书"), tgt) for src, tgt in toy_pairs(300, 4)]

@@ -173,6 +173,7 @@ def read_part(folder: Path, part: str) -> list[tuple[str, str]]:
     return list(zip(*((folder / f"{part}.{lang}").read_text().splitlines() for lang in ("aa", "bb")), strict=True))
 
 
+@pytest.mark.slow
 def test_validation_and_test_data_from_the_training_text(corpus, tmp_path, mt):
     """Some sentences have several translations: these stay together."""
     pairs = toy_pairs(600, 3)

@@ -118,6 +118,7 @@ def test_train_and_help(mt, workplace, monkeypatch):
     assert len(list((workplace / "runs").glob("run*/*/model.safetensors"))) == 4  # the sweep
 
 
+@pytest.mark.slow
 def test_translate_and_evaluate(mt, workplace, monkeypatch):
     monkeypatch.chdir(workplace)
     test = f"data.test={{test: {workplace}/demo/test}}"

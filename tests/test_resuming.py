@@ -11,7 +11,7 @@ import sys
 
 import pytest
 import yaml
-from conftest import overrides, toy_pairs, write_pairs
+from conftest import overrides, slow_except, toy_pairs, write_pairs
 from safetensors.torch import load_file
 
 from mt.data import store
@@ -218,7 +218,7 @@ def test_two_translations_do_not_share_a_file(mt, run_folder, tmp_path):
     assert sorted(path.name for path in tmp_path.iterdir()) == ["in", "out"]
 
 
-@pytest.mark.parametrize("damage", ["delete", "cut", "fill"])
+@pytest.mark.parametrize("damage", slow_except("cut", ["delete", "cut", "fill"]))
 def test_a_damaged_part_of_the_encoded_text_is_encoded_again(mt, corpus, tmp_path, monkeypatch, damage):
     monkeypatch.setattr(store, "PAIRS_PER_PART", 200)
     cache = tmp_path / "cache"
@@ -244,7 +244,9 @@ def own_corpus(tmp_path):
     return tmp_path
 
 
-@pytest.mark.parametrize(("part", "count"), [("train", 300), ("train", 40), ("valid", 20), ("valid", 1)])
+@pytest.mark.parametrize(
+    ("part", "count"), slow_except(("train", 40), [("train", 300), ("train", 40), ("valid", 20), ("valid", 1)])
+)
 def test_text_that_changed_is_noticed(mt, own_corpus, part, count):
     steps = [*LIMITS, "training.average_best=2"]
     run = own_corpus / "run"

@@ -40,7 +40,22 @@ class Setup:
 
 def main(arguments: list[str]) -> int:
     """Train as configured, or each job of a sweep, and return the exit code."""
-    return run_jobs(arguments, train)
+    started: list[str] = []
+
+    def job(config: Config) -> float | None:
+        if started:  # the optimizer of the job before refers to itself, and to the weights
+            free_memory()
+        started.append(config.run_dir)
+        return train(config)
+
+    return run_jobs(arguments, job)
+
+
+def free_memory() -> None:
+    """Free the memory of objects that are no longer used, so that a job of a sweep has what the first one had."""
+    gc.collect()
+    if torch.cuda.is_available():
+        torch.cuda.empty_cache()
 
 
 def train(config: Config) -> float | None:
@@ -48,18 +63,13 @@ def train(config: Config) -> float | None:
     world = start_world(use_gpu=config.training.device != "cpu" and torch.cuda.is_available())
     if not world.is_main:
         silence_messages()
-    try:
-        run = RunLayout(Path(config.run_dir))
-        with log_file() as file, used_for_training(run, world) as has_mended:
-            if has_mended:  # even if training does not begin
-                file.begin(run.log)
-            best_score = train_in_folder(config, world, file)
-            file.complete()
-            return best_score
-    finally:  # the next job of a sweep needs the memory of the model and its optimizer, which refer to each other
-        gc.collect()
-        if torch.cuda.is_available():
-            torch.cuda.empty_cache()
+    run = RunLayout(Path(config.run_dir))
+    with log_file() as file, used_for_training(run, world) as has_mended:
+        if has_mended:  # even if training does not begin
+            file.begin(run.log)
+        best_score = train_in_folder(config, world, file)
+        file.complete()
+        return best_score
 
 
 def train_in_folder(config: Config, world: World, file: LogFile) -> float | None:
