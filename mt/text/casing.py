@@ -33,13 +33,13 @@ class Casing(Enum):
 
 
 def has_case(text: str) -> bool:
-    """Return whether nearly all letters of a text are of scripts with capitals: not in `UNESCOの世界遺産`."""
+    """Return whether nearly all letters of a text are of scripts with capitals; in `UNESCOの世界遺産` they are not."""
     letters = [character for character in text if character.isalpha()]
     return sum(character.isupper() or character.islower() for character in letters) >= SHARE * len(letters)
 
 
 def find_casing(text: str) -> Casing:
-    """Return how a text is written. Text in a script without capitals is plain, names in Latin letters or not."""
+    """Return how a text is written. Text mainly in a script without capitals is plain, whatever Latin names it has."""
     if not has_case(text):
         return Casing.plain
     n_upper = sum(map(str.isupper, text))

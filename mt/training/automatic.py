@@ -61,7 +61,7 @@ TOTAL_DECAY = 3.0
 FINE_TUNING = 0.3
 """factor of the learning rate and of the epochs of a model that is trained already"""
 MOST_TOKENS = 8192
-"""of an automatic batch"""
+"""the largest automatic batch"""
 ANY = {
     "model.dropout": 0.1, "model.attention_dropout": 0.1, "model.activation_dropout": 0.1, "optim.lr": 1e-3,
     "optim.weight_decay": 0.0, "optim.warmup_steps": 1, "training.valid_every_steps": 1,

@@ -91,6 +91,6 @@ def is_natural(zh: str, en: str) -> bool:
 
 
 def polish(zh: str) -> str:
-    """Add 里 to 家 after 正在, and negate 有意思 by 没."""
+    """Add 里 to 家 after 正在, and negate 有意思 with 没."""
     zh = zh.replace("有不有意思", "有没有意思").replace("不有意思", "没有意思")
     return re.sub("正在家(?!里)", "正在家里", zh)

@@ -137,7 +137,7 @@ COMPOSED: dict[Construction, float] = {reported: 12, joined: 20}
 
 
 def make_pair(r: random.Random) -> Pair:
-    """Return a sentence of any construction, without capitals and perhaps not natural."""
+    """Return a pair of any construction. It has no capitals yet, and `is_natural` may reject it."""
     functions, weights = zip(*CONSTRUCTIONS, *COMPOSED.items(), strict=True)
     (function,) = r.choices(functions, weights)
     return function(r) if function in COMPOSED else describe(r, *function(r))
