@@ -49,6 +49,7 @@ def test_composed_sentences_are_grammatical():
     for zh, en in zip(lines("train", "zh"), lines("train", "en"), strict=True):
         assert "不有意思" not in zh, zh
         assert "听说" not in zh[1:], zh
+        assert not re.search("[欢买借]的[这那][^，。？是]*[欢买借]的", zh), zh  # two relative clauses for one thing
         assert not re.search(r"\b(I|[Ww]e) say that", en), en
         assert not named_again.match(en), en
         reported |= {*re.split(reporting, en)[1:]}
