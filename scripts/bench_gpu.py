@@ -100,7 +100,7 @@ class BareMt:
         with phase("backward"):
             loss_sum.backward()
         with phase("optimizer"):
-            self.update.apply(self.model, 1, 0.0, batch.n_tgt_tokens)
+            self.update.apply(self.model, batch.n_tgt_tokens, 1)
         return Step(batch.n_src_tokens, batch.n_tgt_tokens, batch.n_padded, float(nll_sum) / batch.n_tgt_tokens)
 
 

@@ -112,7 +112,7 @@ class Mt:
             loss_sum.backward()
         with phase("optimizer"):
             self.n_steps += 1
-            trainer.learner.update.apply(trainer.model, self.n_steps, 0.0, batch.n_tgt_tokens)
+            trainer.learner.update.apply(trainer.model, batch.n_tgt_tokens, self.n_steps)
         return Step(batch.n_src_tokens, batch.n_tgt_tokens, batch.n_padded, float(nll_sum) / batch.n_tgt_tokens)
 
 

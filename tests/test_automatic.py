@@ -1,5 +1,6 @@
 """Settings that are null are chosen for the corpus, the machine and the time, recorded, and used again."""
 
+import math
 from dataclasses import replace
 from itertools import pairwise
 
@@ -11,23 +12,24 @@ from mt.config.automatic import unset
 from mt.config.choices import OptimizerName
 from mt.config.data import DataConfig
 from mt.config.schema import Config, ModelConfig, OptimConfig, TrainingConfig
+from mt.errors import UserError
 from mt.training.automatic import Amount, choose_settings
 
 TEXT = ["data=files", "data.src_lang=aa", "data.tgt_lang=bb"]
 DATA = DataConfig("aa", "bb", "train", "valid")
 
 
-def choose(n_pairs, seconds_per_step=0.1, model=None, optim=None, with_lines=False, **training):
+def choose(n_pairs, seconds_per_step=0.1, model=None, optim=None, data=DATA, n_valid=0, with_lines=False, **training):
     """Choose for pairs of 20 tokens, with a model of d features taking (d / 128)² times as long as one of 128."""
     config = Config(
-        data=DATA, model=model or ModelConfig(), optim=optim or OptimConfig(), training=TrainingConfig(**training)
+        data=data, model=model or ModelConfig(), optim=optim or OptimConfig(), training=TrainingConfig(**training)
     )
 
     def measure(candidate):
         assert not unset(candidate)
         return seconds_per_step * (candidate.model.d_model / 128) ** 2
 
-    chosen, lines = choose_settings(config, Amount(n_pairs, 20 * n_pairs, 1), measure)
+    chosen, lines = choose_settings(config, Amount(n_pairs, 20 * n_pairs, 1, 20 * n_valid), measure)
     assert not unset(chosen)
     return (chosen, lines) if with_lines else chosen
 
@@ -57,15 +59,35 @@ def test_the_time_limits_size_and_length():
         assert training.checkpoint_every_steps <= min(training.valid_every_steps, 1200)
 
 
+def test_validations_take_a_part_of_the_time():
+    """A validation of 1,000 sentences takes as long as 1.8 × 20,000 / 2,048 steps."""
+    _, (_, alone) = choose(30_000, max_minutes=3, with_lines=True)
+    _, (_, length) = choose(30_000, n_valid=1_000, max_minutes=3, with_lines=True)
+    assert "1,800 steps" in alone
+    assert f"{math.ceil(1800 - 8 * 1.8 * 20_000 / 2048):,} steps, 03:00 in all." in length
+    assert choose(30_000, n_valid=10**6, max_minutes=3).training.valid_every_steps == 113  # an eighth of half of them
+
+
+def test_heads_that_fit_no_size():
+    assert choose(30_000, model=ModelConfig(n_heads=12)).model.d_model == 192
+    assert choose(3_000, model=ModelConfig(n_heads=12), max_minutes=1).model.d_model == 192
+    with pytest.raises(UserError, match=r"model.n_heads=7 divides no automatic size .* set model.d_model, too"):
+        choose(3_000, model=ModelConfig(n_heads=7))
+
+
 def test_the_log_gives_reasons():
     _, (reasons, length) = choose(30_000, max_minutes=15, with_lines=True)
     assert reasons == (
         "Why: 128 features, because training is too short for 5 tokens per weight of a larger model; dropout 0.2, "
         "because training has at most 60 epochs; batches of 2,048 tokens, because small corpora need many steps."
     )
-    assert length.startswith("A step takes 0.1 s here: 00:29 per epoch, about 30.7 epochs")
+    assert length == "A step takes 0.1 s here: 00:29 per epoch, about 30.7 epochs, 9,000 steps, 15:00 in all."
     _, (reasons, _) = choose(30_000, model=ModelConfig(dropout=0.1), max_minutes=600, with_lines=True)
     assert "192 features, the largest size for 30,000 pairs; batches" in reasons
+    _, (reasons, _) = choose(1_000, with_lines=True)
+    assert "128 features, because there is too little text for 5 tokens per weight" in reasons
+    _, (reasons, _) = choose(1_000, data=replace(DATA, max_len=4096), with_lines=True)
+    assert "batches of 4,352 tokens, because a pair may have data.max_len=4096." in reasons
     _, (reasons, _) = choose(3_000, max_epochs=100, with_lines=True, init_from="run")
     assert "dropout 0.3, because training has more than 60 epochs" in reasons
     assert reasons.endswith("learning rate 0.0015, because the model is trained already.")
@@ -83,8 +105,7 @@ def test_what_is_set_stays():
     )
     assert (chosen.model.d_model, chosen.model.dropout, chosen.optim.warmup_steps) == (64, 0.0, 7)
     assert (chosen.optim.name, chosen.training.valid_every_steps) == (OptimizerName.sgd, 5)
-    steps = 2 * 20 * 30_000 / chosen.training.max_tokens
-    assert steps <= chosen.training.max_steps <= steps + 1  # where the schedule ends
+    assert chosen.training.max_steps is None  # the epochs end training
 
 
 def test_a_trained_model_is_trained_gently():

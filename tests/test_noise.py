@@ -44,6 +44,9 @@ def test_every_kind_of_noise_occurs_at_its_probability():
     assert 85 < sum(pair != (LINE, OTHER) for pair in pairs) < 155  # 120 expected
     assert {*many(punctuation=ALMOST, pair=("我走", "I go."))} == {("我走", "I go.")}  # neither, or both
     assert {*many(case=ALMOST, pair=("我走。", "I go."))} == {("我走。", "I go.")}
+    ends = ("Wachstum von 5%.", "Growth (of 5%).")
+    assert {*many(punctuation=ALMOST, pair=ends)} == {("Wachstum von 5%", "Growth (of 5%)")}
+    assert add_noise(("IŞIK İYİ", ""), NoiseConfig(**QUIET | {"case": ALMOST}), (), Random(1), "tr")[0] == "ışık iyi"
     pairs = many(typos=0.1)
     words = [word for src, _ in pairs for word in src.split()]
     wrong = [word for word in words if word not in LINE.split()]

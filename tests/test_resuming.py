@@ -286,30 +286,53 @@ def test_final_scores_are_written_once(train, tmp_path, monkeypatch):
     assert len({row["step"] for row in rows(tmp_path / "run")}) == 2
 
 
-def test_a_restart_between_two_rows_changes_no_curve(train, tmp_path, monkeypatch):
-    """A row is the mean over 4 steps; the training is interrupted after 6, which it has saved."""
-    from mt.runtime.signals import Interrupted, StopSignals
+@pytest.fixture
+def train_in_two_parts(train, tmp_path, monkeypatch):
+    """Train with these overrides, once as a whole and once interrupted after step 6; return the rows of both."""
 
-    steps = ["training.log_every_steps=4", "training.max_steps=10", "training.valid_every_steps=10"]
-    assert train(*steps, folder="whole").code == 0
-    check, n_calls = StopSignals.check_agreed, [0]
+    def train_twice(*settings):
+        from mt.runtime.signals import Interrupted, StopSignals
 
-    def interrupt(self):
-        n_calls[0] += 1
-        if n_calls[0] == 6:
-            raise Interrupted(signal.SIGTERM)
-        check(self)
+        assert train(*settings, folder="whole").code == 0
+        check, n_calls = StopSignals.check_agreed, [0]
 
-    monkeypatch.setattr(StopSignals, "check_agreed", interrupt)
-    assert train(*steps).code == 143
-    assert (tmp_path / "run" / "checkpoints" / "step-000000006").is_dir()
-    assert train(*steps).code == 0
-    whole, run = (
-        [{name: value for name, value in row.items() if not name.startswith("speed/")} for row in rows(tmp_path / one)]
-        for one in ("whole", "run")
+        def interrupt(self):
+            n_calls[0] += 1
+            if n_calls[0] == 6:
+                raise Interrupted(signal.SIGTERM)
+            check(self)
+
+        monkeypatch.setattr(StopSignals, "check_agreed", interrupt)
+        assert train(*settings).code == 143
+        assert (tmp_path / "run" / "checkpoints" / "step-000000006").is_dir()
+        assert train(*settings).code == 0
+        return [
+            [{name: value for name, value in row.items() if not name.startswith("speed/")} for row in rows(folder)]
+            for folder in (tmp_path / "whole", tmp_path / "run")
+        ]
+
+    return train_twice
+
+
+def test_a_restart_between_two_rows_changes_no_curve(train_in_two_parts):
+    """A row is the mean over 4 steps."""
+    whole, run = train_in_two_parts(
+        "training.log_every_steps=4", "training.max_steps=10", "training.valid_every_steps=10"
     )
     assert run == whole
     assert sum("train/loss" in row for row in run) == 3
+
+
+@pytest.mark.parametrize("more", [[], ["training.max_minutes=600"]])
+def test_a_schedule_by_epochs_ends_with_them(train, train_in_two_parts, more):
+    settings = ["optim.schedule=null", "optim.warmup_steps=null", "training.max_epochs=2", *more]
+    whole, run = train_in_two_parts(*settings)
+    rates = [row["train/learning_rate"] for row in whole if "train/learning_rate" in row]
+    assert rates[-1] == 0 < rates[-2] < max(rates)
+    if not more:  # time never passes twice alike
+        assert run == whole
+    again = train(*settings)
+    assert (again.code, "is finished" in again.err) == (0, True), again.err
 
 
 def test_a_damaged_or_missing_model_is_noticed(train, tmp_path):

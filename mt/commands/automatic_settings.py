@@ -64,9 +64,11 @@ def choose_automatic(config: Config, data: Prepared, world: World) -> Config:
     chosen = [*unset(config), *(["training.max_steps"] if config.training.is_unlimited else [])]
     if not chosen:
         return config
-    n_tokens = int(np.maximum(data.train.src_lens, data.train.tgt_lens).sum(dtype=np.int64))
+    n_tokens, n_valid_tokens = (
+        int(np.maximum(one.src_lens, one.tgt_lens).sum(dtype=np.int64)) for one in (data.train, data.valid)
+    )
     n_batches = config.training.batches_per_process(world.size) * world.size
-    amount = Amount(len(data.train), n_tokens, n_batches)
+    amount = Amount(len(data.train), n_tokens, n_batches, n_valid_tokens)
     config, lines = choose_settings(config, amount, partial(measure_step, data=data, world=world))
     config = world.gather(config)[0]  # every process has measured another speed
     values = ", ".join(f"{key}={describe_value(value_at(config, key))}" for key in chosen)
@@ -97,6 +99,6 @@ def measure_step(config: Config, data: Prepared, world: World) -> float:
         batch = loader.next_batch()
         loss_sum, _ = objective(batch.to(device))
         loss_sum.backward()
-        update.apply(model, len(times) + 1, 0.0, batch.n_tgt_tokens)
+        update.apply(model, batch.n_tgt_tokens, len(times) + 1)
         times.append(time.monotonic() - start)
     return sum(times[1:]) / len(times[1:]) * config.training.batches_per_process(world.size)

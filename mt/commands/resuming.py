@@ -77,12 +77,11 @@ def check_schedule(saved: Config, config: Config, state: TrainState) -> None:
     if config.optim.schedule not in (Schedule.cosine, Schedule.linear):
         return
     before, after = (
-        LearningRate(one.optim, one.training.max_steps, one.training.max_minutes).at(state.step + 1, state.minutes)
-        for one in (saved, config)
+        LearningRate(one.optim, one.training).at(state.step + 1, state.minutes, state.epochs) for one in (saved, config)
     )
     if before == after:
         return
-    ends = f"optim.schedule={config.optim.schedule.value} ends at training.max_steps or training.max_minutes"
+    ends = f"optim.schedule={config.optim.schedule.value} ends at training.max_steps, max_minutes or max_epochs"
     if before == 0:
         raise UserError(
             f"{config.run_dir} has reached the end of its schedule, where the learning rate is 0. With a higher limit "

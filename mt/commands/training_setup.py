@@ -47,9 +47,11 @@ def build_trainer(config: Config, run: RunLayout, data: Prepared, model: Transfo
     layers = [*model.encoder, *model.decoder]
     shared = distribute(objective, layers, training.strategy, world, drops_layers=config.model.layer_drop > 0)
     optimizer = build_optimizer(config.optim, model, bf16)
-    update = Update(optimizer, config.optim, LearningRate(config.optim, training.max_steps, training.max_minutes))
+    update = Update(optimizer, config.optim, LearningRate(config.optim, training))
     average = MovingAverage(model, training.ema_decay) if training.ema_decay else None
-    variation = Variation(data.tokenizer, config.data.max_len, config.data.noise, training.subword_alpha)
+    variation = Variation(
+        data.tokenizer, config.data.max_len, config.data.noise, training.subword_alpha, config.data.src_lang
+    )
     loader = BatchLoader(
         data.train, training.max_tokens, config.seed, world, variation if variation.is_active else None
     )

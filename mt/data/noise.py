@@ -12,19 +12,21 @@ import regex
 
 from mt.config.data import NoiseConfig
 from mt.data.readers import Pair
+from mt.text.casing import lower
 
 MIN_LETTERS = 3
 """letters of a word that can have a typo; a shorter word would become unrecognisable"""
-END = regex.compile(r"(?r)[\p{P}\s]+$")  # (?r): from the end
+END = regex.compile(r"(?r)[\p{Sentence_Terminal}…\s]+$")
+"""the end of a sentence, without brackets, percent and quotation marks; (?r): from the end"""
 BREAK = regex.compile(r"[,;:，；：、]\s*")
 WORD = regex.compile(r"[^\s\p{P}]{3,}")
 
 
-def add_noise(pair: Pair, noise: NoiseConfig, markers: Sequence[str], random: Random) -> Pair:
+def add_noise(pair: Pair, noise: NoiseConfig, markers: Sequence[str], random: Random, src_lang: str = "") -> Pair:
     """Return a pair with random noise: lower case, lost punctuation, a marker, typos."""
     src, tgt = pair
     if random.random() < noise.case:
-        src = src.lower()
+        src = lower(src, src_lang)
     if random.random() < noise.punctuation and all(map(END.search, pair)):
         src, tgt = END.sub("", src) or src, END.sub("", tgt) or tgt
     if random.random() < noise.copies and markers:

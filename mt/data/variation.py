@@ -21,6 +21,7 @@ class Variation:
     noise: NoiseConfig
     subword_alpha: float = 0.0
     """alpha of `Tokenizer.resample`; 0: the usual segmentation"""
+    src_lang: str = ""
 
     @property
     def is_active(self) -> bool:
@@ -50,7 +51,9 @@ class Variation:
         """Add noise to pairs; only the sides that it changes are encoded again."""
         random, tokenizer = Random(seed), self.tokenizer
         old = [tokenizer.src.decode([src for src, _ in pairs]), tokenizer.tgt.decode([tgt for _, tgt in pairs])]
-        noisy = [add_noise(pair, self.noise, tokenizer.markers, random) for pair in zip(*old, strict=True)]
+        noisy = [
+            add_noise(pair, self.noise, tokenizer.markers, random, self.src_lang) for pair in zip(*old, strict=True)
+        ]
         sides: list[Rows] = []
         for number, encode in enumerate((tokenizer.encode_src, tokenizer.encode_tgt)):
             rows = [pair[number] for pair in pairs]

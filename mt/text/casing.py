@@ -7,6 +7,10 @@ from enum import Enum
 
 import regex
 
+from mt.text.languages import plain_language
+
+DOTTED_I = ("tr", "az")
+"""languages whose i and İ have a dot, and whose ı and I have none"""
 MIN_LETTERS = 6
 """letters of a text in capitals; a shorter one, such as NASA, may be a name"""
 MIN_WORDS = 5
@@ -25,11 +29,22 @@ class Casing(Enum):
     upper = "upper"
     title = "title"
 
-    def apply(self, text: str) -> str:
-        """Write a text in this way; `plain` leaves it as it is."""
+    def apply(self, text: str, lang: str) -> str:
+        """Write a text of a language in this way; `plain` leaves it as it is."""
         if self is Casing.upper:
-            return text.upper()
-        return FIRST_LETTER.sub(lambda letter: letter[0].title(), text) if self is Casing.title else text
+            return dotted(text, lang).upper()
+        return FIRST_LETTER.sub(lambda letter: dotted(letter[0], lang).title(), text) if self is Casing.title else text
+
+
+def dotted(text: str, lang: str) -> str:
+    """Write every i as the capital İ if that has a dot in this language."""
+    return text.replace("i", "İ") if plain_language(lang) in DOTTED_I else text
+
+
+def lower(text: str, lang: str = "") -> str:
+    """Write a text in lower case, with as many characters: `str.lower` makes two of İ."""
+    text = text.replace("I", "ı") if plain_language(lang) in DOTTED_I else text
+    return text.replace("İ", "i").lower()
 
 
 def has_case(text: str) -> bool:

@@ -3,7 +3,7 @@
 UNSPACED_LANGUAGES = ("zh", "ja", "th", "lo", "km", "my")
 SHORT_CODES = {
     "zho": "zh", "chi": "zh", "cmn": "zh", "yue": "zh", "jpn": "ja", "tha": "th", "lao": "lo", "khm": "km", "mya": "my",
-    "bur": "my", "kor": "ko",
+    "bur": "my", "kor": "ko", "tur": "tr", "aze": "az", "azj": "az",
 }  # fmt: skip
 """Two-letter codes of the languages that need special treatment, by their three-letter codes."""
 

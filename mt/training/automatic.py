@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from mt.config.automatic import fill
 from mt.config.choices import OptimizerName, Schedule, Strategy
 from mt.config.schema import Config
+from mt.errors import UserError
 from mt.runtime.progress import describe_seconds
 
 Measure = Callable[[Config], float]
@@ -60,6 +61,8 @@ TOTAL_DECAY = 3.0
 """at most, weight decay times peak learning rate, summed over all steps"""
 FINE_TUNING = 0.3
 """factor of the learning rate and of the epochs of a model that is trained already"""
+VALIDATION = 1.8
+"""time of a validation, by that of steps for as many tokens"""
 MOST_TOKENS = 8192
 """the largest automatic batch"""
 ANY = {
@@ -79,10 +82,16 @@ class Amount:
     """tokens of the longer side of each pair, EOS included"""
     batches_per_step: int
     """in all processes together"""
+    n_valid_tokens: int = 0
+    """of the validation text, counted likewise"""
 
     def steps_per_epoch(self, max_tokens: int) -> float:
         """Return the number of steps of an epoch, nearly: batches are a little smaller than the budget."""
         return max(1.0, self.n_tokens / (max_tokens * self.batches_per_step))
+
+    def steps_per_validation(self, max_tokens: int) -> float:
+        """Return the number of steps that take about as long as a validation."""
+        return VALIDATION * self.n_valid_tokens / (max_tokens * self.batches_per_step)
 
 
 def choose_settings(config: Config, amount: Amount, measure: Measure) -> tuple[Config, list[str]]:
@@ -119,12 +128,13 @@ def choose_settings(config: Config, amount: Amount, measure: Measure) -> tuple[C
             "training.checkpoint_every_steps": max(1, min(valid_every, int(120 / seconds))),
         },
     )
-    if training.max_minutes is None:
+    if training.is_unlimited:
         config = fill(config, {"training.max_steps": n_steps})
-    length = f"{describe_seconds(seconds * steps_per_epoch)} per epoch, about {n_epochs:.3g} epochs"
+    length = f"{describe_seconds(seconds * steps_per_epoch)} per epoch, about {n_epochs:.3g} epochs, {n_steps:,} steps"
+    n_all = n_steps * (1 + amount.steps_per_validation(config.training.max_tokens) / config.training.valid_every_steps)
     reasons = explain(asked, config, amount.n_pairs)
     lines = [f"Why: {'; '.join(reasons)}."] if reasons else []
-    return config, [*lines, f"A step takes {seconds:.2g} s here: {length}, {n_steps:,} steps."]
+    return config, [*lines, f"A step takes {seconds:.2g} s here: {length}, {describe_seconds(seconds * n_all)} in all."]
 
 
 def explain(asked: Config, chosen: Config, n_pairs: int) -> list[str]:
@@ -133,15 +143,19 @@ def explain(asked: Config, chosen: Config, n_pairs: int) -> list[str]:
     reasons: list[str] = []
     if asked.model.d_model is None:
         is_largest = model.d_model == fitting_sizes(None, n_pairs)[-1].d_model
-        short = f"because training is too short for {TOKENS_PER_WEIGHT} tokens per weight of a larger model"
-        why = f"the largest size for {n_pairs:,} pairs" if is_largest else short
-        reasons.append(f"{model.d_model} features, {why}")
+        short = "there is too little text" if asked.training.is_unlimited else "training is too short"
+        why = f"because {short} for {TOKENS_PER_WEIGHT} tokens per weight of a larger model"
+        largest = f"the largest size for {n_pairs:,} pairs"
+        reasons.append(f"{model.d_model} features, {largest if is_largest else why}")
     if asked.model.dropout is None:
         most = next(most for most, dropout in DROPOUT if dropout == model.dropout)
         length = f"has at most {most:.0f} epochs" if most < math.inf else f"has more than {DROPOUT[-2][0]} epochs"
         reasons.append(f"dropout {model.dropout}, because training {length}")
-    if asked.training.max_tokens is None and chosen.training.max_tokens < MOST_TOKENS:
-        reasons.append(f"batches of {chosen.training.max_tokens:,} tokens, because small corpora need many steps")
+    max_tokens, max_len = chosen.training.max_tokens, chosen.data.max_len
+    if asked.training.max_tokens is None and max_tokens < MOST_TOKENS:
+        is_least = max_tokens == least_tokens(max_len)
+        why = f"a pair may have data.max_len={max_len}" if is_least else "small corpora need many steps"
+        reasons.append(f"batches of {max_tokens:,} tokens, because {why}")
     if asked.optim.lr is None and asked.training.init_from is not None:
         reasons.append(f"learning rate {chosen.optim.lr:.2g}, because the model is trained already")
     return reasons
@@ -150,6 +164,10 @@ def explain(asked: Config, chosen: Config, n_pairs: int) -> list[str]:
 def choose_size(config: Config, amount: Amount, measure: Measure) -> tuple[Config, float, int]:
     """Return the configuration with the sizes of a model, its seconds per step, and its number of steps."""
     sizes = fitting_sizes(config.model.d_model, amount.n_pairs)
+    if (n_heads := config.model.n_heads) and config.model.d_model is None:
+        sizes = [size for size in sizes if size.d_model % n_heads == 0]
+        if not sizes:
+            raise UserError(f"model.n_heads={n_heads} divides no automatic size of a model: set model.d_model, too.")
     steps_per_epoch = amount.steps_per_epoch(config.training.max_tokens)
     while True:
         size = sizes.pop()
@@ -157,7 +175,7 @@ def choose_size(config: Config, amount: Amount, measure: Measure) -> tuple[Confi
         names |= {"n_encoder_layers": size.n_layers, "n_decoder_layers": size.n_layers}
         sized = fill(config, {f"model.{name}": value for name, value in names.items()})
         seconds = measure(fill(sized, ANY))
-        n_steps = count_steps(sized, amount.n_pairs, steps_per_epoch, seconds)
+        n_steps = count_steps(sized, amount, seconds)
         n_tokens = n_steps / steps_per_epoch * amount.n_tokens
         if not sizes or n_tokens >= TOKENS_PER_WEIGHT * size.n_weights:
             return sized, seconds, n_steps
@@ -172,17 +190,20 @@ def fitting_sizes(d_model: int | None, n_pairs: int) -> list[Size]:
     return [replace(size, d_model=d_model, n_heads=n_heads)]
 
 
-def count_steps(config: Config, n_pairs: int, steps_per_epoch: float, seconds: float) -> int:
+def count_steps(config: Config, amount: Amount, seconds: float) -> int:
     """Return the number of steps until the first limit, or without a limit as many as such a corpus usually needs."""
     training, limits = config.training, []
+    steps_per_epoch = amount.steps_per_epoch(training.max_tokens)
     if training.max_steps is not None:
         limits.append(float(training.max_steps))
     if training.max_epochs is not None:
         limits.append(training.max_epochs * steps_per_epoch)
     if training.max_minutes is not None:
-        limits.append(60 * training.max_minutes / seconds)
+        n_all = 60 * training.max_minutes / seconds
+        n_lost = choose_validations(training.max_minutes) * amount.steps_per_validation(training.max_tokens)
+        limits.append(max(n_all / 2, n_all - n_lost))
     if not limits:
-        n_epochs = min(150.0, max(8.0, 100 * math.sqrt(30_000 / n_pairs)))
+        n_epochs = min(150.0, max(8.0, 100 * math.sqrt(30_000 / amount.n_pairs)))
         limits.append(n_epochs * (FINE_TUNING if training.init_from is not None else 1) * steps_per_epoch)
     return max(1, math.ceil(min(limits)))
 
@@ -190,7 +211,12 @@ def count_steps(config: Config, n_pairs: int, steps_per_epoch: float, seconds: f
 def choose_max_tokens(n_pairs: int, max_len: int) -> int:
     """Return a budget that grows with the square root of the corpus: small corpora need many steps."""
     wanted = 2048 * math.sqrt(n_pairs / 30_000)
-    return max(256 * round(min(MOST_TOKENS, max(1024.0, wanted)) / 256), 256 * (max_len // 256 + 1))
+    return max(256 * round(min(MOST_TOKENS, max(1024.0, wanted)) / 256), least_tokens(max_len))
+
+
+def least_tokens(max_len: int) -> int:
+    """Return the smallest budget that suffices for a pair of `max_len` tokens."""
+    return 256 * (max_len // 256 + 1)
 
 
 def choose_validations(minutes: float) -> int:

@@ -3,7 +3,7 @@
 import inspect
 import math
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 
 import torch
@@ -12,7 +12,7 @@ from torch.optim import SGD, Adam, AdamW, Optimizer, RMSprop
 from typing_extensions import assert_never
 
 from mt.config.choices import OptimizerName, Schedule
-from mt.config.schema import OptimConfig
+from mt.config.schema import OptimConfig, TrainingConfig
 from mt.runtime.distributed import whole
 from mt.training.muon import Muon
 
@@ -22,18 +22,19 @@ TABLES = ("src_embedding", "tgt_embedding", "projection")
 
 @dataclass(frozen=True)
 class LearningRate:
-    """The learning rate as a function of the step and of time."""
+    """The learning rate as a function of the step, of time and of the epoch."""
 
     config: OptimConfig
-    max_steps: int | None = None
-    """where the schedule ends, if it does"""
-    max_minutes: float | None = None
+    limits: TrainingConfig = field(default_factory=TrainingConfig)
+    """The schedule ends at the first limit of training in steps, minutes or epochs."""
 
-    def at(self, step: int, minutes: float) -> float:
-        """Return the learning rate of a step, counted from 1, after some minutes of training."""
-        config, time_fraction = self.config, minutes / self.max_minutes if self.max_minutes else 0.0
+    def at(self, step: int, minutes: float = 0.0, epochs: float = 0.0) -> float:
+        """Return the learning rate of a step, counted from 1, after some minutes and epochs of training."""
+        config, limits = self.config, self.limits
+        pairs = ((minutes, limits.max_minutes), (epochs, limits.max_epochs))
+        share_done = max((done / limit for done, limit in pairs if limit), default=0.0)
         return config.lr * learning_rate_factor(
-            config.schedule, step, config.warmup_steps, self.max_steps, time_fraction
+            config.schedule, step, config.warmup_steps, limits.max_steps, share_done
         )
 
 
@@ -45,7 +46,9 @@ class Update:
     config: OptimConfig
     learning_rate: LearningRate
 
-    def apply(self, model: nn.Module, step: int, minutes: float, n_tokens: float) -> tuple[float, float]:
+    def apply(
+        self, model: nn.Module, n_tokens: float, step: int, minutes: float = 0.0, epochs: float = 0.0
+    ) -> tuple[float, float]:
         """Turn gradients, which are sums over `n_tokens`, into their mean; clip, step, and clear them.
 
         If the gradient is not finite, nothing changes: one such step would make every weight NaN.
@@ -53,7 +56,7 @@ class Update:
         Returns:
             The learning rate, and the norm of the mean gradient before clipping.
         """
-        learning_rate = self.learning_rate.at(step, minutes)
+        learning_rate = self.learning_rate.at(step, minutes, epochs)
         for group in self.optimizer.param_groups:
             group["lr"] = learning_rate
         norm = float(scale_gradients(model, 1 / n_tokens, self.config.grad_clip))
@@ -117,17 +120,17 @@ def make_optimizer(config: OptimConfig, model: nn.Module, bf16: bool) -> Optimiz
 
 
 def learning_rate_factor(
-    schedule: Schedule, step: int, warmup_steps: int, max_steps: int | None = None, time_fraction: float = 0.0
+    schedule: Schedule, step: int, warmup_steps: int, max_steps: int | None = None, share_done: float = 0.0
 ) -> float:
     """Return the learning rate at `step`, counted from 1, relative to the peak.
 
     All schedules rise linearly over `warmup_steps`. Then `inverse_sqrt` falls as √(warmup_steps / step) ("Attention Is
     All You Need", section 5.3, scaled to a peak of 1). `cosine` and `linear` fall to zero over the steps from the end
-    of warm-up to `max_steps`, or as `time_fraction` grows from 0 to 1, whichever is further. `constant` stays at 1.
+    of warm-up to `max_steps`, or as `share_done` grows from 0 to 1, whichever is further. `constant` stays at 1.
     """
     warmth = min(1.0, step / warmup_steps) if warmup_steps else 1.0
     step_fraction = (step - warmup_steps) / max(1, max_steps - warmup_steps) if max_steps else 0.0
-    done = min(1.0, max(0.0, step_fraction, time_fraction))
+    done = min(1.0, max(0.0, step_fraction, share_done))
     match schedule:
         case Schedule.constant:
             return warmth

@@ -144,7 +144,7 @@ class Trainer:
         self.state.step += 1
         self.state.data_position, self.state.epochs = self.loader.position, self.loader.epochs
         session.learning_rate, grad_norm = self.learner.update.apply(
-            self.model, self.state.step, self.state.minutes, n_all_tokens
+            self.model, n_all_tokens, self.state.step, self.state.minutes, self.state.epochs
         )
         session.progress.advance()
         if not isfinite(grad_norm):
