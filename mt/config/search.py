@@ -44,7 +44,7 @@ class SearchConfig:
     copy addresses, numbers and unknown words, and write the translation as the source was. Not with required or
     forbidden phrases, a prefix or alignments, which need the text as it is."""
     no_loops: bool = setting(True, ctranslate2=True)
-    """Never write the same pieces more than three times in a row, or a digit more than six."""
+    """Never write the same pieces more than three times in a row, or one without letters more than six times."""
     no_repeat_ngram: int = setting(0, ctranslate2=False)
     """Never repeat an n-gram of this many pieces; 0: off."""
     repetition_penalty: float = setting(1.0, ctranslate2=False)

@@ -10,14 +10,15 @@ from tabulate import tabulate
 
 from mt.data.noise import END, mistype
 from mt.evaluation.test_sets import TestSet
-from mt.text.casing import Casing, has_case
+from mt.text.casing import Casing, has_case, lower
+from mt.text.copying import mark
 from mt.text.languages import has_spaces
 from mt.text.metrics import Scorer
 
 TYPOS = 0.1
 """probability that a word has a typo"""
-LOOP = regex.compile(r"(?:(\D)\1{11,}|(\D.{1,79}?)\2{3,})\W*$")
-"""the end of a text that repeats a character twelve times, or something longer four times"""
+LOOP = regex.compile(r"(?:(\D)\1{11,}|((\D)\3*+.{1,78}?)(\W*)\2(?:\4\2){2,})\W*$")
+"""the end of a text that repeats a character twelve times, or four times what has several"""
 CASINGS = {"CAPITALS": Casing.upper, "Title Case": Casing.title}
 """changes of both sides of the pairs whose source is in a script with capitals"""
 WAYS: dict[str, Callable[[str], str]] = {
@@ -74,14 +75,14 @@ def build_stress_tests(test: TestSet, langs: tuple[str, str], seed: int = 1) -> 
     typed = [" ".join(mistype(word, TYPOS, random) for word in line.split(" ")) for line in src]
     tests = [
         StressTest("as it is", src, list),
-        StressTest("lower case", [line.lower() for line in src], list),
+        StressTest("lower case", [lower(line, langs[0]) for line in src], list),
         StressTest("doubled spaces", [line.replace(" ", "  ") for line in src], list),
         StressTest("typos", typed, list),
     ]
-    cased = [has_case(line) for line in src]
+    cased = [has_case(without_copied(line)) for line in src]
     for name, casing in CASINGS.items():
-        change = each(casing.apply, cased)
-        tests.append(StressTest(name, change(src), change))
+        changes = [each(partial(casing.apply, lang=lang), cased) for lang in langs]
+        tests.append(StressTest(name, changes[0](src), changes[1]))
     for name, way in WAYS.items():
         change = each(way, [True] * len(src))
         tests.append(StressTest(name, change(src), change))
@@ -95,6 +96,11 @@ def build_stress_tests(test: TestSet, langs: tuple[str, str], seed: int = 1) -> 
     words = [max(regex.findall(r"\w+", line) or [line], key=len) for line in src]
     tests.append(StressTest("one word", words, None))
     return [tests[0], *(test for test in tests[1:] if test.src != src)]
+
+
+def without_copied(line: str) -> str:
+    """Return a line without addresses, emoji and numbers."""
+    return mark(line, lambda _: True, [""] * len(line))[0]
 
 
 def each(way: Callable[[str], str], chosen: Sequence[bool]) -> Change:

@@ -10,6 +10,8 @@ from collections.abc import Callable, Sequence
 
 import regex
 
+from mt.text.casing import lower
+
 MARKERS = tuple(map(chr, range(0xE001, 0xE009)))
 """private-use characters, which normal text does not contain"""
 PICTURE = r"\p{Extended_Pictographic}[\uFE0F\p{EMod}]*+"
@@ -17,7 +19,7 @@ EMOJI = rf"(?:\p{{RI}}\p{{RI}}|[0-9#*]\uFE0F?\u20E3|{PICTURE}(?:\u200D{PICTURE})
 INSIDE = r"[^\s()<>\"'“”„«»，。；！？、（）]"
 """a character of an address"""
 ADDRESS = (
-    rf"(?:https?://|ftp://|www\.)(?:{INSIDE}|\({INSIDE}*\))+(?<![.,;:!?…])"
+    rf"(?i:https?://|ftp://|www\.)(?:{INSIDE}|\({INSIDE}*\))+(?<![.,;:!?…])"
     r"|(?<![\w.+-])[\w.+-]{1,64}@[\w-]+(?:\.[\w-]+)+"
 )
 LETTER = r"[\p{Latin}\p{Cyrillic}\p{Greek}\p{Arabic}\p{Hebrew}\p{M}_]"
@@ -25,13 +27,16 @@ NUMBER = (
     rf"(?<!{LETTER}|\d)(?<!\d[.,:/-])(?:\d{{1,4}}+(?:[.,:/-]\d++)++|\d{{3,}}+)"
     rf"(?!{LETTER}|\d|[万亿萬億千百兆])"  # such a number is not written with these digits everywhere
 )
-POSSIBLE = re.compile(r"[\d@/©®\u20E3-\U0001FFFF]")
-"""a character of every emoji, every number, and every address that does not begin with www; most text has none"""
+POSSIBLE = re.compile(r"[\d@/©®\u20E3-\U0001FFFF]|www\.|WWW\.")
+"""a part of every emoji, every number, and nearly every address; most text has none"""
 SPAN = regex.compile(rf"{ADDRESS}|{EMOJI}++|{NUMBER}|[{MARKERS[0]}-{MARKERS[-1]}]")
 WORD = regex.compile(r"[^\s\p{P}]+")
+WORDS_AND_GAPS = regex.compile(r"[^\s\p{P}]+|[\s\p{P}]+")
+CHARACTER = regex.compile(r"\X")
+"""with its accents, if they are characters of their own"""
 INVISIBLE = regex.compile(r"[\u00AD\u200B\u200C\u2060\uFEFF]")
 UNCASED = regex.compile(r"\p{Lo}")
-"""a letter of a script without capitals, most of which have no spaces between words"""
+"""a letter of a script without capitals, most of which have no spaces between words, so that a word may be a clause"""
 MARKER = regex.compile(f"[{MARKERS[0]}-{MARKERS[-1]}]")
 
 Knows = Callable[[str], bool]
@@ -40,10 +45,9 @@ Knows = Callable[[str], bool]
 
 def find_spans(text: str, knows: Knows) -> list[tuple[int, int]]:
     """Return what has to be copied, in order: addresses, emoji, numbers of three digits or more or with separators,
-    words with a character that the vocabulary lacks, unless it is a letter of a script without capitals, and characters
-    that would be taken for markers."""
-    possible = "www." in text or POSSIBLE.search(text)
-    spans = [match.span() for match in SPAN.finditer(text)] if possible else []
+    words with a character that the vocabulary lacks (in scripts without capitals, words of which it has no character),
+    and characters that would be taken for markers."""
+    spans = [match.span() for match in SPAN.finditer(text)] if POSSIBLE.search(text) else []
     if knows(text):
         return spans
     words = [word for word in WORD.finditer(text) if is_unknown(word[0], knows)]
@@ -53,22 +57,39 @@ def find_spans(text: str, knows: Knows) -> list[tuple[int, int]]:
     return sorted([*spans, *apart])
 
 
-def respell(text: str, knows: Knows) -> str:
-    """Spell words with invisible characters, ligatures, full-width or decomposed letters as the vocabulary does."""
-    return text if knows(text) else WORD.sub(lambda word: known_spelling(word[0], knows), text)
+def respell(text: str, knows: Knows) -> tuple[str, list[int]]:
+    """Spell text with invisible characters, ligatures, full-width or decomposed letters as the vocabulary does.
+
+    Returns:
+        The new text, and for each of its characters the number of those that it stands for.
+    """
+    if knows(text):
+        return text, [1] * len(text)
+    parts: list[str] = []
+    lengths: list[int] = []
+    old = 0
+    for part in WORDS_AND_GAPS.findall(text):
+        changes = is_unknown(part, knows) and not is_unknown(normal_form(part), knows)
+        for character in CHARACTER.findall(part) if changes else part:
+            parts.append(normal_form(character) if changes else character)
+            old, new = old + len(character), len(parts[-1])
+            if new:  # otherwise, the next character stands for this one, too
+                lengths += [*[0] * (new - 1), old]
+                old = 0
+    return "".join(parts), lengths
 
 
-def known_spelling(word: str, knows: Knows) -> str:
-    """Return a word in normalisation form NFKC and without invisible characters, if the vocabulary then knows it."""
-    if not is_unknown(word, knows):
-        return word
-    normal = unicodedata.normalize("NFKC", INVISIBLE.sub("", word))
-    return word if is_unknown(normal, knows) else normal
+def normal_form(text: str) -> str:
+    """Return a text in normalisation form NFKC and without invisible characters."""
+    return unicodedata.normalize("NFKC", INVISIBLE.sub("", text))
 
 
 def is_unknown(word: str, knows: Knows) -> bool:
-    """Return whether a word has a character, other than a capital, that the vocabulary lacks."""
-    return not knows(word) and not knows(word.lower()) and not UNCASED.search(word)
+    """Return whether a word has a character, other than a capital, that the vocabulary lacks; if letters have no
+    capitals, whether it lacks all of the word."""
+    if UNCASED.search(word):
+        return not any(map(knows, word))
+    return not knows(word) and not knows(lower(word))
 
 
 def mark(text: str, knows: Knows, markers: Sequence[str]) -> tuple[str, list[str]]:

@@ -11,8 +11,9 @@ from dataclasses import dataclass
 
 import regex
 
-from mt.text.casing import Casing, find_casing
+from mt.text.casing import Casing, find_casing, lower
 from mt.text.copying import EMOJI, Knows, mark, respell, unmark
+from mt.text.sentences import LIST_MARK
 
 QUOTES = {
     '"': '"', "'": "'", "“": "”", "”": "”", "„": "“”", "‘": "’", "‚": "‘’", "«": "»", "»": "«", "‹": "›", "›": "‹",
@@ -21,7 +22,7 @@ QUOTES = {
 """opening quotation marks, and the marks that close each"""
 Span = tuple[int, int]
 """start and end, in characters"""
-START = regex.compile(rf"\s*(?:(?:[-*•·–—▪●]|\d{{1,3}}\)|\(\d{{1,3}}\))\s+)?(?:{EMOJI}|\s)*")
+START = regex.compile(rf"\s*(?:{LIST_MARK}\s+)?(?:{EMOJI}|\s)*")
 END = regex.compile(rf"(?r)(?:{EMOJI}|\s)*$")  # (?r): from the end
 
 
@@ -36,23 +37,31 @@ class PlainForm:
     copied: Sequence[str] = ()
     markers: Sequence[str] = ()
     """as many as what is copied, or more"""
+    lengths: Sequence[int] = ()
+    """how many characters of the source each of `text` stands for; empty: one each"""
+    tgt_lang: str = ""
 
     def restore(self, translation: str) -> str:
         """Write a translation of `text` as the source was written; what it has no marker for stands at its end."""
         if not self.text:
             return self.before + self.after
-        text, missing = unmark(self.casing.apply(translation), self.copied, self.markers)
+        text, missing = self.write(translation)
         return self.before + " ".join([*([text] if text else []), *(self.copied[i] for i in missing)]) + self.after
+
+    def write(self, translation: str) -> tuple[str, list[int]]:
+        """Write a translation of `text` in the casing of the source and with what is copied; return it, and the
+        indices of what it has no marker for."""
+        return unmark(self.casing.apply(translation, self.tgt_lang), self.copied, self.markers)
 
     def restored_span(self, translation: str, span: Span) -> Span:
         """Return where a part of a translation of `text` is in the restored one."""
-        prefixes = (unmark(self.casing.apply(translation[:end]), self.copied, self.markers)[0] for end in span)
+        prefixes = (self.write(translation[:end])[0] for end in span)
         start, end = (len(self.before) + len(prefix) for prefix in prefixes)
         return start, end
 
     def missing_spans(self, translation: str) -> list[tuple[Span, Span]]:
         """Return where what the translation has no marker for is in `text`, and where it is in what is restored."""
-        text, missing = unmark(self.casing.apply(translation), self.copied, self.markers)
+        text, missing = self.write(translation)
         spans, end = [], len(self.before) + len(text) + bool(text)
         for number in missing:
             place = self.text.index(self.markers[number])
@@ -62,28 +71,39 @@ class PlainForm:
 
     def source_span(self, span: Span) -> Span:
         """Return where a part of `text` is in the source."""
-        lengths = dict(zip(self.markers, map(len, self.copied), strict=False))
-        start, end = (
-            len(self.before) + sum(lengths.get(character, 1) for character in self.text[:end]) for end in span
-        )
+        start, end = (len(self.before) + (sum(self.lengths[:place]) if self.lengths else place) for place in span)
         return start, end
 
 
-def to_plain(text: str, knows: Knows, markers: Sequence[str]) -> PlainForm:
+def to_plain(text: str, knows: Knows, markers: Sequence[str], langs: tuple[str, str] = ("", "")) -> PlainForm:
     """Return the plain form of a text. If nothing in it can be translated, that is empty, and all is put back.
 
     Args:
         knows: whether the vocabulary has every character of a text.
         markers: pieces of the vocabulary that can stand for what is copied.
+        langs: source and target language, whose rules for capitals are followed.
     """
     before, core, after = take_off(text)
-    core = respell(core, knows)
+    core, lengths = respell(core, knows)
     rest, _ = mark(core, knows, [""] * len(core))
-    if not any(map(str.isalnum, rest)):
+    if not any(map(str.isalpha, rest)):
         return PlainForm("", text.strip())
     marked, copied = mark(core, knows, markers)
     casing = find_casing(marked)
-    return PlainForm(marked if casing is Casing.plain else marked.lower(), before, after, casing, copied, markers)
+    plain = marked if casing is Casing.plain else lower(marked, langs[0])
+    lengths = marked_lengths(lengths, marked, copied, markers)
+    return PlainForm(plain, before, after, casing, copied, markers, lengths, langs[1])
+
+
+def marked_lengths(lengths: Sequence[int], marked: str, copied: Sequence[str], markers: Sequence[str]) -> list[int]:
+    """Return how many characters of the source each of `marked` stands for; `lengths` are those without markers."""
+    places = dict(zip(markers, map(len, copied), strict=False))
+    found, start = [], 0
+    for character in marked:
+        end = start + places.pop(character, 1)
+        found.append(sum(lengths[start:end]))
+        start = end
+    return found
 
 
 def take_off(text: str) -> tuple[str, str, str]:

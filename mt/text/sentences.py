@@ -3,8 +3,14 @@
 from dataclasses import dataclass
 from itertools import pairwise
 
+import regex
+
 from mt.text.languages import plain_language
 from mt.text.markup import MARK, find_partners
+
+LIST_MARK = r"(?:[-*•] \[[ xX]\]|[-*•·–—▪●>]|#{1,6}|(?:\d{1,3}\.)*(?:\d{1,3}[.)]|\p{L}\))|\((?:\d{1,3}|\p{L})\))"
+"""what can stand before an item of a list, a heading or a quotation"""
+ONLY_MARK = regex.compile(rf"\s*{LIST_MARK}\s*")
 
 
 @dataclass(frozen=True)
@@ -30,13 +36,10 @@ class SplitText:
 def split_text(text: str, lang: str) -> SplitText:
     """Split a text with sentencex, which has rules for 300 languages and uses those of a related one for others.
 
-    A text of one sentence stays as it is, with the white space around it.
+    A text of one sentence stays as it is, with the white space around it. A list mark belongs to what follows.
     """
-    from sentencex import segment
-
     sentences, gaps = [], [""]
-    language = plain_language(lang)
-    for part in (part for line in text.splitlines(keepends=True) for part in segment(language, line)):
+    for part in (part for line in text.splitlines(keepends=True) for part in parts_of_line(line, lang)):
         sentence = part.strip()
         if not sentence:
             gaps[-1] += part
@@ -46,6 +49,19 @@ def split_text(text: str, lang: str) -> SplitText:
         sentences.append(sentence)
         gaps.append(part[start + len(sentence) :])
     return SplitText(sentences, gaps) if len(sentences) > 1 else SplitText([text], ["", ""])
+
+
+def parts_of_line(line: str, lang: str) -> list[str]:
+    """Return the sentences of a line with the white space after each; sentencex takes `1.` for one."""
+    from sentencex import segment
+
+    parts: list[str] = []
+    for part in segment(plain_language(lang), line):
+        if parts and ONLY_MARK.fullmatch(parts[-1]):
+            parts[-1] += part
+        else:
+            parts.append(part)
+    return parts
 
 
 def split_marked(text: str, lang: str) -> SplitText:

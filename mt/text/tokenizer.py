@@ -128,9 +128,9 @@ class Tokenizer:
         """Return whether a text can be encoded without spelling a character in bytes."""
         return self.characters.issuperset(text)
 
-    def plain_form(self, text: str) -> PlainForm:
-        """Return the form of a source text that a model of this vocabulary translates best."""
-        return to_plain(text, self.knows, self.markers)
+    def plain_form(self, text: str, langs: tuple[str, str]) -> PlainForm:
+        """Return the form of a source text that a model of this vocabulary translates best between two languages."""
+        return to_plain(text, self.knows, self.markers, langs)
 
     def encode_pairs(self, pairs: Sequence[tuple[str, str]]) -> tuple[Rows, Rows]:
         """Encode pairs for training, with markers for what both sides have in common and has to be copied."""

@@ -209,7 +209,7 @@ class Translator:
         to_piece = self.tokenizer.src.id_to_piece
         has_phrases = search.required or search.forbidden or search.terminology or any(prefixes or [])
         simplifies = search.simplify and not has_phrases
-        forms = [self.tokenizer.plain_form(line) if simplifies else PlainForm(line) for line in lines]
+        forms = [self.tokenizer.plain_form(line, self.langs) if simplifies else PlainForm(line) for line in lines]
         parts = [cut_long(ids, part_len, to_piece) for ids in self.tokenizer.encode_src([form.text for form in forms])]
         starts = [self.tokenizer.encode_prefix(prefix) for prefix in prefixes or [""] * len(lines)]
         segments, owners = [], []
