@@ -61,21 +61,24 @@ def test_bounds():
 
 
 @pytest.mark.parametrize(
-    ("scores", "train_nll", "valid_loss", "advice"),
+    ("scores", "train_nll", "valid_losses", "epochs", "advice"),
     [
-        ([10, 20, 25, 28], 2.0, 2.1, "longer training. A new one with an hour more, 1:30:00 in all"),
-        ([10, 20, 25, 28], 1.0, 1.8, "more text of the kind that is to be translated"),
-        ([28, 28.1, 28, 28.1], 2.0, 2.1, "a larger model, or more text"),
+        ([10, 20, 25, 28], 2.0, [2.1] * 4, 40, "longer training. A new one with an hour more, 1:30:00 in all"),
+        ([10, 20, 25, 28], 1.0, [1.8] * 4, 40, "more text of the kind that is to be translated"),
+        ([10, 20, 25, 24], 1.0, [1.9, 1.8, 1.7, 1.8], 9, "more text of the kind that is to be translated"),
+        ([10, 12, 14, 13], 1.0, [2.2, 2.1, 2.0, 1.8], 5, "longer training. The model has read its text 5.0 times"),
+        ([28, 28.1, 28, 28.1], 2.0, [2.1] * 4, 40, "a larger model, or more text"),
     ],
 )
-def test_the_report_says_what_would_help_most(mt, copy_of_run, scores, train_nll, valid_loss, advice):
+def test_the_report_says_what_would_help_most(mt, copy_of_run, scores, train_nll, valid_losses, epochs, advice):
     rows = []
-    for number, score in enumerate(scores, start=1):
+    for number, (score, valid_loss) in enumerate(zip(scores, valid_losses, strict=True), start=1):
         rows.append({"step": 10 * number, "train/nll": train_nll})
         rows.append({"step": 10 * number, "valid/bleu": score, "valid/chrf": score, "valid/loss": valid_loss})
     (copy_of_run / "metrics.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
     (state,) = copy_of_run.glob("checkpoints/*/state.json")
-    state.write_text(json.dumps(json.loads(state.read_text()) | {"minutes": 30.0, "is_finished": True}))
+    changed = {"minutes": 30.0, "is_finished": True, "epochs": float(epochs)}
+    state.write_text(json.dumps(json.loads(state.read_text()) | changed))
     (state.parent / "SHA256SUMS").unlink()
     assert mt("report", copy_of_run).code == 0
     assert f"Next step: {advice}" in (copy_of_run / "report.html").read_text(encoding="utf-8")

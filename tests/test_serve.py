@@ -91,6 +91,10 @@ def test_directions_between_many_languages(translator):
         ("many", "de", "en"), ("many", "en", "de"), ("many", "en", "de"), ("one", "en", "sw"), ("many", "fr", "de"),
     ]  # fmt: skip
     assert models.find("eng", "swa") == models.find("eng_Latn", "swh_Latn") == models.find("en", "sw")
+    own_codes = Models(
+        [Served(str(n), [src], [tgt], many.batcher) for n, (src, tgt) in enumerate([("de", "swa"), ("en", "sw")])]
+    )
+    assert own_codes.find("en", "swh").served.name == "1"  # the other model has another code for Swahili
     for pair in (("en", "en"), ("sw", "en"), ("de", "sw")):
         with pytest.raises(UserError, match=f"no model from {pair[0]} to {pair[1]}. There are: de to en, de to fr"):
             models.find(*pair)

@@ -37,6 +37,8 @@ MUCH = 0.1
 """rise of the validation loss that shows overfitting"""
 LARGE_GAP = 0.4
 """difference of the losses, in nats per token, that shows too little text"""
+FEW_EPOCHS = 30
+"""A model that has read its text less often than that, and still improves, has not learnt what there is in it."""
 MUCH_BLEU = 0.5
 SAME_TIME = 0.8
 """share of the time of a training from which another one is as long"""
@@ -143,10 +145,12 @@ def describe_next_step(best: Row, rows: Sequence[Row], run: RunLayout, worth: Wo
     if not losses or not begun or state is None or not state.is_finished:
         return ""
     gap = begun[-1]["valid/loss"] - losses[-1]
-    if gap > LARGE_GAP:
+    improves = state.epochs < FEW_EPOCHS and begun[-1]["valid/loss"] == min(row["valid/loss"] for row in begun)
+    if gap > LARGE_GAP and not improves:
+        hint = "" if worth else " To see what more would bring, train on half of it, too: data.fraction=0.5."
         return (
             "Next step: more text of the kind that is to be translated, or cleaner text. The loss on the training text "
-            f"is {gap:.1f} below that on the validation text: the model has learnt what there is in its text."
+            f"is {gap:.1f} below that on the validation text: the model has learnt what there is in its text.{hint}"
         )
     shares = [row["step"] / begun[-1]["step"] for row in begun]
     after = forecast(shares, [row["valid/bleu"] for row in begun], 1 + 60 / state.minutes) if state.minutes else None
@@ -158,6 +162,11 @@ def describe_next_step(best: Row, rows: Sequence[Row], run: RunLayout, worth: Wo
         return (
             f"Next step: longer training. A new one with an hour more, {length} in all, would reach a validation BLEU "
             f"of about {after.score:.1f} ({after.low:.1f} to {after.high:.1f}), if the curve goes on as it did."
+        )
+    if improves:
+        return (
+            f"Next step: longer training. The model has read its text {state.epochs:.1f} times, and the validation "
+            "loss was still falling."
         )
     return "Next step: a larger model, or more text. The model fits its text no better than other text."
 

@@ -90,10 +90,12 @@ class Models:
         Raises:
             UserError: there is none.
         """
-        source = self.in_own_code(source, self.sources)
-        target = self.in_own_code(target, [target for one in self.served for target in one.targets])
-        for one in self.served:
-            for pair in one.pairs(source, target):
+        exact = [(one, source, target) for one in self.served]
+        similar = [
+            (one, self.in_own_code(source, one.sources), self.in_own_code(target, one.targets)) for one in self.served
+        ]
+        for one, own_source, own_target in (*exact, *similar):
+            for pair in one.pairs(own_source, own_target):
                 return Direction(one, *pair)
         directions = [f"{one} to {other}" for served in self.served for one, other in served.pairs()]
         more = f" and {len(directions) - MAX_LISTED:,} more" if len(directions) > MAX_LISTED else ""
@@ -102,7 +104,7 @@ class Models:
 
     @staticmethod
     def in_own_code(lang: str | None, known: Sequence[str]) -> str | None:
-        """Return a language in the code of the models, if one of them has it."""
+        """Return a language in a known code, if there is one for it."""
         if lang is None or lang in known:
             return lang
         return next((one for one in known if two_letters(one) == two_letters(lang)), lang)
