@@ -75,6 +75,13 @@ def test_missing_keys_are_named(mt):
     assert len(outcome.err.splitlines()) == 1
 
 
+def test_places_that_cannot_be_written(mt, corpus, run_folder):
+    outcome = mt(*overrides(corpus, "run_dir=/dev/null/run"))
+    assert (outcome.code, outcome.err) == (2, "mt: run_dir=/dev/null/run cannot be made: Not a directory.\n")
+    outcome = mt("translate", run_folder, "ba", "--output", "/proc/none.txt")
+    assert (outcome.code, outcome.err.count("mt: --output /proc/none.txt cannot be written: ")) == (2, 1), outcome.err
+
+
 def test_corpus_files(refuses, corpus, tmp_path):
     refuses(f"data.train={tmp_path}/none", words=["data.train", f"{tmp_path}/none.aa"])
     refuses(f"data.test={{x: {tmp_path}/none}}", words=["data.test.x", f"{tmp_path}/none.aa"])

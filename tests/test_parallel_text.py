@@ -1,5 +1,6 @@
 """From a downloaded file to training data: columns, direction, encodings, and parts that are held out."""
 
+import importlib.util
 import json
 import re
 from pathlib import Path
@@ -99,6 +100,17 @@ def test_an_exchanged_direction_is_refused(prepare, tmp_path, langs, pairs):
     assert "exchanged" not in prepare(*languages, *text).err
 
 
+def test_a_check_that_is_left_out_is_mentioned(prepare, tmp_path, monkeypatch):
+    write_pairs(tmp_path / "text", DEMO_PAIRS, ("de", "en"))
+    find_spec = importlib.util.find_spec
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None if name == "py3langid" else find_spec(name))
+    text = [f"data.train={tmp_path}/text", f"data.valid={tmp_path}/text", "data.test=null", "tokenizer.vocab_size=null"]
+    outcome = prepare("data.src_lang=de", "data.tgt_lang=en", *text)
+    assert outcome.code == 0, outcome.err
+    assert outcome.err.count("Whether source and target are exchanged is not checked: pip install py3langid.") == 1
+    assert "on both sides" not in outcome.err
+
+
 def test_a_side_in_another_script_is_reported(prepare, tmp_path):
     write_pairs(tmp_path / "text", [(tgt, tgt) for _, tgt in DEMO_PAIRS], ("zh", "en"))
     text = [f"data.train={tmp_path}/text", f"data.valid={tmp_path}/text", "data.test=null"]
@@ -106,6 +118,7 @@ def test_a_side_in_another_script_is_reported(prepare, tmp_path):
     outcome = prepare(*languages, *text)
     assert outcome.code == 2
     assert "the sources of" in outcome.err
+    assert "100% of the first pairs of" in outcome.err
     assert "do not look like zh: 0% of their letters are in its script. Is it the right column?" in outcome.err
     fits = "tokenizer.vocab_size=null"
     assert prepare(*languages, *text, fits, "data.check_languages=false", name="accepted").code == 0

@@ -19,6 +19,8 @@ CLEAR = 0.8
 """fraction of a sample that makes a conclusion clear"""
 WRONG = 0.05
 """fraction of letters in the right script below which a training text is refused"""
+SAME = 0.5
+"""fraction of the pairs of a sample with the same text on both sides that gives a warning"""
 MIN_LETTERS = 100
 """of a sample that shows what script it is in"""
 MIN_IDENTIFIABLE = 20
@@ -29,13 +31,17 @@ Fit = list[list[float]]
 
 
 def check_direction(pairs: Iterable[Pair], source: str, context: SourceContext) -> None:
-    """Check a sample of pairs, and warn if much of a side is in another script than its language.
+    """Check a sample of pairs; warn if many have two equal sides, or if much of a side is in a wrong script.
 
     Raises:
         UserError: each side is clearly in the other's language, or a side of a training text is in no language.
     """
     sample = list(islice(pairs, N_SAMPLED))
     sides = [[pair[side] for pair in sample] for side in (0, 1)]
+    same = sum(src == tgt for src, tgt in sample)
+    if same > SAME * len(sample):
+        message = "%s: %.0f%% of the first pairs of %s have the same text on both sides. Is it the right file?"
+        log.warning(message, context.key, 100 * same / len(sample), source)
     scripts = [scripts_of(lang) for lang in context.langs]
     if not all(scripts):  # a language without a standard code: nothing is known about it
         return
@@ -56,14 +62,16 @@ def check_direction(pairs: Iterable[Pair], source: str, context: SourceContext) 
                 raise UserError(f"{message} Is it the right column? If the text is right: data.check_languages=false.")
             if found < 1 - CLEAR:
                 log.warning("%s", message)
-    else:
+    elif importlib.util.find_spec("py3langid") is not None:
         refuse_exchanged(fit_by_identification(sides, context.langs), source, context)
+    elif context.split == "train":
+        log.info("Whether source and target are exchanged is not checked: pip install py3langid.")
 
 
 def fit_by_identification(sides: list[list[str]], langs: tuple[str, str]) -> Fit | None:
-    """Identify each sentence as one of two languages; None if py3langid is missing or does not know both."""
+    """Identify each sentence as one of two languages; None if py3langid does not know both."""
     plain = [plain_language(lang) for lang in langs]
-    if plain[0] == plain[1] or importlib.util.find_spec("py3langid") is None:
+    if plain[0] == plain[1]:
         return None
     identifier, known = load_identifier()
     if not known.issuperset(plain):

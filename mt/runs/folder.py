@@ -110,12 +110,18 @@ def lock_folder(run: RunLayout) -> Iterator[bool]:
 
     A folder that is made for the lock, and that nothing is written to, is removed again. Yields whether damaged
     checkpoints were set aside.
+
+    Raises:
+        UserError: the folder cannot be made or written to, or another process has its lock.
     """
     folder = run.folder
     if folder.exists() and not (folder.is_dir() and os.access(folder, os.W_OK)):
         yield False  # what is wrong is said elsewhere
         return
-    folder.mkdir(parents=True, exist_ok=True)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UserError(f"run_dir={folder} cannot be made: {error.strerror}.") from error
     try:
         with locked(run.lock, f"run_dir={folder}"):
             clear_leftovers(folder)

@@ -21,7 +21,7 @@ def locked(path: Path, used: str) -> Iterator[None]:
         used: what the lock protects, for messages.
 
     Raises:
-        UserError: another process holds it; the message names the process and its machine.
+        UserError: another process holds it; the message names the process and its machine. Or it cannot be made.
     """
     if sys.platform == "win32":  # which has no flock
         yield
@@ -43,7 +43,10 @@ def acquire(path: Path, used: str) -> int:
     while True:
         if path.is_symlink():
             raise UserError(f"{path} is a link: delete it.")
-        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o666)
+        try:
+            descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o666)
+        except OSError as error:
+            raise UserError(f"{used} cannot be written: {error.strerror}.") from error
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
