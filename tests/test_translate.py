@@ -4,7 +4,6 @@ import shutil
 import signal
 import subprocess
 import sys
-import time
 from functools import partial
 from pathlib import Path
 
@@ -193,21 +192,12 @@ def test_ending_while_standard_input_is_open(run_folder, end):
         assert "Fatal" not in process.stderr.read()
 
 
-def test_help_is_fast_and_does_not_import_torch():
-    times = []
-    for _ in range(5):
-        start = time.perf_counter()
-        done = subprocess.run(
-            [sys.executable, "-X", "importtime", "-m", "mt", "--help"],
-            capture_output=True,
-            text=True,
-            check=True,
-            cwd=ROOT,
-        )
-        times.append(time.perf_counter() - start)
+def test_help_does_not_import_torch():
+    done = subprocess.run(
+        [sys.executable, "-X", "importtime", "-m", "mt", "--help"], capture_output=True, text=True, check=True, cwd=ROOT
+    )
     assert "torch" not in done.stderr
     assert "translate" in done.stdout
-    assert min(times) < 0.3
 
 
 def test_evaluate_given_test_sets(run_folder, corpus, mt):
