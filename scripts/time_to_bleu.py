@@ -69,25 +69,30 @@ class Training:
     n_printed: int = 0
 
     def goes_on(self, goal: float) -> bool:
-        """Print new validations, and end the training if one has reached the goal; return whether it goes on.
-
-        `SystemExit` is raised if the training has failed.
-        """
+        """Print new validations, and end the training if one has reached the goal; return whether it goes on."""
         if self.cpu_seconds is not None:
             return False
+        self.reached = any(bleu >= goal for _, bleu in self.report())
+        if self.reached:
+            os.killpg(self.process.pid, signal.SIGKILL)
+        return not self.has_ended()
+
+    def report(self) -> Scores:
+        """Print the validations that are new, and return all."""
         scores = self.read_scores()
         for step, bleu in scores[self.n_printed :]:
             print(f"{self.name}: step {step:,}, BLEU {bleu:.2f}, {self.cpu_seconds_so_far():,.0f} s", flush=True)
         self.n_printed = len(scores)
-        self.reached = any(bleu >= goal for _, bleu in scores)
-        if self.reached:
-            os.killpg(self.process.pid, signal.SIGKILL)
+        return scores
+
+    def has_ended(self) -> bool:
+        """Return whether the process has ended, and note its processor time; `SystemExit`: it has failed."""
         pid, status, usage = os.wait4(self.process.pid, 0 if self.reached else os.WNOHANG)
         if pid:
             self.cpu_seconds = usage.ru_utime + usage.ru_stime
             if status and not self.reached:
                 sys.exit(f"{self.name} has failed: see {self.log}.")
-        return not pid
+        return bool(pid)
 
     def cpu_seconds_so_far(self) -> float:
         """Return the processor time until now (proc(5): fields 14 and 15 of stat)."""
