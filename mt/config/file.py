@@ -154,6 +154,6 @@ def check_key(key: str) -> None:
             return
         known = {f.name: get_type_hints(section)[f.name] for f in fields(section)}
         if part not in known:
-            parent = ".".join(parts[:depth]) or "the configuration"
+            parent = ".".join(parts[:depth]) or "The configuration"
             raise UserError(f"There is no key '{key}'.{suggest(part, known)} {parent} has: {', '.join(sorted(known))}.")
         section = known[part]
