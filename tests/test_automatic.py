@@ -65,7 +65,7 @@ def test_validations_take_a_part_of_the_time():
     _, (_, length) = choose(30_000, n_valid=1_000, max_minutes=3, with_lines=True)
     assert "1,800 steps" in alone
     assert f"{math.ceil(1800 - 8 * 1.8 * 20_000 / 2048):,} steps, 03:00 in all." in length
-    assert choose(30_000, n_valid=10**6, max_minutes=3).training.valid_every_steps == 113  # an eighth of half of them
+    assert choose(30_000, n_valid=10**6, max_minutes=3).training.valid_every_steps == 129  # a seventh of half of them
 
 
 def test_heads_that_fit_no_size():

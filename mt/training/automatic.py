@@ -63,6 +63,8 @@ FINE_TUNING = 0.3
 """factor of the learning rate and of the epochs of a model that is trained already"""
 VALIDATION = 1.8
 """time of a validation, by that of steps for as many tokens"""
+VALIDATING = 0.15
+"""share of the time for validations at most, unless that would be fewer than seven"""
 MOST_TOKENS = 8192
 """the largest automatic batch"""
 ANY = {
@@ -102,13 +104,15 @@ def choose_settings(config: Config, amount: Amount, measure: Measure) -> tuple[C
     """
     asked, training = config, config.training
     name = OptimizerName.adamw if training.strategy is Strategy.fsdp else OptimizerName.muon
-    max_tokens = choose_max_tokens(amount.n_pairs, config.data.max_len)
-    config = fill(config, {"optim.name": name, "optim.schedule": Schedule.cosine, "training.max_tokens": max_tokens})
-    steps_per_epoch = amount.steps_per_epoch(config.training.max_tokens)
+    budget = choose_max_tokens(amount.n_pairs, config.data.max_len)
+    config = fill(config, {"optim.name": name, "optim.schedule": Schedule.cosine, "training.max_tokens": budget})
+    max_tokens = config.training.max_tokens
+    steps_per_epoch = amount.steps_per_epoch(max_tokens)
     config, seconds, n_steps = choose_size(config, amount, measure)
     n_epochs = n_steps / steps_per_epoch
     lr = LEARNING_RATES[config.optim.name] / math.sqrt(config.model.d_model / 128)
-    valid_every = math.ceil(n_steps / choose_validations(n_steps * seconds / 60))  # the last one is at the end
+    n_validations = choose_validations(n_steps * seconds / 60, amount.steps_per_validation(max_tokens) / n_steps)
+    valid_every = math.ceil(n_steps / n_validations)  # the last one is at the end
     config = fill(
         config,
         {
@@ -131,7 +135,7 @@ def choose_settings(config: Config, amount: Amount, measure: Measure) -> tuple[C
     if training.is_unlimited:
         config = fill(config, {"training.max_steps": n_steps})
     length = f"{describe_seconds(seconds * steps_per_epoch)} per epoch, about {n_epochs:.3g} epochs, {n_steps:,} steps"
-    n_all = n_steps * (1 + amount.steps_per_validation(config.training.max_tokens) / config.training.valid_every_steps)
+    n_all = n_steps * (1 + amount.steps_per_validation(max_tokens) / config.training.valid_every_steps)
     reasons = explain(asked, config, amount.n_pairs)
     lines = [f"Why: {'; '.join(reasons)}."] if reasons else []
     return config, [*lines, f"A step takes {seconds:.2g} s here: {length}, {describe_seconds(seconds * n_all)} in all."]
@@ -200,8 +204,8 @@ def count_steps(config: Config, amount: Amount, seconds: float) -> int:
         limits.append(training.max_epochs * steps_per_epoch)
     if training.max_minutes is not None:
         n_all = 60 * training.max_minutes / seconds
-        n_lost = choose_validations(training.max_minutes) * amount.steps_per_validation(training.max_tokens)
-        limits.append(max(n_all / 2, n_all - n_lost))
+        n_each = amount.steps_per_validation(training.max_tokens)
+        limits.append(max(n_all / 2, n_all - n_each * choose_validations(training.max_minutes, n_each / n_all)))
     if not limits:
         n_epochs = min(150.0, max(8.0, 100 * math.sqrt(30_000 / amount.n_pairs)))
         limits.append(n_epochs * (FINE_TUNING if training.init_from is not None else 1) * steps_per_epoch)
@@ -219,6 +223,11 @@ def least_tokens(max_len: int) -> int:
     return 256 * (max_len // 256 + 1)
 
 
-def choose_validations(minutes: float) -> int:
-    """Return the number of validations: one in two or three minutes of a short training, at most 20."""
-    return min(20, max(8, round(minutes / 5)))
+def choose_validations(minutes: float, share: float) -> int:
+    """Return the number of validations: one in two or three minutes of a short training, at most 20.
+
+    Args:
+        share: of the time that each of them takes.
+    """
+    wanted = min(20, max(8, round(minutes / 5)))
+    return max(7, min(wanted, int(VALIDATING / share))) if share else wanted
