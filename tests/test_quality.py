@@ -140,7 +140,7 @@ def test_translations_to_be_read_are_marked(mt, calibrated):
 
 def test_text_unlike_the_validation_text_is_reported(mt, calibrated):
     assert "unlike" not in mt("translate", calibrated, *LINES, "--quality").err
-    strange = [" ".join(["語文"] * 30)] * 20
+    strange = [" ".join(["ba 語文"] * 30)] * 20  # more unknown words than there are markers
     assert "The text is unlike the validation text" in mt("translate", calibrated, *strange, "--quality").err
     easy = mt("translate", calibrated, *LINES, *strange, "--trust", "0.1:1").out.splitlines()
     assert all(line.endswith("pass") for line in easy[: len(LINES)])
