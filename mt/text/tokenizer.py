@@ -126,7 +126,8 @@ class Tokenizer:
 
     def knows(self, text: str) -> bool:
         """Return whether a text can be encoded without spelling a character in bytes."""
-        return self.characters.issuperset(text)
+        known = self.characters
+        return known.issuperset(text) or known.issuperset(self.src.normalize(text).replace("▁", " "))
 
     def plain_form(self, text: str, langs: tuple[str, str]) -> PlainForm:
         """Return the form of a source text that a model of this vocabulary translates best between two languages."""
