@@ -288,8 +288,7 @@ def test_a_job_of_a_sweep_finds_the_memory_of_the_one_before_free(corpus, tmp_pa
     finally:
         gc.enable()
     assert outcome.code == 0, outcome.err
-    models_per_job = len(weights) // 3
-    assert alive[::models_per_job] == [0, 0, 0]
+    assert alive.count(0) == 3, alive  # before the first model of each job, whatever else a job builds
 
 
 @pytest.mark.slow
