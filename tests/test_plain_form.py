@@ -61,6 +61,7 @@ def translator(run_folder):
     ("我 and 世界 are unknown", "1 and 2 are unknown"),
     ("世界的遗产 is known in part", "世界的遗产 is known in part"),
     ("see WWW.Example.ORG/A", "see 1"),
+    ("see Www.Example.Org", "see 1"),
     ("1. two men", "two men"),
     ("1.2) two men", "two men"),
     ("- [ ] two men", "two men"),

@@ -31,7 +31,7 @@ Fit = list[list[float]]
 
 
 def check_direction(pairs: Iterable[Pair], source: str, context: SourceContext) -> None:
-    """Check a sample of pairs; warn if many have two equal sides, or if much of a side is in a wrong script.
+    """Check a sample of pairs; warn if many have two equal sides, or if much of a side is in the wrong script.
 
     Raises:
         UserError: each side is clearly in the other's language, or a side of a training text is in no language.

@@ -22,6 +22,7 @@ class Variation:
     subword_alpha: float = 0.0
     """alpha of `Tokenizer.resample`; 0: the usual segmentation"""
     src_lang: str = ""
+    """whose rules for lower case are followed"""
 
     @property
     def is_active(self) -> bool:

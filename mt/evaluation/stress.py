@@ -18,7 +18,7 @@ from mt.text.metrics import Scorer
 TYPOS = 0.1
 """probability that a word has a typo"""
 LOOP = regex.compile(r"(?:(\D)\1{11,}|((\D)\3*+.{1,78}?)(\W*)\2(?:\4\2){2,})\W*$")
-"""the end of a text that repeats a character twelve times, or four times what has several"""
+"""the end of a text that repeats a character twelve times, or several characters four times"""
 CASINGS = {"CAPITALS": Casing.upper, "Title Case": Casing.title}
 """changes of both sides of the pairs whose source is in a script with capitals"""
 WAYS: dict[str, Callable[[str], str]] = {

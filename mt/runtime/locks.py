@@ -21,7 +21,7 @@ def locked(path: Path, used: str) -> Iterator[None]:
         used: what the lock protects, for messages.
 
     Raises:
-        UserError: another process holds it; the message names the process and its machine. Or it cannot be made.
+        UserError: the file cannot be made, or another process holds the lock; the message names it and its machine.
     """
     if sys.platform == "win32":  # which has no flock
         yield

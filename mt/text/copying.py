@@ -27,7 +27,7 @@ NUMBER = (
     rf"(?<!{LETTER}|\d)(?<!\d[.,:/-])(?:\d{{1,4}}+(?:[.,:/-]\d++)++|\d{{3,}}+)"
     rf"(?!{LETTER}|\d|[万亿萬億千百兆])"  # such a number is not written with these digits everywhere
 )
-POSSIBLE = re.compile(r"[\d@/©®\u20E3-\U0001FFFF]|www\.|WWW\.")
+POSSIBLE = re.compile(r"[\d@/©®\u20E3-\U0001FFFF]|[wW]{3}\.")
 """a part of every emoji, every number, and nearly every address; most text has none"""
 SPAN = regex.compile(rf"{ADDRESS}|{EMOJI}++|{NUMBER}|[{MARKERS[0]}-{MARKERS[-1]}]")
 WORD = regex.compile(r"[^\s\p{P}]+")

@@ -52,7 +52,8 @@ def split_text(text: str, lang: str) -> SplitText:
 
 
 def parts_of_line(line: str, lang: str) -> list[str]:
-    """Return the sentences of a line with the white space after each; sentencex takes `1.` for one."""
+    """Return the sentences of a line with the white space after each. A list mark, which sentencex takes for a
+    sentence, stands with the one after it."""
     from sentencex import segment
 
     parts: list[str] = []
