@@ -35,6 +35,7 @@ def test_the_record_says_how_a_run_was_made(made, tmp_path):
     (start,) = record(run)
     assert start["command"].startswith("mt train data=files ")
     assert "model.dropout=0.2" in start["command"]
+    assert start["command"].count("data.test=") == 1  # not what Hydra needs besides
     assert start["versions"]["torch"] == torch.__version__
     assert start["machine"]["threads"] == str(torch.get_num_threads())
     assert set(start["inputs"]) == {"data.train", "data.valid"}

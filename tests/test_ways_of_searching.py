@@ -102,6 +102,12 @@ def test_an_ensemble_gives_the_mean_of_the_probabilities(run_folder, other_run, 
     assert best["log_probs"] == pytest.approx(means, abs=1e-4)
 
 
+def test_ensemble_takes_one_run_each_time(run_folder, other_run, mt):
+    outcome = mt("translate", run_folder, "--ensemble", run_folder, other_run)
+    assert outcome.code == 2
+    assert "--ensemble takes one run: repeat it" in outcome.err
+
+
 def test_runs_of_other_vocabularies_do_not_mix(run_folder, corpus, mt, tmp_path):
     run = tmp_path / "run"
     arguments = overrides(corpus, f"run_dir={run}", "training.max_steps=1")

@@ -129,7 +129,14 @@ def current_command() -> str:
     hydra_config = HydraConfig.get()
     folders = [one.path for one in hydra_config.runtime.config_sources if one.provider == "command-line"]
     options = [part for folder in folders for part in ("--config-dir", folder)]
-    return shlex.join(["mt", "train", *options, *hydra_config.overrides.task])
+    return shlex.join(["mt", "train", *options, *as_typed(hydra_config.overrides.task)])
+
+
+def as_typed(overrides: Sequence[str]) -> list[str]:
+    """Undo `replacing_test_sets`."""
+    followed = zip(overrides, [*overrides[1:], ""], strict=True)
+    typed = [one for one, after in followed if not (one == "data.test=null" and after.startswith("data.test="))]
+    return [one.removeprefix("++") if one.startswith("++data.test") else one for one in typed]
 
 
 def check_argument(argument: str) -> None:

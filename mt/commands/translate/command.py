@@ -82,7 +82,8 @@ def build_parser() -> argparse.ArgumentParser:
     trusted = "add the quality, and `pass` or `check`: " + TRUST_HELP
     add("--trust", type=trust, metavar="SHARE[:QUALITY]", help=trusted)
     add("--prefix", default="", metavar="TEXT", help="text that every translation begins with")
-    add("--ensemble", action="append", default=[], type=run_path, metavar="RUN", help="another run to ensemble with")
+    ensemble = "another run to ensemble with; for several, repeat the option"
+    add("--ensemble", action="append", default=[], type=run_path, metavar="RUN", help=ensemble)
     engine = "auto: ctranslate2 where it finds the same translations, which is faster on a CPU; default: auto"
     add("--engine", choices=[one.value for one in EngineName], default="auto", help=engine)
     quantization = "number format of ctranslate2: float32 (default), int8, …; auto: int8 if it costs less than 0.1 BLEU"
@@ -136,7 +137,9 @@ def check_options(options: argparse.Namespace, search: SearchConfig) -> None:
     n_best = options.n_best is not None
     estimates = options.quality or options.trust
     is_special = (n_best and not options.json) or options.column or options.markup or options.prefix or options.ensemble
+    is_run = any(RunLayout(Path(one)).config.exists() for one in options.sentence)
     conflicts = [
+        (options.ensemble and is_run, "--ensemble takes one run: repeat it for each further run."),
         (options.input and options.sentence, "Give sentences or --input, not both."),
         (options.split and n_best, "--split joins the best translations of sentences: omit --n-best."),
         (options.split and search.required, "--split translates sentence by sentence: omit search.required."),
