@@ -131,6 +131,8 @@ def test_translate_and_evaluate(mt, workplace, monkeypatch):
         ).code
         == 0
     )
+    back = shlex.join(["mt", "train", "name=back", "data.src_lang=en", "data.tgt_lang=zh"])
+    assert mt(*shortened(back, workplace)).code == 0
     head(DEMO / "test.zh", workplace / "sentences.zh", 3)
     import gzip
 

@@ -106,6 +106,7 @@ def test_ensemble_takes_one_run_each_time(run_folder, other_run, mt):
     outcome = mt("translate", run_folder, "--ensemble", run_folder, other_run)
     assert outcome.code == 2
     assert "--ensemble takes one run: repeat it" in outcome.err
+    assert mt("translate", run_folder, "--ensemble", run_folder, "ba de " * 100).code == 0  # no name of a folder
 
 
 def test_runs_of_other_vocabularies_do_not_mix(run_folder, corpus, mt, tmp_path):

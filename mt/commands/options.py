@@ -1,6 +1,7 @@
 """Options that several commands share."""
 
 import argparse
+import json
 from pathlib import Path
 
 from mt.config.corpora import HUB
@@ -47,6 +48,8 @@ def search_parser() -> argparse.ArgumentParser:
     """Return a parent parser for the search configuration."""
     parser = argparse.ArgumentParser(add_help=False)
     parser.add_argument("--beam-size", metavar="N", help="hypotheses followed at once; 1 is greedy search")
+    reverse = "a run of the other direction, which chooses among the hypotheses"
+    parser.add_argument("--reverse", type=run_path, metavar="RUN", help=reverse)
     other = "any other key of the search section"
     parser.add_argument("--set", action="append", default=[], metavar="search.KEY=VALUE", help=other)
     return parser
@@ -95,4 +98,6 @@ def search_overrides(options: argparse.Namespace) -> list[str]:
             raise UserError(f"--set {override}: only search.KEY=VALUE can be set here.")
     if options.beam_size is not None:
         overrides.append(f"search.beam_size={options.beam_size}")
+    if options.reverse is not None:
+        overrides.append(f"search.reverse={json.dumps(str(options.reverse))}")
     return overrides

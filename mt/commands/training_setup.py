@@ -24,12 +24,14 @@ from mt.runtime.checksums import digest
 from mt.runtime.devices import chooses_bf16
 from mt.runtime.distributed import ALONE, World, distribute
 from mt.text.metrics import Scorer
+from mt.text.terminology import load_terminology
 from mt.training.averaging import MovingAverage
 from mt.training.objective import Objective
 from mt.training.optim import LearningRate, Update, build_optimizer
 from mt.training.starting_point import adopt_settings, check_shape, warn_if_longer
 from mt.training.trainer import Learner, Trainer
 from mt.training.validator import Validation, Validator
+from mt.translation.reranking import load_reverse
 from mt.translation.translator import Translator
 
 log = logging.getLogger(__name__)
@@ -78,6 +80,7 @@ def prepare_data(config: Config, run: RunLayout, world: World) -> Prepared:
     with world.main_first():
         if world.is_main:
             check_run_folder(run, config)
+            check_search(config)
         if config.training.init_from is not None and not run.has_checkpoint():
             check_shape(config, RunLayout(Path(config.training.init_from)))
         if world.is_main:
@@ -95,6 +98,14 @@ def prepare_data(config: Config, run: RunLayout, world: World) -> Prepared:
     if starts and not config.training.new_vocab and world.is_main:
         warn_if_longer(config, data.texts.train[0].text, data.tokenizer)
     return data
+
+
+def check_search(config: Config) -> None:
+    """Read the files with which the test sets will be translated, so that a missing one is reported before training."""
+    if config.search.terminology is not None:
+        load_terminology(config.search.terminology)
+    if config.search.reverse is not None:
+        load_reverse(config.search.reverse, (config.data.src_lang, config.data.tgt_lang), "cpu")
 
 
 def this_start(config: Config, run: RunLayout, data: Prepared, device: torch.device, world: World) -> Start:

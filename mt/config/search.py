@@ -67,6 +67,10 @@ class SearchConfig:
 
     mbr: Optional[Utility] = setting(None, ctranslate2=True)  # noqa: UP045
     """Minimum Bayes risk: return the hypotheses most similar to the others by chrF or BLEU; null: off."""
+    reverse: Optional[str] = setting(None, ctranslate2=True, names_files=True)  # noqa: UP045
+    """A run of the other direction; hypotheses from which it would translate back to the source come first."""
+    reverse_weight: float = setting(0.2, ctranslate2=True)
+    """Weight of its length-normalised log-probability, added to that of the model itself."""
 
     max_tokens: int = setting(16384, ctranslate2=True)
     """Budget of a batch: source pieces, padding included, times hypotheses."""
@@ -75,7 +79,7 @@ class SearchConfig:
         require_positive("search", self, "beam_size", "patience", "max_len_ratio", "n_best", "max_tokens")
         require_positive("search", self, "diverse_groups", "repetition_penalty", "n_samples", "temperature", "top_p")
         require_not_negative("search", self, "length_penalty", "coverage_penalty", "max_len_offset", "min_len_ratio")
-        require_not_negative("search", self, "diversity", "no_repeat_ngram", "top_k", "seed")
+        require_not_negative("search", self, "diversity", "no_repeat_ngram", "top_k", "seed", "reverse_weight")
         require(self.temperature >= 0.001, f"search.temperature={self.temperature} must be at least 0.001.")
         bounds = {"length_penalty": 10, "max_len_ratio": 100, "min_len_ratio": 100, "max_len_offset": 2000}
         bounds |= {"beam_size": 256, "n_samples": 4096, "max_tokens": 10_000_000, "no_repeat_ngram": 1000}
@@ -98,6 +102,10 @@ class SearchConfig:
             self.n_best <= self.n_hypotheses,
             f"search.n_best={self.n_best} is more than search.{self.width_key}={self.n_hypotheses}: "
             "the search has no more translations to choose from.",
+        )
+        require(
+            self.mbr is None or self.reverse is None,
+            "search.mbr and search.reverse each choose among the hypotheses: omit one.",
         )
         self._check_phrases()
 
@@ -125,6 +133,16 @@ class SearchConfig:
     def forbidden_phrases(self) -> list[str]:
         """The phrases of `forbidden`, split at "|"."""
         return [part.strip() for phrase in self.forbidden for part in phrase.split("|")]
+
+    @property
+    def reranks(self) -> bool:
+        """Whether something else than the score of the search chooses among the hypotheses."""
+        return self.mbr is not None or self.reverse is not None
+
+    @property
+    def n_returned(self) -> int:
+        """Number of hypotheses that a search returns: `n_best`, or all to choose from."""
+        return self.n_hypotheses if self.reranks else self.n_best
 
     @property
     def width_key(self) -> str:

@@ -156,5 +156,7 @@ def check_numbers(estimator: QualityEstimator) -> None:
 
 def search_key(search: SearchConfig) -> str:
     """Return what of a search determines which translations it finds."""
-    settings = {key: value for key, value in asdict(search).items() if key not in ("n_best", "max_tokens", "seed")}
-    return hashlib.sha256(repr(sorted(settings.items())).encode()).hexdigest()
+    defaults = asdict(SearchConfig())
+    changed = {key: value for key, value in asdict(search).items() if value != defaults[key]}  # new keys change nothing
+    settings = sorted(item for item in changed.items() if item[0] not in ("n_best", "max_tokens", "seed"))
+    return hashlib.sha256(repr(settings).encode()).hexdigest()

@@ -43,7 +43,7 @@ def without_folders(config: Config) -> Config:
     values = OmegaConf.structured(config)
     for key in keys_where("names_files", Config, default=False):
         OmegaConf.update(values, key, public_names(OmegaConf.select(values, key)), merge=False)
-    values.search.terminology = None
+    values.search.terminology = values.search.reverse = None
     published = OmegaConf.to_object(values)
     assert isinstance(published, Config)
     return published

@@ -87,7 +87,7 @@ class Validator:
     def translate(self, check: Callable[[], None]) -> list[str]:
         """Return the greedy translation of every line."""
         greedy = replace(
-            self.search, method=SearchMethod.beam, mbr=None, beam_size=1, n_best=1, diverse_groups=1,
+            self.search, method=SearchMethod.beam, mbr=None, reverse=None, beam_size=1, n_best=1, diverse_groups=1,
             required=[], terminology=None,
         )  # fmt: skip
         sources = [src for src, _ in self.text]

@@ -169,8 +169,7 @@ class CTranslate2Engine:
                 tokens = [to_id(piece) for piece in pieces[:own_limit]]
                 hypotheses.append(Hypothesis(tokens, log_prob, [], log_prob / scoring.penalty(n_scored), complete))
             loops = search.no_loops and any(has_loop(one.tokens, tokenizer.tgt_without_letters) for one in hypotheses)
-            n_wanted = search.n_best if search.mbr is None else len(hypotheses)
-            found.append([] if loops else best_first(hypotheses)[:n_wanted])
+            found.append([] if loops else best_first(hypotheses)[: search.n_returned])
         return found
 
     def scored(

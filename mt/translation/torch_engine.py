@@ -115,8 +115,8 @@ def build_rules(
 
 
 def run_search(task: Task[S], config: SearchConfig, seeds: Sequence[int]) -> list[list[Hypothesis]]:
-    """Run the configured search; return the `n_best` hypotheses of each sentence, or all for MBR to choose from."""
-    scoring, n_best = build_scoring(config), config.n_best if config.mbr is None else config.n_hypotheses
+    """Run the configured search; return the `n_best` hypotheses of each sentence, or all to choose from."""
+    scoring, n_best = build_scoring(config), config.n_returned
     if config.method is SearchMethod.sample:
         sampling = Sampling(config.n_samples, n_best, config.temperature, config.top_k, config.top_p, scoring)
         return sample(task, sampling, seeds)

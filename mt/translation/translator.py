@@ -11,7 +11,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from mt.config.choices import EngineName, Utility
+from mt.config.choices import EngineName
 from mt.config.corpora import Tagging
 from mt.config.schema import Config
 from mt.config.search import SearchConfig
@@ -26,9 +26,9 @@ from mt.text.tokenizer import Tokenizer
 from mt.translation.engine import Engine, Segment, plan_segments
 from mt.translation.engine_choice import FLOAT32, choose_engine
 from mt.translation.line_warnings import warn_about
-from mt.translation.mbr import rerank
 from mt.translation.pipeline import LineId, Request, splits_by_default, translate_in_steps
 from mt.translation.requirements import Requirements
+from mt.translation.reranking import Reranker
 from mt.translation.result import Translation, join_parts
 from mt.translation.source import open_sources
 
@@ -54,6 +54,7 @@ class Translator:
         tagging: Tagging | None = None,
         part_len: int | None = None,
         engine: Engine | None = None,
+        device: str = "auto",
     ) -> None:
         """Combine loaded objects; `load` reads them from a run folder.
 
@@ -65,6 +66,7 @@ class Translator:
             tagging: which tags stand before text; default: none.
             part_len: longer lines are translated in parts of at most so many pieces; default: `max_len`.
             engine: searches, where it can, instead of `torch_engine`.
+            device: of a model that reranks.
         """
         self.load_models = load_models
         self.engine = engine
@@ -76,6 +78,7 @@ class Translator:
         self.part_len = min(part_len or max_len, max_len)
         self.langs = langs
         self.tagging = tagging or Tagging()
+        self.reranker = Reranker(tokenizer, device)
         self.set_direction()
 
     @classmethod
@@ -109,9 +112,12 @@ class Translator:
             data.tagging,
             min(source.config.data.part_len or source.config.data.max_len for source in sources),
             choose_engine(sources, engine, quantization),
+            device,
         )
         if translator.engine is None:
             translator.torch_engine  # noqa: B018  # loads the models now, so that a damaged one is reported at once
+        if translator.defaults.reverse is not None:
+            translator.reranker.open(translator.defaults.reverse, translator.langs)
         return translator
 
     @cached_property
@@ -222,7 +228,7 @@ class Translator:
                 owners.append(line)
         found: list[list[list[Hypothesis]]] = [[] for _ in lines]
         for line, best in zip(owners, self.search(segments, search, scored), strict=True):
-            found[line].append(best if search.mbr is None else self.rerank(best, search.mbr))
+            found[line].append(best)
         if not quiet:
             warn_about([line_id.line for line_id in line_ids], parts, found, part_len)
         lines_of_parts = zip(forms, parts, found, strict=True)
@@ -232,13 +238,14 @@ class Translator:
         """Return the hypotheses of each segment, in order."""
         results: list[list[Hypothesis]] = [[] for _ in segments]
         for indices in plan_segments(segments, search):
-            hypotheses = self.search_batch([segments[i] for i in indices], search, scored)
+            hypotheses = self.search_batch([segments[i] for i in indices], search, scored or search.reverse is not None)
             if not all(hypotheses):
                 raise UserError("The model gives no finite probabilities: its weights are damaged, or it has diverged.")
             for index, best in zip(indices, hypotheses, strict=True):
                 results[index] = best
             self.on_progress(sum(map(bool, results)) / len(segments))
-        return results
+        sources = [segment.ids[len(self.tags.src) :] for segment in segments]
+        return self.reranker.rerank(results, sources, search, self.langs)
 
     def search_batch(self, segments: list[Segment], search: SearchConfig, scored: bool) -> list[list[Hypothesis]]:
         """Search one batch with the engine, and what it cannot do with our own search."""
@@ -264,13 +271,6 @@ class Translator:
         if n_required > limit:
             raise UserError(f"The required phrases take {n_required} pieces; the model allows at most {limit}.")
         return limit
-
-    def rerank(self, hypotheses: list[Hypothesis], utility: Utility) -> list[Hypothesis]:
-        """Sort hypotheses by their expected utility."""
-        from mt.text.metrics import build_similarity  # sacreBLEU is slow to import, and few need it here
-
-        texts = [self.tokenizer.decode_tgt(hypothesis.tokens) for hypothesis in hypotheses]
-        return rerank(hypotheses, texts, build_similarity(utility, self.langs[1]))
 
     def restore_markup(self, marked: MarkedText, translation: Translation) -> str:
         """Return a translation with the markup of its source."""

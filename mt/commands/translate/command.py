@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 import logging
+import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
@@ -53,6 +54,7 @@ EXAMPLES = """search options, each as --set search.KEY=VALUE:
   diverse_groups=5  diversity=0.5      a beam in groups that avoid each other's choices, for --n-best
   method=sample  n_samples=8           draw at random; temperature=0.8, top_k=10, top_p=0.9; seed=2
   mbr=chrf                             return the hypothesis most similar to all others (chrf or bleu)
+  reverse_weight=0.2                   how much the model of --reverse counts
 """
 
 
@@ -137,9 +139,9 @@ def check_options(options: argparse.Namespace, search: SearchConfig) -> None:
     n_best = options.n_best is not None
     estimates = options.quality or options.trust
     is_special = (n_best and not options.json) or options.column or options.markup or options.prefix or options.ensemble
-    is_run = any(RunLayout(Path(one)).config.exists() for one in options.sentence)
+    misplaced = options.ensemble and any(map(os.path.isdir, options.sentence))  # text may be too long for a Path
     conflicts = [
-        (options.ensemble and is_run, "--ensemble takes one run: repeat it for each further run."),
+        (misplaced, "--ensemble takes one run: repeat it for each further run."),
         (options.input and options.sentence, "Give sentences or --input, not both."),
         (options.split and n_best, "--split joins the best translations of sentences: omit --n-best."),
         (options.split and search.required, "--split translates sentence by sentence: omit search.required."),
@@ -222,7 +224,8 @@ def translate_lines(
 def describe_task(options: argparse.Namespace, search: SearchConfig) -> str:
     """Return a text with everything that determines the output."""
     given = {key: str(value) for key, value in vars(options).items() if key not in ("output", "device")}
-    files = [RunLayout(run).weights for run in (options.run, *options.ensemble)]
+    reverse = [Path(search.reverse)] if search.reverse is not None else []
+    files = [RunLayout(run).weights for run in (options.run, *options.ensemble, *reverse)]
     files += [Path(name) for name in (options.input, search.terminology) if name]
     stamps = [(file.stat().st_size, file.stat().st_mtime_ns) for file in files if file.exists()]
     return repr((options.run.resolve(), sorted(given.items()), stamps, search))
