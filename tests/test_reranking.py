@@ -8,6 +8,11 @@ import pytest
 import yaml
 from conftest import overrides, toy_pairs
 
+from mt.config.search import SearchConfig
+from mt.quality.estimator import search_key
+from mt.runs.layout import RunLayout
+from mt.runs.publishing import publish
+
 LINES = [source for source, _ in toy_pairs(12, 9)]
 
 
@@ -89,6 +94,59 @@ def test_a_model_of_both_directions_is_its_own_reverse(both_ways, mt, tmp_path):
         assert one["score"] == pytest.approx(alone[one["text"]] + 0.2 * float(row.split("\t")[0]), abs=1e-3)
 
 
+def test_the_direction_that_is_asked_for_counts(both_ways, run_folder, back, mt):
+    backwards = ("translate", both_ways, "--from", "bb", "--to", "aa", "BA DE", "--reverse")
+    assert mt(*backwards, run_folder).code == 0
+    wrong = mt(*backwards, back)
+    assert wrong.code == 2
+    assert "that model translates from bb to aa, not from aa to bb" in wrong.err
+
+
+def test_codes_of_a_language_may_differ(worse_run, back, mt, tmp_path):
+    run = tmp_path / "a=😀, [b] 'c'"
+    shutil.copytree(back, run)
+    config = (run / "config.yaml").read_text(encoding="utf-8")
+    (run / "config.yaml").write_text(config.replace("src_lang: bb", "src_lang: bb_Latn"), encoding="utf-8")
+    (run / "SHA256SUMS").unlink()
+    outcome = mt("translate", worse_run, "--reverse", run, *LINES)
+    assert outcome.code == 0, outcome.err
+    assert outcome.out == mt("translate", worse_run, "--reverse", back, *LINES).out
+
+
+def test_commands_that_do_not_search_need_no_reverse(copy_of_run, mt, tmp_path):
+    config = (copy_of_run / "config.yaml").read_text(encoding="utf-8")
+    (copy_of_run / "config.yaml").write_text(config.replace("reverse: null", "reverse: gone"), encoding="utf-8")
+    (copy_of_run / "SHA256SUMS").unlink()
+    (tmp_path / "aa").write_text(f"{LINES[0]}\n", encoding="utf-8")
+    assert mt("score", copy_of_run, tmp_path / "aa", tmp_path / "aa").code == 0
+    assert mt("explain", copy_of_run, LINES[0]).code == 0
+    outcome = mt("translate", copy_of_run, LINES[0])
+    assert outcome.code == 2
+    assert "search.reverse=gone: There is no folder gone" in outcome.err
+
+
+def test_the_card_says_that_translations_were_reranked(worse_run, back, mt, tmp_path):
+    for options, says in ((["--reverse", back], True), ([], False)):
+        assert mt("card", worse_run, *options, "--output", tmp_path / "card.md").code == 0
+        assert ("reranked by a model of the other direction" in (tmp_path / "card.md").read_text()) is says
+
+
+def test_a_published_run_has_no_reverse(copy_of_run, tmp_path, caplog):
+    config = (copy_of_run / "config.yaml").read_text(encoding="utf-8")
+    (copy_of_run / "config.yaml").write_text(config.replace("reverse: null", "reverse: gone"), encoding="utf-8")
+    (copy_of_run / "SHA256SUMS").unlink()
+    publish(RunLayout(copy_of_run), tmp_path / "public")
+    assert "reverse: null" in (tmp_path / "public" / "config.yaml").read_text(encoding="utf-8")
+    assert "search.reverse is not published" in caplog.text
+
+
+def test_the_quality_is_that_of_a_search_with_any_reverse():
+    plain, wide = search_key(SearchConfig()), search_key(SearchConfig(beam_size=8))
+    reranked = [search_key(SearchConfig(reverse=run)) for run in ("a", "b")]
+    assert reranked[0] == reranked[1]
+    assert len({plain, wide, reranked[0]}) == 3
+
+
 def test_evaluation_translates_likewise(worse_run, back, mt, tmp_path):
     run = tmp_path / "run"
     shutil.copytree(worse_run, run)
@@ -113,7 +171,9 @@ def test_texts_beyond_the_learned_positions(run_folder, corpus, mt, tmp_path):
     ("options", "message"),
     [
         (["--reverse", "{run}"], "that model translates from aa to bb, not from bb to aa"),
-        (["--reverse", "nowhere"], "There is no folder nowhere"),
+        (["--reverse", "nowhere"], "search.reverse=nowhere: There is no folder nowhere"),
+        (["--reverse", "{back}", "--beam-size", "1"], "needs several hypotheses to choose from: search.beam_size=1"),
+        (["--reverse", "{back}", "{run}"], "--ensemble and --reverse take one run each"),
         (["--reverse", "{back}", "--set", "search.mbr=chrf"], "each choose among the hypotheses: omit one"),
         (["--reverse", "{back}", "--set", "search.reverse_weight=-1"], "search.reverse_weight"),
     ],

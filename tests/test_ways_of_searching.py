@@ -105,7 +105,7 @@ def test_an_ensemble_gives_the_mean_of_the_probabilities(run_folder, other_run, 
 def test_ensemble_takes_one_run_each_time(run_folder, other_run, mt):
     outcome = mt("translate", run_folder, "--ensemble", run_folder, other_run)
     assert outcome.code == 2
-    assert "--ensemble takes one run: repeat it" in outcome.err
+    assert "--ensemble and --reverse take one run each: for more, repeat --ensemble" in outcome.err
     assert mt("translate", run_folder, "--ensemble", run_folder, "ba de " * 100).code == 0  # no name of a folder
 
 
@@ -116,6 +116,16 @@ def test_runs_of_other_vocabularies_do_not_mix(run_folder, corpus, mt, tmp_path)
     outcome = mt("translate", run_folder, "--ensemble", run, LINES[0])
     assert outcome.code == 2
     assert "differ in tokenizer" in outcome.err
+
+
+def test_runs_of_other_directions_do_not_mix(run_folder, copy_of_run, mt):
+    config = (copy_of_run / "config.yaml").read_text(encoding="utf-8")
+    swapped = config.replace("src_lang: aa", "src_lang: bb").replace("tgt_lang: bb", "tgt_lang: aa")
+    (copy_of_run / "config.yaml").write_text(swapped, encoding="utf-8")
+    (copy_of_run / "SHA256SUMS").unlink()
+    outcome = mt("translate", run_folder, "--ensemble", copy_of_run, LINES[0])
+    assert outcome.code == 2
+    assert "translates from bb to aa" in outcome.err
 
 
 def test_samples_are_the_same_whatever_the_batch(run_folder, mt):

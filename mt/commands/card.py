@@ -11,7 +11,7 @@ from tabulate import tabulate
 
 from mt.commands.evaluated_runs import EvaluatedRun, load_runs
 from mt.commands.export import fits_transformers
-from mt.commands.options import device_parser, direction_parser, run_parser, search_parser
+from mt.commands.options import device_parser, direction_parser, reverse_parser, run_parser, search_parser
 from mt.commands.stress_tests import stress_results
 from mt.commands.test_options import choose_tests, tests_parser
 from mt.commands.verdict import (
@@ -43,7 +43,7 @@ def build_parser() -> argparse.ArgumentParser:
         prog="mt card",
         description="Write a model card, README.md in the run folder: languages, scores with signatures, training text "
         "with fingerprints, limits, and how to load the model, with the metadata that the Hugging Face Hub reads.",
-        parents=[run_parser(), tests_parser(), search_parser(), direction_parser(), device_parser()],
+        parents=[run_parser(), tests_parser(), search_parser(), reverse_parser(), direction_parser(), device_parser()],
     )
     add = parser.add_argument
     add("--license", metavar="ID", help="licence of the model, as the Hub names it, such as cc-by-4.0")

@@ -13,6 +13,7 @@ from mt.commands.options import (
     count,
     device_parser,
     direction_parser,
+    reverse_parser,
     run_path,
     search_parser,
     trust,
@@ -36,7 +37,7 @@ def build_parser() -> argparse.ArgumentParser:
         prog="mt evaluate",
         description="Translate the run's own test sets, or others, and score them with sacreBLEU. Several runs are "
         "compared with the first by paired bootstrap resampling. The translations are written to RUN/translations.",
-        parents=[tests_parser(), search_parser(), direction_parser(), device_parser()],
+        parents=[tests_parser(), search_parser(), reverse_parser(), direction_parser(), device_parser()],
     )
     add = parser.add_argument
     add("runs", type=run_path, nargs="+", metavar="RUN", help=RUN_HELP)

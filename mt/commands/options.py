@@ -2,6 +2,7 @@
 
 import argparse
 import json
+import os
 from pathlib import Path
 
 from mt.config.corpora import HUB
@@ -30,6 +31,11 @@ def run_path(text: str) -> Path:
     return path if is_path else named
 
 
+def is_run(text: str) -> bool:
+    """Return whether a text, perhaps a long sentence, is the folder of a run or its name."""
+    return any(os.path.isfile(RunLayout(folder).config) for folder in (Path(text), RUNS / text))
+
+
 def run_parser() -> argparse.ArgumentParser:
     """Return a parent parser for the run folder."""
     parser = argparse.ArgumentParser(add_help=False)
@@ -48,10 +54,16 @@ def search_parser() -> argparse.ArgumentParser:
     """Return a parent parser for the search configuration."""
     parser = argparse.ArgumentParser(add_help=False)
     parser.add_argument("--beam-size", metavar="N", help="hypotheses followed at once; 1 is greedy search")
-    reverse = "a run of the other direction, which chooses among the hypotheses"
-    parser.add_argument("--reverse", type=run_path, metavar="RUN", help=reverse)
     other = "any other key of the search section"
     parser.add_argument("--set", action="append", default=[], metavar="search.KEY=VALUE", help=other)
+    return parser
+
+
+def reverse_parser() -> argparse.ArgumentParser:
+    """Return a parent parser for the model of the other direction, whose value `search_overrides` returns, too."""
+    parser = argparse.ArgumentParser(add_help=False)
+    reverse = "a run of the other direction, which chooses among the hypotheses"
+    parser.add_argument("--reverse", type=run_path, metavar="RUN", help=reverse)
     return parser
 
 
@@ -91,13 +103,13 @@ def trust(text: str) -> Trust:
 
 
 def search_overrides(options: argparse.Namespace) -> list[str]:
-    """Return the options of `search_parser` as configuration overrides."""
+    """Return the options of `search_parser`, and of `reverse_parser` if there are any, as configuration overrides."""
     overrides: list[str] = list(options.set)
     for override in overrides:
         if not override.startswith("search."):
             raise UserError(f"--set {override}: only search.KEY=VALUE can be set here.")
     if options.beam_size is not None:
         overrides.append(f"search.beam_size={options.beam_size}")
-    if options.reverse is not None:
-        overrides.append(f"search.reverse={json.dumps(str(options.reverse))}")
+    if getattr(options, "reverse", None) is not None:
+        overrides.append(f"search.reverse={json.dumps(str(options.reverse), ensure_ascii=False)}")
     return overrides

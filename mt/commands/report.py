@@ -12,7 +12,15 @@ from matplotlib.figure import Figure
 
 from mt.commands.comparison import Comparison, compare, describe_comparison
 from mt.commands.evaluated_runs import load_runs
-from mt.commands.options import count, device_parser, direction_parser, run_parser, run_path, search_parser
+from mt.commands.options import (
+    count,
+    device_parser,
+    direction_parser,
+    reverse_parser,
+    run_parser,
+    run_path,
+    search_parser,
+)
 from mt.commands.test_options import choose_tests, tests_parser
 from mt.commands.verdict import (
     best_validation,
@@ -89,7 +97,7 @@ def build_parser() -> argparse.ArgumentParser:
         prog="mt report",
         description="Write one self-contained HTML page: training curves, scores on test sets and their breakdowns, "
         "all translations, some of them with differences marked, pictures of attention, the configuration.",
-        parents=[run_parser(), tests_parser(), search_parser(), direction_parser(), device_parser()],
+        parents=[run_parser(), tests_parser(), search_parser(), reverse_parser(), direction_parser(), device_parser()],
     )
     other = "a second run to compare with on the same test sets: scores, sentences and n-grams side by side"
     parser.add_argument("other", nargs="?", type=run_path, metavar="OTHER", help=other)

@@ -105,7 +105,7 @@ def check_search(config: Config) -> None:
     if config.search.terminology is not None:
         load_terminology(config.search.terminology)
     if config.search.reverse is not None:
-        load_reverse(config.search.reverse, (config.data.src_lang, config.data.tgt_lang), "cpu")
+        load_reverse(config.search.reverse, "cpu").tags((config.data.src_lang, config.data.tgt_lang))
 
 
 def this_start(config: Config, run: RunLayout, data: Prepared, device: torch.device, world: World) -> Start:

@@ -175,10 +175,11 @@ def summarise(config: Config, translator: Translator) -> str:
     """Describe the model in one sentence."""
     n = translator.model.n_parameters()
     sizes = " and ".join(f"{size:,}" for size in dict.fromkeys(translator.tokenizer.vocab_sizes))
+    reranked = ", reranked by a model of the other direction" if translator.defaults.reverse is not None else ""
     return (
         f"{' to '.join(translator.langs)}; {n:,} parameters, {config.model.n_encoder_layers} + "
         f"{config.model.n_decoder_layers} layers of {config.model.d_model} features and {config.model.n_heads} heads, "
-        f"{sizes} pieces; beam {translator.defaults.beam_size}."
+        f"{sizes} pieces; beam {translator.defaults.beam_size}{reranked}."
     )
 
 

@@ -107,6 +107,10 @@ class SearchConfig:
             self.mbr is None or self.reverse is None,
             "search.mbr and search.reverse each choose among the hypotheses: omit one.",
         )
+        require(
+            self.reverse is None or self.n_hypotheses > 1,
+            f"search.reverse needs several hypotheses to choose from: search.{self.width_key}={self.n_hypotheses}.",
+        )
         self._check_phrases()
 
     def _check_phrases(self) -> None:
@@ -136,7 +140,7 @@ class SearchConfig:
 
     @property
     def reranks(self) -> bool:
-        """Whether something else than the score of the search chooses among the hypotheses."""
+        """Whether something other than the score of the search chooses among the hypotheses."""
         return self.mbr is not None or self.reverse is not None
 
     @property

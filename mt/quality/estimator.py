@@ -158,5 +158,7 @@ def search_key(search: SearchConfig) -> str:
     """Return what of a search determines which translations it finds."""
     defaults = asdict(SearchConfig())
     changed = {key: value for key, value in asdict(search).items() if value != defaults[key]}  # new keys change nothing
+    if "reverse" in changed:
+        changed["reverse"] = ""  # wherever that run lies
     settings = sorted(item for item in changed.items() if item[0] not in ("n_best", "max_tokens", "seed"))
     return hashlib.sha256(repr(settings).encode()).hexdigest()

@@ -1,5 +1,6 @@
 """A copy of a run's model for others: complete, and without what concerns the machine that trained it alone."""
 
+import logging
 import shutil
 from dataclasses import replace
 from pathlib import Path
@@ -15,6 +16,8 @@ from mt.errors import UserError
 from mt.runs.layout import RunLayout
 from mt.runs.record import format_starts, read_starts
 from mt.runtime.checksums import check_sum, record_files
+
+log = logging.getLogger(__name__)
 
 
 def publish(run: RunLayout, folder: Path) -> None:
@@ -33,6 +36,9 @@ def publish(run: RunLayout, folder: Path) -> None:
     for file in (*files, run.card):  # the card may have been edited
         if file.exists():
             shutil.copyfile(file, folder / file.name)
+    for key in ("terminology", "reverse"):
+        if getattr(config.search, key) is not None:
+            log.warning("search.%s is not published; scores and qualities are of translations that it changed.", key)
     starts = [replace(start, command="") for start in read_starts(run.config)]  # commands name files, too
     save_config(without_folders(config), folder / run.config.name, format_starts(starts) if starts else "")
     record_files(folder)

@@ -16,6 +16,11 @@ def two_letters(lang: str) -> str:
     return next((code for code in codes if code and len(code) == 2), language.language or lang)
 
 
+def same_language(one: str, other: str) -> bool:
+    """Return whether two codes stand for a language and perhaps its variant, as `sw`, `swa` and `swh_Latn` do."""
+    return one == other or two_letters(one) == two_letters(other)
+
+
 def language_name(lang: str) -> str:
     """Return the English name of a language; its code if it has none, or language-data is not installed."""
     if importlib.util.find_spec("language_data") is None:  # langcodes would print how to install it

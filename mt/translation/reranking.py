@@ -1,7 +1,8 @@
-"""Reranking: search returns all of its hypotheses, and something else than its score chooses among them."""
+"""Reranking: search returns all of its hypotheses, and something other than its score chooses among them."""
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -10,18 +11,20 @@ from typing import TYPE_CHECKING
 from mt.config.search import SearchConfig
 from mt.errors import UserError
 from mt.search.hypotheses import Hypothesis, Scoring
-from mt.text.languages import plain_language
 from mt.text.tags import Tags
 from mt.text.tokenizer import Tokenizer
 from mt.translation import mbr
 from mt.translation.engine import build_scoring
-from mt.translation.source import open_sources
+from mt.translation.source import Source, open_sources
 
 if TYPE_CHECKING:
     from mt.model.transformer import Transformer
 
+log = logging.getLogger(__name__)
 MAX_TOKENS = 4096
 """of a batch that is scored"""
+NO_LIMIT = 1 << 20
+"""more pieces than a text has"""
 Found = list[list[Hypothesis]]
 """the hypotheses of each segment"""
 
@@ -33,10 +36,22 @@ class Reranker:
         """Prepare to rerank translations in the vocabulary of `tokenizer`."""
         self.tokenizer = tokenizer
         self.device = device
-        self.opened: tuple[str, tuple[str, str]] | None = None
+        self.reverse: ReverseModel | None = None
+
+    def open(self, search: SearchConfig, langs: tuple[str, str]) -> None:
+        """Load the model that `search` needs to rerank translations between two languages, unless it is loaded.
+
+        Raises:
+            UserError: it is not a run, one of its files is missing or damaged, or it has other languages.
+        """
+        if search.reverse is None:
+            return
+        if self.reverse is None or self.reverse.run != search.reverse:
+            self.reverse = load_reverse(search.reverse, self.device)
+        self.reverse.tags(langs)
 
     def rerank(self, found: Found, sources: Sequence[list[int]], search: SearchConfig, langs: tuple[str, str]) -> Found:
-        """Sort the hypotheses of each segment, as `search` asks for.
+        """Sort the hypotheses of each segment, as `search` asks for; `open` has loaded what that needs.
 
         Args:
             sources: source ids of each segment, without tags.
@@ -45,80 +60,94 @@ class Reranker:
         if not search.reranks:
             return found
         texts = [[self.tokenizer.decode_tgt(one.tokens) for one in hypotheses] for hypotheses in found]
-        if search.reverse is not None:
+        if search.mbr is None:
+            assert self.reverse is not None
             lines = [self.tokenizer.decode_src(ids) for ids in sources]
-            reverse = self.open(search.reverse, langs)
-            return reverse.rerank(found, texts, lines, build_scoring(search), search.reverse_weight)
-        assert search.mbr is not None
+            pairs = [(text, line) for own, line in zip(texts, lines, strict=True) for text in own]
+            log_probs = self.reverse.log_probs(pairs, langs)
+            return combine(found, log_probs, build_scoring(search), search.reverse_weight)
         from mt.text.metrics import build_similarity  # sacreBLEU is slow to import, and few need it here
 
         similarity = build_similarity(search.mbr, langs[1])
         return [mbr.rerank(one, own, similarity) for one, own in zip(found, texts, strict=True)]
 
-    def open(self, run: str, langs: tuple[str, str]) -> ReverseModel:
-        """Load the model of the run that translates back between two languages, unless it is loaded already."""
-        if self.opened != (run, langs):
-            self.reverse = load_reverse(run, langs, self.device)
-            self.opened = (run, langs)
-        return self.reverse
+
+def combine(found: Found, log_probs: Sequence[Sequence[float]], scoring: Scoring, weight: float) -> Found:
+    """Add to each score the log-probability of the source, length-normalised and weighted, and sort by the sums.
+
+    Yee, Dauphin and Auli, "Simple and Effective Noisy Channel Modeling for Neural Machine Translation", 2019, who also
+    add that of a language model.
+
+    Args:
+        log_probs: of the pieces of the source, given each hypothesis, one row after the other.
+    """
+    rows = iter(log_probs)
+    sums = []
+    for hypotheses in found:
+        scored = []
+        for one in hypotheses:
+            row = next(rows)
+            scored.append(replace(one, score=one.score + weight * sum(row) / scoring.penalty(len(row))))
+        sums.append(sorted(scored, key=lambda one: (not one.complete, -one.score)))
+    return sums
 
 
 @dataclass(frozen=True)
 class ReverseModel:
-    """A model of the other direction, which tells how probable a source is, given a translation.
+    """A model of the other direction, which tells how probable a source is, given a translation."""
 
-    Yee, Dauphin and Auli, "Simple and Effective Noisy Channel Modeling for Neural Machine Translation", 2019, who add
-    its log-probability to that of the first model and also the probability of a language model.
-    """
-
+    run: str
+    source: Source
     model: Transformer
-    tokenizer: Tokenizer
-    tags: Tags
 
-    def rerank(
-        self, found: Found, texts: Sequence[Sequence[str]], sources: Sequence[str], scoring: Scoring, weight: float
-    ) -> Found:
-        """Add `weight` times the length-normalised log-probability of the source to each score, and sort by it.
+    def tags(self, langs: tuple[str, str]) -> Tags:
+        """Return the tags for translating back what was translated between two languages.
 
-        Args:
-            texts: of the hypotheses.
-            sources: the text of each segment.
+        Raises:
+            UserError: the model has other languages.
         """
-        pairs = [(text, source) for own, source in zip(texts, sources, strict=True) for text in own]
-        log_probs = iter(self.log_probs(pairs))
-        reranked = []
-        for hypotheses in found:
-            scored = []
-            for one in hypotheses:
-                source = next(log_probs)
-                scored.append(replace(one, score=one.score + weight * sum(source) / scoring.penalty(len(source))))
-            reranked.append(sorted(scored, key=lambda one: (not one.complete, -one.score)))
-        return reranked
+        from mt.text.language_names import same_language  # its packages take a tenth of a second to import
 
-    def log_probs(self, pairs: Sequence[tuple[str, str]]) -> list[list[float]]:
-        """Return the log-probability of each piece of the second text of each pair, given the first; EOS included.
+        data, back = self.source.config.data, (langs[1], langs[0])
+        own = (data.src_lang, data.tgt_lang)
+        if not data.language_tags and not all(map(same_language, own, back)):
+            raise UserError(
+                f"search.reverse={self.run}: that model translates from {own[0]} to {own[1]}, "
+                f"not from {back[0]} to {back[1]}."
+            )
+        try:
+            return self.source.tokenizer.encode_tags(*data.tagging.names(back))
+        except UserError as error:
+            raise UserError(f"search.reverse={self.run}: {error}") from error
+
+    def log_probs(self, pairs: Sequence[tuple[str, str]], langs: tuple[str, str]) -> list[list[float]]:
+        """Return the log-probability of each piece of the source, given its translation; EOS included.
 
         Of texts with more pieces than the positions that the model has learned, only the beginning counts.
+
+        Args:
+            pairs: translations and their sources.
+            langs: of the sources and of the translations.
         """
         from mt.translation.likelihood import token_log_probs
 
-        limit = int(min(self.model.n_target_positions - 1 - self.tags.n_most, 1 << 20))
-        sides = (self.tokenizer.encode_src([a for a, _ in pairs]), self.tokenizer.encode_tgt([b for _, b in pairs]))
-        ids = [(a[:limit], b[:limit]) for a, b in zip(*sides, strict=True)]
-        return token_log_probs(self.model, self.tokenizer, ids, MAX_TOKENS, self.tags)
+        tokenizer, tags = self.source.tokenizer, self.tags(langs)
+        limit = int(min(self.model.n_target_positions - 1 - tags.n_most, NO_LIMIT))
+        sides = tokenizer.encode_src([one for one, _ in pairs]), tokenizer.encode_tgt([one for _, one in pairs])
+        ids = [(translation[:limit], source[:limit]) for translation, source in zip(*sides, strict=True)]
+        return token_log_probs(self.model, tokenizer, ids, MAX_TOKENS, tags)
 
 
-def load_reverse(run: str, langs: tuple[str, str], device: str) -> ReverseModel:
-    """Load the model that translates back what was translated between two languages.
+def load_reverse(run: str, device: str) -> ReverseModel:
+    """Load the model of a run, to rerank the translations of another.
 
     Raises:
-        UserError: the folder is not a run, one of its files is missing or damaged, or it has other languages.
+        UserError: the folder is not a run, or one of its files is missing or damaged.
     """
-    (source,) = open_sources([Path(run)], None, device)
-    data, back = source.config.data, (langs[1], langs[0])
-    own = (data.src_lang, data.tgt_lang)
-    if not data.language_tags and list(map(plain_language, own)) != list(map(plain_language, back)):
-        raise UserError(
-            f"search.reverse={run}: that model translates from {own[0]} to {own[1]}, not from {back[0]} to {back[1]}."
-        )
-    return ReverseModel(source.load_model(), source.tokenizer, source.tokenizer.encode_tags(*data.tagging.names(back)))
+    try:
+        (source,) = open_sources([Path(run)], None, device)
+        model = source.load_model()
+    except UserError as error:
+        raise UserError(f"search.reverse={run}: {error}") from error
+    log.debug("Reranking: the model of %s, in torch.", run)
+    return ReverseModel(run, source, model)

@@ -20,8 +20,8 @@ class Translation:
 
     text: str
     score: float
-    """the number that search compared: log-probability over the length penalty, with that of the source besides if a
-    reverse model reranked, or the utility of minimum Bayes risk; summed over the parts of a line"""
+    """the number by which hypotheses were compared: log-probability over the length penalty, plus that of the source if
+    a reverse model reranked, or the utility of minimum Bayes risk; summed over the parts of a line"""
     log_prob: float
     complete: bool = True
     """False if it was cut at the length limit"""

@@ -59,4 +59,10 @@ def open_sources(runs: list[Path], config: Config | None, device: str) -> list[S
             )
         if own.data.tagging != sources[0].config.data.tagging:
             raise UserError(f"{folder} and {runs[0]} differ in data.language_tags or data.tag_each_side.")
+        first = sources[0].config.data
+        if not own.data.language_tags and (own.data.src_lang, own.data.tgt_lang) != (first.src_lang, first.tgt_lang):
+            raise UserError(
+                f"{folder} translates from {own.data.src_lang} to {own.data.tgt_lang}, "
+                f"{runs[0]} from {first.src_lang} to {first.tgt_lang}."
+            )
     return sources

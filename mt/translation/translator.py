@@ -116,8 +116,6 @@ class Translator:
         )
         if translator.engine is None:
             translator.torch_engine  # noqa: B018  # loads the models now, so that a damaged one is reported at once
-        if translator.defaults.reverse is not None:
-            translator.reranker.open(translator.defaults.reverse, translator.langs)
         return translator
 
     @cached_property
@@ -236,16 +234,18 @@ class Translator:
 
     def search(self, segments: list[Segment], search: SearchConfig, scored: bool = True) -> list[list[Hypothesis]]:
         """Return the hypotheses of each segment, in order."""
+        self.reranker.open(search, self.langs)
         results: list[list[Hypothesis]] = [[] for _ in segments]
         for indices in plan_segments(segments, search):
-            hypotheses = self.search_batch([segments[i] for i in indices], search, scored or search.reverse is not None)
+            batch = [segments[i] for i in indices]
+            hypotheses = self.search_batch(batch, search, scored or search.reverse is not None)
             if not all(hypotheses):
                 raise UserError("The model gives no finite probabilities: its weights are damaged, or it has diverged.")
-            for index, best in zip(indices, hypotheses, strict=True):
+            sources = [segment.ids[len(self.tags.src) :] for segment in batch]
+            for index, best in zip(indices, self.reranker.rerank(hypotheses, sources, search, self.langs), strict=True):
                 results[index] = best
             self.on_progress(sum(map(bool, results)) / len(segments))
-        sources = [segment.ids[len(self.tags.src) :] for segment in segments]
-        return self.reranker.rerank(results, sources, search, self.langs)
+        return results
 
     def search_batch(self, segments: list[Segment], search: SearchConfig, scored: bool) -> list[list[Hypothesis]]:
         """Search one batch with the engine, and what it cannot do with our own search."""

@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import json
 import logging
-import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
@@ -14,6 +13,8 @@ from mt.commands.options import (
     TRUST_HELP,
     device_parser,
     direction_parser,
+    is_run,
+    reverse_parser,
     run_parser,
     run_path,
     search_overrides,
@@ -66,7 +67,7 @@ def build_parser() -> argparse.ArgumentParser:
         "line. Every line gives one line of output; an empty line stays empty.",
         epilog=EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
-        parents=[run_parser(), search_parser(), direction_parser(), device_parser()],
+        parents=[run_parser(), search_parser(), reverse_parser(), direction_parser(), device_parser()],
     )
     add = parser.add_argument
     add("sentence", nargs="*", help="sentences to translate")
@@ -139,9 +140,12 @@ def check_options(options: argparse.Namespace, search: SearchConfig) -> None:
     n_best = options.n_best is not None
     estimates = options.quality or options.trust
     is_special = (n_best and not options.json) or options.column or options.markup or options.prefix or options.ensemble
-    misplaced = options.ensemble and any(map(os.path.isdir, options.sentence))  # text may be too long for a Path
+    takes_run = bool(options.ensemble or options.reverse)
     conflicts = [
-        (misplaced, "--ensemble takes one run: repeat it for each further run."),
+        (
+            takes_run and any(map(is_run, options.sentence)),
+            "--ensemble and --reverse take one run each: for more, repeat --ensemble.",
+        ),
         (options.input and options.sentence, "Give sentences or --input, not both."),
         (options.split and n_best, "--split joins the best translations of sentences: omit --n-best."),
         (options.split and search.required, "--split translates sentence by sentence: omit search.required."),
