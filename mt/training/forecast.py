@@ -23,9 +23,9 @@ FAMILIES: tuple[tuple[Callable[[Array], Array], float], ...] = (
 )
 """shapes of curves over the share of training that is done, steep to straight, each with its probability before
 anything is known"""
-NOISE, OF_BEST = 0.1, 0.01
+NOISE, OF_BEST = 1.0, 0.01
 """standard deviation of a validation's BLEU around its curve: a constant, and relative to the best score so far"""
-OF_RISE, OF_SCORE = 0.5, 0.05
+OF_RISE, OF_SCORE = 0.3, 0.03
 """standard deviations of what no curve knows, relative to the rise that is still expected, and to the score while all
 of the training is still to come"""
 QUANTILE = 1.28
