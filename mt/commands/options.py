@@ -32,7 +32,7 @@ def run_path(text: str) -> Path:
 
 
 def is_run(text: str) -> bool:
-    """Return whether a text, perhaps a long sentence, is the folder of a run or its name."""
+    """Return whether a text, which may be a long sentence, names a run."""
     return any(os.path.isfile(RunLayout(folder).config) for folder in (Path(text), RUNS / text))
 
 

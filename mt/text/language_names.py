@@ -17,7 +17,7 @@ def two_letters(lang: str) -> str:
 
 
 def same_language(one: str, other: str) -> bool:
-    """Return whether two codes stand for a language and perhaps its variant, as `sw`, `swa` and `swh_Latn` do."""
+    """Return whether two codes stand for the same language, as `sw`, `swa` and `swh_Latn` do."""
     return one == other or two_letters(one) == two_letters(other)
 
 
