@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import os
 import random
 import shutil
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -65,6 +67,12 @@ def overrides(folder: Path, *extra: str) -> list[str]:
     dropout = given.get("model.dropout", "0.1")
     small = [*SMALL, f"model.attention_dropout={dropout}", f"model.activation_dropout={dropout}"]
     return ["train", *(one for one in small if one.partition("=")[0] not in given), *corpus, *extra]
+
+
+def translations(outcome: Outcome) -> list[list[dict[str, Any]]]:
+    """Return what `mt translate --json` printed: the translations of each line."""
+    assert outcome.code == 0, outcome.err
+    return [json.loads(line)["translations"] for line in outcome.out.splitlines()]
 
 
 def slow_except(fast: object, values: Iterable[object]) -> list[object]:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from conftest import ROOT, overrides, toy_pairs
+from conftest import ROOT, overrides, toy_pairs, translations
 from sacrebleu.metrics.chrf import CHRF
 
 from mt.config.schema import TokenizerConfig
@@ -22,11 +22,6 @@ from mt.translation.mbr import expected_utilities
 from mt.translation.translator import Translator
 
 LINES = [source for source, _ in toy_pairs(12, 9)]
-
-
-def translations(outcome) -> list[dict]:
-    assert outcome.code == 0, outcome.err
-    return [json.loads(line)["translations"] for line in outcome.out.splitlines()]
 
 
 @pytest.fixture(scope="module")

@@ -133,7 +133,7 @@ def current_command() -> str:
 
 
 def as_typed(overrides: Sequence[str]) -> list[str]:
-    """Undo `replacing_test_sets`."""
+    """Return overrides as they were before `replacing_test_sets`."""
     followed = zip(overrides, [*overrides[1:], ""], strict=True)
     typed = [one for one, after in followed if not (one == "data.test=null" and after.startswith("data.test="))]
     return [one.removeprefix("++") if one.startswith("++data.test") else one for one in typed]
