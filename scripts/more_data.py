@@ -1,14 +1,16 @@
-"""Run back-translation, self-training and distillation with commands of `mt`, each printed before it runs.
+"""Run recipes that add translations to the training text, with commands of `mt`, each printed before it runs.
 
     back-translation  a model of the other direction translates text of the target language (Sennrich et al., 2016)
     self-training     the model itself translates text of the source language (He et al., 2020)
     distillation      a small model learns from an ensemble's translations (Kim and Rush, 2016; Freitag et al., 2017)
+    diversification   short trainings of both directions translate the parallel text itself (Nguyen et al., 2020)
 
-Synthetic text is mixed with the parallel text by weight and marked with a tag. Without arguments all three recipes run
-on the demo, with its first 3,000 pairs as parallel text and one side of the rest as monolingual text. With your own
-text:
+The first two need monolingual text; they mix synthetic with parallel text by weight and mark it with a tag. Without
+arguments all recipes run on the demo, with its first 3,000 pairs as parallel text and one side of the rest as
+monolingual text. With your own text:
 
     more_data.py back-translation --parallel corpus/train --mono corpus/news.en --langs de en -- data.valid=corpus/valid
+    more_data.py diversification --parallel corpus/train --langs de en -- data.valid=corpus/valid
 """
 
 from __future__ import annotations
@@ -37,6 +39,10 @@ DEMO_LIMITS = [
     "tokenizer.vocab_size=3000",
     "training.max_tokens=1024",
 ]
+TEACHERS = ["training.max_epochs=10"]
+"""of diversification: the translations of a model that has read the text more often are half the references"""
+STUDENTS = ["model.dropout=0.2"]
+"""of diversification: the versions of a pair are alike, so there is more to regularise than the epochs tell"""
 SEARCHES = {"beam": [], "sampling": ["--set", "search.method=sample"]}
 
 
@@ -46,12 +52,19 @@ class Recipe:
     def __init__(self, folder: Path, parallel: Path, langs: tuple[str, str], common: list[str]) -> None:
         self.folder, self.parallel, self.langs, self.common = folder, parallel, langs, common
 
-    def train(self, name: str, train: str, *overrides: str, langs: tuple[str, str] | None = None) -> Path:
-        """Train a model, or resume it."""
+    def train(
+        self,
+        name: str,
+        train: str,
+        *overrides: str,
+        langs: tuple[str, str] | None = None,
+        defaults: list[str] | None = None,
+    ) -> Path:
+        """Train a model, or resume it. The common settings replace `defaults`, and `overrides` replace both."""
         src, tgt = langs or self.langs
         run = self.folder / name
         mt("train", "data=files", f"data.src_lang={src}", f"data.tgt_lang={tgt}", f"data.train={train}",
-           f"run_dir={run}", *self.common, *overrides)  # fmt: skip
+           f"run_dir={run}", *(defaults or []), *self.common, *overrides)  # fmt: skip
         return run
 
     def translate(self, run: Path, source: Path, output: Path, *options: str) -> None:
@@ -91,6 +104,28 @@ class Recipe:
         alone = self.train("student", str(self.parallel), *student)
         return alone, self.train("student-distilled", f"[{self.parallel},{distilled}]", *student)
 
+    def diversification(self, n_students: int) -> list[Path]:
+        """Train students, with a seed each, on the text and on the translations of both its sides."""
+        versions = [self.parallel]
+        for src, tgt in (self.langs, self.langs[::-1]):
+            tests = backward_tests(self.common) if src == self.langs[1] else []
+            teacher = self.train(f"first-{src}-{tgt}", str(self.parallel), *tests, langs=(src, tgt), defaults=TEACHERS)
+            versions.append(self.folder / f"translated-into-{tgt}")
+            shutil.copyfile(f"{self.parallel}.{src}", f"{versions[-1]}.{src}")
+            self.translate(teacher, Path(f"{self.parallel}.{src}"), Path(f"{versions[-1]}.{tgt}"))
+        train = f"[{','.join(map(str, versions))}]"
+        return [
+            self.train(f"diversified-seed{seed}", train, f"seed={seed}", defaults=STUDENTS)
+            for seed in range(1, n_students + 1)
+        ]
+
+    def together(self, students: list[Path]) -> str:
+        """Return the command that translates with all students, and with the teacher of the other direction."""
+        first, *others = map(str, students)
+        ensemble = [option for other in others for option in ("--ensemble", other)]
+        back = str(self.folder / "-".join(["first", *self.langs[::-1]]))
+        return "mt " + shlex.join(["translate", first, *ensemble, "--reverse", back, "--beam-size", "12"])
+
 
 def backward_tests(common: list[str]) -> list[str]:
     """Return overrides that turn off test sets for the model of the opposite direction."""
@@ -124,12 +159,16 @@ def little_demo(folder: Path) -> tuple[Path, dict[str, Path]]:
 def main() -> None:
     """Run the recipes, then compare the models."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    recipes = ["back-translation", "self-training", "distillation"]
+    recipes = ["back-translation", "self-training", "distillation", "diversification"]
     parser.add_argument("recipes", nargs="*", metavar="RECIPE", help=f"any of {', '.join(recipes)}; default: all")
     parser.add_argument("--folder", type=Path, default=Path("runs/more-data"), help="folder for runs and texts")
     parser.add_argument("--parallel", type=Path, metavar="PREFIX", help="your parallel text, as two plain files")
     parser.add_argument("--mono", type=Path, metavar="FILE", help="your monolingual text")
     parser.add_argument("--langs", nargs=2, default=["zh", "en"], metavar=("SRC", "TGT"))
+    parser.add_argument("--students", type=int, default=1, metavar="N", help="models of diversification; default: 1")
+    parser.add_argument(
+        "--without-plain", action="store_true", help="train no model on the parallel text to compare with"
+    )
     parser.add_argument("overrides", nargs="*", help="overrides for each `mt train`, after --")
     split = sys.argv.index("--") if "--" in sys.argv else len(sys.argv)
     options = parser.parse_args(sys.argv[1:split])
@@ -137,6 +176,11 @@ def main() -> None:
     for recipe in options.recipes:
         if recipe not in recipes:
             parser.error(f"{recipe}: choose from {', '.join(recipes)}")
+    wanted = options.recipes or recipes
+    if options.students < 1:
+        parser.error(f"--students {options.students}: at least 1")
+    if options.parallel and not options.mono and {"back-translation", "self-training"}.intersection(wanted):
+        parser.error("--mono is missing: back-translation and self-training translate monolingual text")
     if options.parallel:
         parallel, mono = options.parallel, dict.fromkeys(options.langs, options.mono)
     else:
@@ -145,18 +189,22 @@ def main() -> None:
         common = [f"data.valid={DEMO}/valid", tests, *DEMO_LIMITS, *common]
     src, tgt = options.langs
     recipe = Recipe(options.folder, parallel, (src, tgt), common)
-    runs = [recipe.train("plain", str(parallel))]
-    wanted = options.recipes or recipes
+    runs = [] if options.without_plain else [recipe.train("plain", str(parallel))]
     if "back-translation" in wanted:
         runs += [recipe.back_translation(mono[tgt], search) for search in SEARCHES]
     if "self-training" in wanted:
         runs.append(recipe.self_training(mono[src]))
     if "distillation" in wanted:
         runs += recipe.distillation(["model.d_model=64", "model.d_ff=256"])
+    if "diversification" in wanted:
+        students = recipe.diversification(options.students)
+        runs += students
     if any(override.startswith("data.test=") and override != "data.test=null" for override in common):
         mt("evaluate", *map(str, runs), "--metrics", "bleu", "chrf")
     else:
         print("\nNo data.test was given: compare the models with `mt evaluate RUN … --test NAME=CORPUS`.")
+    if "diversification" in wanted:
+        print(f"\nThe students together: {recipe.together(students)}")
 
 
 if __name__ == "__main__":

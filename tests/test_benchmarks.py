@@ -3,6 +3,7 @@
 import importlib.util
 import json
 import os
+import shlex
 import subprocess
 import sys
 
@@ -169,3 +170,17 @@ def test_recipes_with_more_data(corpus, tmp_path):
                      f"data.valid={corpus}/valid", f"data.test={{valid: {corpus}/valid}}")  # fmt: skip
     for run in ("plain", "back-translation-beam", "back-translation-sampling", "self-training", "student-distilled"):
         assert (tmp_path / "runs" / run / "model.safetensors").exists(), printed
+
+
+@pytest.mark.slow
+def test_diversification_ends_with_the_command_of_all_students(corpus, tmp_path, mt):
+    tiny = [setting for setting in TINY if not setting.startswith(("data=", "data.src_lang", "data.tgt_lang"))]
+    printed = script("more_data", "diversification", "--folder", tmp_path / "runs", "--parallel", corpus / "train",
+                     "--langs", "aa", "bb", "--students", 2, "--without-plain", "--", *tiny,
+                     "tokenizer.vocab_size=null", f"data.valid={corpus}/valid")  # fmt: skip
+    assert not (tmp_path / "runs" / "plain").exists()
+    start, *command = shlex.split(printed.splitlines()[-1].removeprefix("The students together: "))
+    assert start == "mt"
+    outcome = mt(*command, "ba de fi")
+    assert outcome.code == 0, outcome.err
+    assert len(outcome.out.splitlines()) == 1

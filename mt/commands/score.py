@@ -19,7 +19,6 @@ from mt.translation.translator import Translator
 
 log = logging.getLogger(__name__)
 PAIRS_AT_ONCE = 2000
-MAX_TOKENS = 4096
 
 
 def build_parser() -> argparse.ArgumentParser:
@@ -54,7 +53,7 @@ def main(arguments: list[str]) -> int:
         n_positions = translator.model.n_target_positions - translator.tags.n_most
         check_positions(ids, 1 + n_lines, n_positions)
         n_lines += len(ids)
-        found = token_log_probs(translator.model, tokenizer, ids, MAX_TOKENS, translator.tags)
+        found = token_log_probs(translator.model, tokenizer, ids, translator.tags)
         for (_, target), log_probs in zip(ids, found, strict=True):
             log_prob = sum(log_probs)
             score = log_prob / scoring.penalty(len(log_probs))

@@ -25,7 +25,6 @@ from mt.translation.likelihood import perplexity
 from mt.translation.translator import Translator
 
 log = logging.getLogger(__name__)
-MAX_TOKENS = 4096
 MAX_PAIRS_COUNTED = 1_000_000
 
 
@@ -127,7 +126,7 @@ def perplexity_of(translator: Translator, test: TestSet) -> float:
     """Return the perplexity of the (first) references."""
     tokenizer = translator.tokenizer
     sides = tokenizer.encode_pairs(list(zip(test.src, test.references[0], strict=True)))
-    return perplexity(translator.model, tokenizer, list(zip(*sides, strict=True)), MAX_TOKENS, translator.tags)
+    return perplexity(translator.model, tokenizer, list(zip(*sides, strict=True)), translator.tags)
 
 
 def training_words(config: Config, run: RunLayout, tgt_lang: str) -> Counter[str]:

@@ -5,6 +5,7 @@ Shapes: S source positions.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from math import inf
 from typing import TYPE_CHECKING
@@ -32,6 +33,11 @@ class Hypothesis:
     """False if the length limit cut it before its EOS"""
     count: int = 1
     """how often it was found"""
+
+
+def best_first(hypotheses: Iterable[Hypothesis]) -> list[Hypothesis]:
+    """Sort hypotheses by score; a translation that was cut is worse than any complete one."""
+    return sorted(hypotheses, key=lambda one: (not one.complete, -one.score))
 
 
 @dataclass(frozen=True)
@@ -93,9 +99,7 @@ class Sentence:
                 break
         else:
             self.finished.append(new)
-        # A translation that was cut is worse than any complete one.
-        self.finished.sort(key=lambda h: (not h.complete, -h.score))
-        del self.finished[self.n_best :]
+        self.finished = best_first(self.finished)[: self.n_best]
 
     def is_done(self, best_live_total: float, live_length: int) -> bool:
         """Return whether `max_ended` hypotheses have ended, or no live one can still enter the finished ones.

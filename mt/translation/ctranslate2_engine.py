@@ -20,7 +20,7 @@ from mt.errors import UserError
 from mt.runs.run_files import check_weights
 from mt.runtime.checksums import check_files, digest, record_files
 from mt.runtime.files import replacing
-from mt.search.hypotheses import Hypothesis, Scoring
+from mt.search.hypotheses import Hypothesis, Scoring, best_first
 from mt.search.loops import has_loop
 from mt.text.tokenizer import Tokenizer
 from mt.translation.engine import Segment, build_scoring, foreign_markers
@@ -196,8 +196,3 @@ class CTranslate2Engine:
                 rescored.append(replace(one, log_prob=log_prob, log_probs=log_probs, score=score))
             best.append(best_first(rescored))
         return best
-
-
-def best_first(hypotheses: Sequence[Hypothesis]) -> list[Hypothesis]:
-    """Sort hypotheses, complete ones before those that were cut."""
-    return sorted(hypotheses, key=lambda one: (not one.complete, -one.score))

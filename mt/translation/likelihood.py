@@ -13,18 +13,20 @@ from mt.text.tokenizer import Pairs, Tokenizer
 
 MAX_ROWS = 1024
 """target positions whose logits are in memory at once"""
+MAX_TOKENS = 4096
+"""budget of a batch, unless another is given"""
 
 
 @torch.inference_mode()
 def token_log_probs(
-    model: Transformer, tokenizer: Tokenizer, pairs: Pairs, max_tokens: int, tags: Tags = NO_TAGS
+    model: Transformer, tokenizer: Tokenizer, pairs: Pairs, tags: Tags = NO_TAGS, max_tokens: int = MAX_TOKENS
 ) -> list[list[float]]:
     """Return log p(token | source, earlier tokens) for each target token of each pair, EOS included.
 
     Args:
         pairs: source and target ids without special ids.
-        max_tokens: budget of a batch, as in training; a longer pair is a batch by itself.
         tags: to put before each pair; their own log-probabilities are not returned.
+        max_tokens: budget of a batch, as in training; a longer pair is a batch by itself.
 
     Raises:
         ValueError: a side is longer than the positions that the model has learned.
@@ -45,14 +47,14 @@ def token_log_probs(
     return found
 
 
-def perplexity(model: Transformer, tokenizer: Tokenizer, pairs: Pairs, max_tokens: int, tags: Tags = NO_TAGS) -> float:
+def perplexity(model: Transformer, tokenizer: Tokenizer, pairs: Pairs, tags: Tags = NO_TAGS) -> float:
     """Return the perplexity of all target tokens, EOS included: exp of the mean of -log p, without smoothing.
 
     It is comparable only between models with the same vocabulary. Pairs longer than the positions that the model has
     learned are skipped.
     """
     scored = [pair for pair in pairs if max(map(len, pair)) + tags.n_most < model.n_target_positions]
-    log_probs = [value for row in token_log_probs(model, tokenizer, scored, max_tokens, tags) for value in row]
+    log_probs = [value for row in token_log_probs(model, tokenizer, scored, tags) for value in row]
     return exp(min(100.0, -sum(log_probs) / len(log_probs))) if log_probs else inf
 
 

@@ -7,7 +7,7 @@ Kumar and Byrne, "Minimum Bayes-Risk Decoding for Statistical Machine Translatio
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
-from mt.search.hypotheses import Hypothesis
+from mt.search.hypotheses import Hypothesis, best_first
 
 Similarity = Callable[[str, str], float]
 """hypothesis and reference -> similarity from 0 to 100"""
@@ -26,4 +26,4 @@ def rerank(hypotheses: list[Hypothesis], texts: Sequence[str], similarity: Simil
     """Sort hypotheses with these texts by their expected utility, which becomes their score."""
     utilities = expected_utilities(texts, [hypothesis.count for hypothesis in hypotheses], similarity)
     scored = [replace(hypothesis, score=u) for hypothesis, u in zip(hypotheses, utilities, strict=True)]
-    return sorted(scored, key=lambda hypothesis: (not hypothesis.complete, -hypothesis.score))
+    return best_first(scored)

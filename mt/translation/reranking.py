@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from mt.config.search import SearchConfig
 from mt.errors import UserError
-from mt.search.hypotheses import Hypothesis, Scoring
+from mt.search.hypotheses import Hypothesis, Scoring, best_first
 from mt.text.tags import Tags
 from mt.text.tokenizer import Tokenizer
 from mt.translation import mbr
@@ -21,8 +21,6 @@ if TYPE_CHECKING:
     from mt.model.transformer import Transformer
 
 log = logging.getLogger(__name__)
-MAX_TOKENS = 4096
-"""of a batch that is scored"""
 NO_LIMIT = 1 << 20
 """more pieces than a text has"""
 Found = list[list[Hypothesis]]
@@ -88,7 +86,7 @@ def combine(found: Found, log_probs: Sequence[Sequence[float]], scoring: Scoring
         for one in hypotheses:
             row = next(rows)
             scored.append(replace(one, score=one.score + weight * sum(row) / scoring.penalty(len(row))))
-        sums.append(sorted(scored, key=lambda one: (not one.complete, -one.score)))
+        sums.append(best_first(scored))
     return sums
 
 
@@ -135,7 +133,7 @@ class ReverseModel:
         limit = int(min(self.model.n_target_positions - 1 - tags.n_most, NO_LIMIT))
         sides = tokenizer.encode_src([one for one, _ in pairs]), tokenizer.encode_tgt([one for _, one in pairs])
         ids = [(translation[:limit], source[:limit]) for translation, source in zip(*sides, strict=True)]
-        return token_log_probs(self.model, tokenizer, ids, MAX_TOKENS, tags)
+        return token_log_probs(self.model, tokenizer, ids, tags)
 
 
 def load_reverse(run: str, device: str) -> ReverseModel:
