@@ -105,7 +105,10 @@ class Recipe:
         return alone, self.train("student-distilled", f"[{self.parallel},{distilled}]", *student)
 
     def diversification(self, n_students: int) -> list[Path]:
-        """Train students, with a seed each, on the text and on the translations of both its sides."""
+        """Train students, with a seed each, on the text and on the translations of both its sides.
+
+        They take the vocabulary of the text alone, so that they can translate together with the plain model.
+        """
         versions = [self.parallel]
         for src, tgt in (self.langs, self.langs[::-1]):
             tests = backward_tests(self.common) if src == self.langs[1] else []
@@ -114,14 +117,15 @@ class Recipe:
             shutil.copyfile(f"{self.parallel}.{src}", f"{versions[-1]}.{src}")
             self.translate(teacher, Path(f"{self.parallel}.{src}"), Path(f"{versions[-1]}.{tgt}"))
         train = f"[{','.join(map(str, versions))}]"
+        vocabulary = f"tokenizer.from_run={self.folder / '-'.join(['first', *self.langs])}"
         return [
-            self.train(f"diversified-seed{seed}", train, f"seed={seed}", defaults=STUDENTS)
+            self.train(f"diversified-seed{seed}", train, f"seed={seed}", vocabulary, defaults=STUDENTS)
             for seed in range(1, n_students + 1)
         ]
 
-    def together(self, students: list[Path]) -> str:
-        """Return the command that translates with all students, and with the teacher of the other direction."""
-        first, *others = map(str, students)
+    def together(self, models: list[Path]) -> str:
+        """Return the command that translates with several models, and with the teacher of the other direction."""
+        first, *others = map(str, models)
         ensemble = [option for other in others for option in ("--ensemble", other)]
         back = str(self.folder / "-".join(["first", *self.langs[::-1]]))
         return "mt " + shlex.join(["translate", first, *ensemble, "--reverse", back, "--beam-size", "12"])
@@ -189,7 +193,8 @@ def main() -> None:
         common = [f"data.valid={DEMO}/valid", tests, *DEMO_LIMITS, *common]
     src, tgt = options.langs
     recipe = Recipe(options.folder, parallel, (src, tgt), common)
-    runs = [] if options.without_plain else [recipe.train("plain", str(parallel))]
+    plain = [] if options.without_plain else [recipe.train("plain", str(parallel))]
+    runs = [*plain]
     if "back-translation" in wanted:
         runs += [recipe.back_translation(mono[tgt], search) for search in SEARCHES]
     if "self-training" in wanted:
@@ -198,13 +203,14 @@ def main() -> None:
         runs += recipe.distillation(["model.d_model=64", "model.d_ff=256"])
     if "diversification" in wanted:
         students = recipe.diversification(options.students)
+        together = recipe.together([*students, *plain])
         runs += students
     if any(override.startswith("data.test=") and override != "data.test=null" for override in common):
         mt("evaluate", *map(str, runs), "--metrics", "bleu", "chrf")
     else:
         print("\nNo data.test was given: compare the models with `mt evaluate RUN … --test NAME=CORPUS`.")
     if "diversification" in wanted:
-        print(f"\nThe students together: {recipe.together(students)}")
+        print(f"\nTogether: {together}")
 
 
 if __name__ == "__main__":

@@ -9,6 +9,7 @@ import torch
 from conftest import overrides, toy_pairs, write_pairs
 from safetensors.torch import load_file
 
+from mt.config.file import load_config
 from mt.config.schema import ModelConfig
 from mt.data.batch import build_batch
 from mt.model.lora import add_lora, merge_lora
@@ -250,6 +251,32 @@ def test_a_new_vocabulary_keeps_the_embeddings_of_shared_pieces(run_folder, corp
         assert torch.allclose(after[i], before[old_ids[new.id_to_piece(i)]], atol=1e-6)
 
 
+def test_models_of_different_text_translate_together(run_folder, other_corpus, tmp_path, mt):
+    """One takes the vocabulary of the other; later it needs the other no more."""
+    shutil.copytree(run_folder, tmp_path / "origin")
+    arguments = [a for a in overrides(other_corpus, f"run_dir={tmp_path}/run") if not a.startswith("tokenizer.vocab")]
+    arguments += [f"tokenizer.from_run={tmp_path}/origin", "model.d_model=16"]
+    outcome = mt(*arguments, "training.max_steps=2")
+    assert outcome.code == 0, outcome.err
+    assert load_config(tmp_path / "run" / "config.yaml").tokenizer.vocab_size == 320
+    assert (tmp_path / "run" / "tokenizer.model").read_bytes() == (run_folder / "tokenizer.model").read_bytes()
+    shutil.rmtree(tmp_path / "origin")
+    outcome = mt(*arguments, "training.max_steps=3")
+    assert outcome.code == 0, outcome.err
+    assert "Resuming from step 2" in outcome.err
+    outcome = mt("translate", tmp_path / "run", "--ensemble", run_folder, "ba de fi")
+    assert outcome.code == 0, outcome.err
+
+
+def test_a_new_vocabulary_can_be_that_of_another_run(run_folder, corpus, other_corpus, tmp_path, mt):
+    arguments = [a for a in overrides(corpus, f"run_dir={tmp_path}/start") if not a.startswith("tokenizer.vocab")]
+    assert mt(*arguments, "tokenizer.vocab_size=310", "training.max_steps=1").code == 0
+    start = [f"training.init_from={tmp_path}/start", "training.new_vocab=true", f"tokenizer.from_run={run_folder}"]
+    outcome = mt(*overrides(other_corpus, f"run_dir={tmp_path}/run"), *start, "training.max_steps=1")
+    assert outcome.code == 0, outcome.err
+    assert (tmp_path / "run" / "tokenizer.model").read_bytes() == (run_folder / "tokenizer.model").read_bytes()
+
+
 def test_tags_are_added_to_both_vocabularies(tmp_path, mt):
     """The vocabularies differ in size, so a tag has a different id in each; the embeddings of all pieces stay."""
     for name, seed in (("train", 1), ("valid", 2)):
@@ -309,6 +336,12 @@ def test_the_schedule_ends_with_the_time(corpus, tmp_path, mt):
             ["training.init_from={run}", "model.d_ff=128", "tokenizer.vocab_size=310"],
             "use its values:\n  tokenizer.vocab_size=320",
         ),
+        (["tokenizer.from_run=nowhere"], "tokenizer.from_run=nowhere: there is no such run folder"),
+        (
+            ["tokenizer.from_run={run}", "tokenizer.vocab_size=310"],
+            "To take its vocabulary, use its values:\n  tokenizer.vocab_size=320",
+        ),
+        (["tokenizer.from_run={run}", "training.init_from={run}"], "training.init_from brings its own vocabulary"),
         (["training.freeze=[encodre]"], "encodre"),
         (["training.freeze=[encoder,decoder,embeddings]"], "leaves nothing to train"),
         (["training.new_vocab=true"], "replaces the vocabulary of training.init_from"),

@@ -28,7 +28,7 @@ from mt.text.terminology import load_terminology
 from mt.training.averaging import MovingAverage
 from mt.training.objective import Objective
 from mt.training.optim import LearningRate, Update, build_optimizer
-from mt.training.starting_point import adopt_settings, check_shape, warn_if_longer
+from mt.training.starting_point import adopt_settings, adopt_vocabulary, check_shape, check_vocabulary, warn_if_longer
 from mt.training.trainer import Learner, Trainer
 from mt.training.validator import Validation, Validator
 from mt.translation.reranking import load_reverse
@@ -62,16 +62,26 @@ def build_trainer(config: Config, run: RunLayout, data: Prepared, model: Transfo
 
 
 def adopt_start(config: Config, world: World) -> Config:
-    """Return the configuration with what it takes over from the run that training starts from."""
+    """Return the configuration with what it takes over from the runs that it starts from."""
     adopted = None
     with world.main_first():
-        if world.is_main and config.training.init_from is not None:
-            run, start = RunLayout(Path(config.run_dir)), RunLayout(Path(config.training.init_from))
-            resumes = run.has_checkpoint() and run.config.exists()
-            if not start.folder.is_dir() and not resumes:
-                raise UserError(f"training.init_from={start.folder}: there is no such run folder.")
-            adopted = adopt_settings(config, load_config((run if resumes else start).config))
+        if world.is_main:
+            run, adopted = RunLayout(Path(config.run_dir)), config
+            if config.tokenizer.from_run is not None:
+                origin = origin_config(run, "tokenizer.from_run", config.tokenizer.from_run)
+                adopted = adopt_vocabulary(adopted, origin)
+            if config.training.init_from is not None:
+                adopted = adopt_settings(adopted, origin_config(run, "training.init_from", config.training.init_from))
     return world.gather(adopted)[0] or config
+
+
+def origin_config(run: RunLayout, key: str, folder: str) -> Config:
+    """Return the configuration of the run that a key names; of `run` itself if it resumes, when that may be gone."""
+    start = RunLayout(Path(folder))
+    resumes = run.has_checkpoint() and run.config.exists()
+    if not start.folder.is_dir() and not resumes:
+        raise UserError(f"{key}={folder}: there is no such run folder.")
+    return load_config((run if resumes else start).config)
 
 
 def prepare_data(config: Config, run: RunLayout, world: World) -> Prepared:
@@ -83,6 +93,8 @@ def prepare_data(config: Config, run: RunLayout, world: World) -> Prepared:
             check_search(config)
         if config.training.init_from is not None and not run.has_checkpoint():
             check_shape(config, RunLayout(Path(config.training.init_from)))
+        if config.tokenizer.from_run is not None and not run.has_checkpoint():
+            check_vocabulary(config, RunLayout(Path(config.tokenizer.from_run)))
         if world.is_main:
             tokenizer = existing_tokenizer(run, config)
     recorded = run.held_out
@@ -94,8 +106,7 @@ def prepare_data(config: Config, run: RunLayout, world: World) -> Prepared:
                 log.warning("%s was trained on the sentences that are held out now.", start.folder)
     data = prepare(config, tokenizer, world, recorded)
     config.data.part_len = config.data.part_len or data.train.usual_len
-    starts = config.training.init_from is not None and not run.has_checkpoint()
-    if starts and not config.training.new_vocab and world.is_main:
+    if world.is_main and not run.has_checkpoint():
         warn_if_longer(config, data.texts.train[0].text, data.tokenizer)
     return data
 

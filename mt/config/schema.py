@@ -43,6 +43,9 @@ class TokenizerConfig:
     the model learns to copy; 0: spell them."""
     max_train_sentences: int = 500_000
     """Train on this many lines, drawn at random from a larger corpus; a million take more than 1 GB of memory."""
+    from_run: Optional[str] = setting(None, names_files=True)  # noqa: UP045
+    """Run whose vocabulary this one takes instead of training its own: only models with the same vocabulary can
+    translate together (`--ensemble`)."""
 
     def __post_init__(self) -> None:
         require_positive("tokenizer", self, "vocab_size", "max_train_sentences")
@@ -187,8 +190,8 @@ class TrainingConfig:
     init_from: Optional[str] = setting(None, may_change=False, tracked=True, names_files=True)  # noqa: UP045
     """Run whose model and tokenizer training starts from; tags that it lacks are added."""
     new_vocab: bool = setting(False, may_change=False, tracked=False)
-    """With `init_from`: train a tokenizer on the new text; pieces that both have keep their embeddings. With `lora`,
-    the embeddings are trained, too."""
+    """With `init_from`: train a tokenizer on the new text, or take that of `tokenizer.from_run`; pieces that both have
+    keep their embeddings. With `lora`, the embeddings are trained, too."""
     freeze: list[Part] = setting([], may_change=False, tracked=True)
     """Parts that are not trained. `embeddings` are those of both sides with their positions, and the projection."""
     lora: LoraConfig = section(LoraConfig, may_change=False)
@@ -268,6 +271,10 @@ class Config:
     def __post_init__(self) -> None:
         require(0 <= self.seed < 2**63, f"seed={self.seed} must be a number from 0 to 2^63 - 1.")
         require(bool(self.name and self.run_dir), "name and run_dir must not be empty.")
+        require(
+            self.tokenizer.from_run is None or self.training.init_from is None or self.training.new_vocab,
+            "training.init_from brings its own vocabulary: with tokenizer.from_run, set training.new_vocab=true.",
+        )
         require(
             self.training.max_tokens is None or self.data.max_len < self.training.max_tokens,
             f"data.max_len={self.data.max_len} (and EOS) does not fit into a batch of "

@@ -67,15 +67,17 @@ def check_run_folder(run: RunLayout, config: Config) -> None:
 
 
 def existing_tokenizer(run: RunLayout, config: Config) -> Tokenizer | None:
-    """Return the run's own tokenizer, or that of the run to start from with new tags; None if one is to be trained.
+    """Return the run's own tokenizer, or that of the run to take it from with new tags; None if one is to be trained.
 
     Raises:
         UserError: its file is damaged, or missing although there is a checkpoint, which needs it.
     """
-    joint, start = config.tokenizer.joint, config.training.init_from
+    joint, start = config.tokenizer.joint, config.tokenizer.from_run
     if run.has_checkpoint() or all(path.exists() for path in run.tokenizer(joint)):
         return load_tokenizer(run.tokenizer(joint))
-    if start is not None and not config.training.new_vocab:
+    if not config.training.new_vocab:
+        start = start or config.training.init_from
+    if start is not None:
         return load_tokenizer(RunLayout(Path(start)).tokenizer(joint)).with_tags(config.data.tags)
     return None
 

@@ -71,7 +71,12 @@ def load_start(model: Transformer, config: Config, start: RunLayout, tokenizer: 
 
 
 def warn_if_longer(config: Config, text: ParallelText, tokenizer: Tokenizer) -> None:
-    """Warn if the vocabulary of `tokenizer` makes a text much longer than one of that size learned from it would."""
+    """Warn if another run's vocabulary makes a text much longer than one of that size learned from it would."""
+    origin, remedy = config.tokenizer.from_run, "without tokenizer.from_run is learned"
+    if origin is None and not config.training.new_vocab:
+        origin, remedy = config.training.init_from, "training.new_vocab=true learns"
+    if origin is None:
+        return
     sample = list(islice(text.read(), N_COMPARED))
     try:
         own = learn_vocabulary(config.tokenizer, sample[::2], max(tokenizer.vocab_sizes))
@@ -82,9 +87,8 @@ def warn_if_longer(config: Config, text: ParallelText, tokenizer: Tokenizer) -> 
         old, new = (sum(map(len, encode(one, list(lines)))) for one in (tokenizer, own))
         if old >= MUCH_LONGER * new > 0:
             log.warning(
-                "With the vocabulary of %s the %s are %.1f times as long as with one of their own, which "
-                "training.new_vocab=true learns.",
-                config.training.init_from, side, old / new,
+                "With the vocabulary of %s the %s are %.1f times as long as with one of their own, which %s.",
+                origin, side, old / new, remedy,
             )  # fmt: skip
 
 
@@ -100,17 +104,27 @@ def learn_vocabulary(config: TokenizerConfig, pairs: Sequence[Pair], size: int) 
 
 def adopt_settings(config: Config, origin: Config) -> Config:
     """Return `config` with another run's settings of model, vocabulary and tags where it has the defaults."""
-    names = ["joint"] if config.training.new_vocab else [one.name for one in fields(TokenizerConfig)]
     data_names = ["language_tags", "tag_each_side"]
     if origin.model.positions is Positions.learned:
         data_names.append("max_len")  # so that no positions are left to be learned
-    normalize = config.data.normalize
-    if not config.training.new_vocab:  # a part of the vocabulary
-        normalize = adopt(normalize, origin.data.normalize, [one.name for one in fields(NormalizeConfig)])
+    if config.training.new_vocab:
+        config = replace(config, tokenizer=adopt(config.tokenizer, origin.tokenizer, ["joint"]))
+    else:
+        config = adopt_vocabulary(config, origin)
     return replace(
         config,
-        data=adopt(replace(config.data, normalize=normalize), origin.data, data_names),
+        data=adopt(config.data, origin.data, data_names),
         model=adopt(config.model, origin.model, keys_where("shapes_model", ModelConfig)),
+    )
+
+
+def adopt_vocabulary(config: Config, origin: Config) -> Config:
+    """Return `config` with another run's settings of vocabulary and normalisation where it has the defaults."""
+    names = [one.name for one in fields(TokenizerConfig) if one.name != "from_run"]
+    normalize = adopt(config.data.normalize, origin.data.normalize, [one.name for one in fields(NormalizeConfig)])
+    return replace(
+        config,
+        data=replace(config.data, normalize=normalize),
         tokenizer=adopt(config.tokenizer, origin.tokenizer, names),
     )
 
@@ -134,20 +148,43 @@ def check_shape(config: Config, start: RunLayout) -> None:
         f"model.{key}": (getattr(old.model, key), getattr(config.model, key))
         for key in keys_where("shapes_model", ModelConfig)
     }
-    wanted["tokenizer.joint"] = (old.tokenizer.joint, config.tokenizer.joint)
-    if not config.training.new_vocab:
-        wanted["tokenizer.model_type"] = (old.tokenizer.model_type, config.tokenizer.model_type)
-        for one in fields(NormalizeConfig):
-            values = (getattr(old.data.normalize, one.name), getattr(config.data.normalize, one.name))
-            wanted[f"data.normalize.{one.name}"] = values
-        if config.tokenizer.vocab_size is not None:
-            wanted["tokenizer.vocab_size"] = (old.tokenizer.vocab_size or "null", config.tokenizer.vocab_size)
-    differing = [f"{key}={getattr(there, 'value', there)}" for key, (there, here) in wanted.items() if there != here]
-    if differing:
+    if config.training.new_vocab:
+        wanted["tokenizer.joint"] = (old.tokenizer.joint, config.tokenizer.joint)
+    else:
+        wanted |= vocabulary_values(old, config)
+    if differing := differing_values(wanted):
         raise UserError(
             f"training.init_from={start.folder} differs in model or tokenizer. To start from it, use its values:\n"
-            f"  {' '.join(differing)}"
+            f"  {differing}"
         )
+
+
+def check_vocabulary(config: Config, start: RunLayout) -> None:
+    """Raise `UserError` unless the settings of vocabulary of `config` are those of the run `start`."""
+    if differing := differing_values(vocabulary_values(load_config(start.config), config)):
+        raise UserError(
+            f"tokenizer.from_run={start.folder} differs in tokenizer. To take its vocabulary, use its values:\n"
+            f"  {differing}"
+        )
+
+
+def vocabulary_values(old: Config, config: Config) -> dict[str, tuple[Any, Any]]:
+    """Return the values there and here of the settings that determine a vocabulary, by their keys."""
+    values: dict[str, tuple[Any, Any]] = {
+        f"tokenizer.{key}": (getattr(old.tokenizer, key), getattr(config.tokenizer, key))
+        for key in ("joint", "model_type")
+    }
+    for one in fields(NormalizeConfig):
+        both = (getattr(old.data.normalize, one.name), getattr(config.data.normalize, one.name))
+        values[f"data.normalize.{one.name}"] = both
+    if config.tokenizer.vocab_size is not None:
+        values["tokenizer.vocab_size"] = (old.tokenizer.vocab_size or "null", config.tokenizer.vocab_size)
+    return values
+
+
+def differing_values(wanted: dict[str, tuple[Any, Any]]) -> str:
+    """Return overrides with the values there of all keys whose values differ."""
+    return " ".join(f"{key}={getattr(there, 'value', there)}" for key, (there, here) in wanted.items() if there != here)
 
 
 def carry_over(weights: dict[str, Tensor], model: Transformer, old: Tokenizer, new: Tokenizer) -> dict[str, Tensor]:
