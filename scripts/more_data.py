@@ -23,6 +23,10 @@ import sys
 from itertools import islice
 from pathlib import Path
 
+import yaml
+
+from mt.config.corpora import is_size
+
 DEMO = Path(__file__).parent.parent / "data" / "demo"
 DEMO_PAIRS = 3000
 DEMO_LIMITS = [
@@ -102,7 +106,7 @@ class Recipe:
         shutil.copyfile(source, f"{distilled}.{self.langs[0]}")
         self.translate(teachers[0], source, Path(f"{distilled}.{self.langs[1]}"), "--ensemble", str(teachers[1]))
         alone = self.train("student", str(self.parallel), *student)
-        return alone, self.train("student-distilled", f"[{self.parallel},{distilled}]", *student)
+        return alone, self.train("student-distilled", corpora(self.parallel, distilled), *student)
 
     def diversification(self, n_students: int) -> list[Path]:
         """Train students, with a seed each, on the text and on the translations of both its sides.
@@ -116,10 +120,11 @@ class Recipe:
             versions.append(self.folder / f"translated-into-{tgt}")
             shutil.copyfile(f"{self.parallel}.{src}", f"{versions[-1]}.{src}")
             self.translate(teacher, Path(f"{self.parallel}.{src}"), Path(f"{versions[-1]}.{tgt}"))
-        train = f"[{','.join(map(str, versions))}]"
-        vocabulary = f"tokenizer.from_run={self.folder / '-'.join(['first', *self.langs])}"
+        vocabulary = [f"tokenizer.from_run={self.folder / '-'.join(['first', *self.langs])}"]
+        if any(one.startswith("training.init_from=") for one in self.common):
+            vocabulary = []  # all have that of the run to start from
         return [
-            self.train(f"diversified-seed{seed}", train, f"seed={seed}", vocabulary, defaults=STUDENTS)
+            self.train(f"diversified-seed{seed}", corpora(*versions), f"seed={seed}", *vocabulary, defaults=STUDENTS)
             for seed in range(1, n_students + 1)
         ]
 
@@ -133,13 +138,34 @@ class Recipe:
 
 def backward_tests(common: list[str]) -> list[str]:
     """Return overrides that turn off test sets for the model of the opposite direction."""
-    return ["data.test=null"] if any(override.startswith("data.test") for override in common) else []
+    return ["data.test=null"] if has_tests(common) else []
+
+
+def corpora(*prefixes: Path) -> str:
+    """Return the value of `data.train` for several corpora."""
+    return f"[{','.join(f'{{path: {prefix}}}' for prefix in prefixes)}]"
+
+
+def holds_out(override: str) -> bool:
+    """Return whether an override takes a number of pairs out of the training text, as `data.valid=1000` does."""
+    key, _, value = override.partition("=")
+    if key != "data.valid" and not key.startswith("data.test"):
+        return False
+    source = yaml.safe_load(value)
+    return any(is_size(one) for one in (source.values() if isinstance(source, dict) else [source]))
+
+
+def has_tests(common: list[str]) -> bool:
+    """Return whether the common settings name test sets, as in `data.test={…}` or `data.test.NAME=…`."""
+    return any(one.startswith(("data.test=", "data.test.")) and one != "data.test=null" for one in common)
 
 
 def mt(*arguments: str) -> None:
     """Print and run a command."""
     print(f"\n$ mt {shlex.join(arguments)}", flush=True)
-    subprocess.run([sys.executable, "-m", "mt", *arguments], check=True)
+    code = subprocess.run([sys.executable, "-m", "mt", *arguments], check=False).returncode
+    if code:
+        sys.exit(code)  # mt has said why
 
 
 def count_lines(path: str) -> int:
@@ -185,6 +211,9 @@ def main() -> None:
         parser.error(f"--students {options.students}: at least 1")
     if options.parallel and not options.mono and {"back-translation", "self-training"}.intersection(wanted):
         parser.error("--mono is missing: back-translation and self-training translate monolingual text")
+    for one in filter(holds_out, common):
+        if {"distillation", "diversification"}.intersection(wanted):
+            parser.error(f"{one}: translations of these pairs would be trained on: make files of them with `mt split`")
     if options.parallel:
         parallel, mono = options.parallel, dict.fromkeys(options.langs, options.mono)
     else:
@@ -205,7 +234,7 @@ def main() -> None:
         students = recipe.diversification(options.students)
         together = recipe.together([*students, *plain])
         runs += students
-    if any(override.startswith("data.test=") and override != "data.test=null" for override in common):
+    if has_tests(common):
         mt("evaluate", *map(str, runs), "--metrics", "bleu", "chrf")
     else:
         print("\nNo data.test was given: compare the models with `mt evaluate RUN … --test NAME=CORPUS`.")

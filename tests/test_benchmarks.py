@@ -172,6 +172,25 @@ def test_recipes_with_more_data(corpus, tmp_path):
         assert (tmp_path / "runs" / run / "model.safetensors").exists(), printed
 
 
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--students", "0"], "--students 0: at least 1"),
+        (["translation"], "translation: choose from"),
+        (["back-translation", "--parallel", "x"], "--mono is missing"),
+        (["diversification", "--parallel", "x", "--", "data.valid=100"], "data.valid=100: translations of these pairs"),
+        (["diversification", "--", "data.test={a: b, c: 0.1}"], "make files of them with `mt split`"),
+        (["diversification", "--parallel", "x", "--", "data.valid=y"], "there is no"),
+    ],
+)
+def test_recipes_refuse_what_they_cannot_do(tmp_path, arguments, message):
+    command = [sys.executable, str(ROOT / "scripts" / "more_data.py"), "--folder", str(tmp_path / "runs"), *arguments]
+    outcome = subprocess.run(command, capture_output=True, text=True, timeout=600, check=False)
+    assert outcome.returncode == 2
+    assert message in outcome.stderr
+    assert "Traceback" not in outcome.stderr
+
+
 @pytest.mark.slow
 def test_diversification_ends_with_the_command_of_all_models(corpus, tmp_path, mt):
     tiny = [setting for setting in TINY if not setting.startswith(("data=", "data.src_lang", "data.tgt_lang"))]

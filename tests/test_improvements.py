@@ -268,6 +268,34 @@ def test_models_of_different_text_translate_together(run_folder, other_corpus, t
     assert outcome.code == 0, outcome.err
 
 
+def test_a_vocabulary_comes_with_its_tags(corpus, tmp_path, mt):
+    """A run takes over how pairs are tagged; with tags that the other lacks, it says that they do not fit together."""
+    tagged = ["data.language_tags=true", "training.max_steps=1"]
+    assert mt(*overrides(corpus, f"run_dir={tmp_path}/origin"), *tagged).code == 0
+    arguments = [f"tokenizer.from_run={tmp_path}/origin", "training.max_steps=1"]
+    outcome = mt(*overrides(corpus, f"run_dir={tmp_path}/run"), *arguments)
+    assert outcome.code == 0, outcome.err
+    assert "lacks tags" not in outcome.err
+    outcome = mt("translate", tmp_path / "run", "--ensemble", tmp_path / "origin", "ba de fi")
+    assert outcome.code == 0, outcome.err
+    domain = f"data.train=[{{path: {corpus}/train, tag: news}}]"
+    outcome = mt(*overrides(corpus, f"run_dir={tmp_path}/other"), *arguments, domain)
+    assert "lacks tags of data.train, so it cannot translate together" in outcome.err
+
+
+def test_a_vocabulary_and_a_start_that_do_not_fit(run_folder, corpus, tmp_path, mt):
+    arguments = [a for a in overrides(corpus) if not a.startswith("tokenizer")]
+    assert mt(*arguments, f"run_dir={tmp_path}/apart", "tokenizer.joint=false", "training.max_steps=1").code == 0
+    start = [f"training.init_from={run_folder}", "training.new_vocab=true", f"tokenizer.from_run={tmp_path}/apart"]
+    outcome = mt(*arguments, f"run_dir={tmp_path}/run", *start)
+    assert outcome.code == 2
+    assert "differ in tokenizer.joint: a run cannot start from both" in outcome.err
+    outcome = mt(*arguments, f"run_dir={tmp_path}/apart", f"tokenizer.from_run={tmp_path}/apart")
+    assert outcome.code == 2
+    assert "is the folder of this run itself" in outcome.err
+    assert (tmp_path / "apart" / "tokenizer.src.model").exists()
+
+
 def test_a_new_vocabulary_can_be_that_of_another_run(run_folder, corpus, other_corpus, tmp_path, mt):
     arguments = [a for a in overrides(corpus, f"run_dir={tmp_path}/start") if not a.startswith("tokenizer.vocab")]
     assert mt(*arguments, "tokenizer.vocab_size=310", "training.max_steps=1").code == 0
@@ -341,6 +369,11 @@ def test_the_schedule_ends_with_the_time(corpus, tmp_path, mt):
             ["tokenizer.from_run={run}", "tokenizer.vocab_size=310"],
             "To take its vocabulary, use its values:\n  tokenizer.vocab_size=320",
         ),
+        (
+            ["tokenizer.from_run={run}", "tokenizer.copy_markers=2", "data.normalize.unicode=nfc"],
+            "use its values:\n  tokenizer.copy_markers=4 data.normalize.unicode=none",
+        ),
+        (["tokenizer.from_run={run}", "tokenizer.joint=false"], "use its values:\n  tokenizer.joint=true"),
         (["tokenizer.from_run={run}", "training.init_from={run}"], "training.init_from brings its own vocabulary"),
         (["training.freeze=[encodre]"], "encodre"),
         (["training.freeze=[encoder,decoder,embeddings]"], "leaves nothing to train"),

@@ -8,6 +8,8 @@ import yaml
 from conftest import overrides, toy_pairs, write_pairs
 from safetensors.torch import load_file, save_file
 
+from mt.text.tokenizer import load_tokenizer
+
 STEPS = ["training.max_steps=6", "training.valid_every_steps=3", "training.log_every_steps=1", "data.valid=20"]
 
 
@@ -130,7 +132,17 @@ def test_another_model_to_start_from_cannot_reproduce_a_run(made, mt, copy_of_ru
     (copy_of_run / "SHA256SUMS").unlink()
     outcome = mt("reproduce", run)
     assert outcome.code == 2
-    assert "training.init_from changed: the run was trained with other text or from another model" in outcome.err
+    assert "training.init_from changed: the run was trained with other text, from another model" in outcome.err
+
+
+def test_another_vocabulary_cannot_reproduce_a_run(made, mt, copy_of_run):
+    run = made(f"tokenizer.from_run={copy_of_run}")
+    assert record(run)[0]["inputs"].keys() == {"data.train", "data.valid", "tokenizer.from_run"}
+    file = copy_of_run / "tokenizer.model"
+    load_tokenizer([file]).with_tags(["<other>"]).save([file])
+    outcome = mt("reproduce", run)
+    assert outcome.code == 2
+    assert "tokenizer.from_run changed" in outcome.err
 
 
 def test_a_training_that_followed_the_clock(made, mt):

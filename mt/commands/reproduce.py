@@ -110,7 +110,10 @@ def check_circumstances(starts: list[Start], config: Config, again: RunLayout, w
     now = this_start(config, again, data, choose_device(config.training.device), world)
     changed = [key for key in first.inputs if now.inputs.get(key) != first.inputs[key]]
     if changed:
-        raise UserError(f"{' and '.join(changed)} changed: the run was trained with other text or from another model.")
+        raise UserError(
+            f"{' and '.join(changed)} changed: the run was trained with other text, from "
+            "another model or with another vocabulary."
+        )
     if not world.is_main:
         return
     if changes:

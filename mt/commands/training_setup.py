@@ -35,7 +35,7 @@ from mt.translation.reranking import load_reverse
 from mt.translation.translator import Translator
 
 log = logging.getLogger(__name__)
-INIT_FROM = "training.init_from"
+INIT_FROM, FROM_RUN = "training.init_from", "tokenizer.from_run"
 """under which a record has the fingerprint of the weights that training starts from"""
 
 
@@ -67,17 +67,25 @@ def adopt_start(config: Config, world: World) -> Config:
     with world.main_first():
         if world.is_main:
             run, adopted = RunLayout(Path(config.run_dir)), config
-            if config.tokenizer.from_run is not None:
-                origin = origin_config(run, "tokenizer.from_run", config.tokenizer.from_run)
-                adopted = adopt_vocabulary(adopted, origin)
-            if config.training.init_from is not None:
-                adopted = adopt_settings(adopted, origin_config(run, "training.init_from", config.training.init_from))
+            keys = {FROM_RUN: config.tokenizer.from_run, INIT_FROM: config.training.init_from}
+            origins = {key: origin_config(run, key, folder) for key, folder in keys.items() if folder is not None}
+            if len({origin.tokenizer.joint for origin in origins.values()}) > 1:
+                raise UserError(
+                    f"{FROM_RUN}={keys[FROM_RUN]} and {INIT_FROM}={keys[INIT_FROM]} differ in tokenizer.joint: "
+                    "a run cannot start from both."
+                )
+            if FROM_RUN in origins:
+                adopted = adopt_vocabulary(adopted, origins[FROM_RUN])
+            if INIT_FROM in origins:
+                adopted = adopt_settings(adopted, origins[INIT_FROM])
     return world.gather(adopted)[0] or config
 
 
 def origin_config(run: RunLayout, key: str, folder: str) -> Config:
     """Return the configuration of the run that a key names; of `run` itself if it resumes, when that may be gone."""
     start = RunLayout(Path(folder))
+    if start.folder.resolve() == run.folder.resolve():
+        raise UserError(f"{key}={folder} is the folder of this run itself: set name or run_dir.")
     resumes = run.has_checkpoint() and run.config.exists()
     if not start.folder.is_dir() and not resumes:
         raise UserError(f"{key}={folder}: there is no such run folder.")
@@ -123,6 +131,8 @@ def this_start(config: Config, run: RunLayout, data: Prepared, device: torch.dev
     """Describe this start of a run, for its record."""
     state = CheckpointStore(run.checkpoints).latest_state()
     inputs = dict(data.fingerprints)
+    if config.tokenizer.from_run is not None:
+        inputs[FROM_RUN] = data.tokenizer.fingerprint
     if config.training.init_from is not None and state is None:
         inputs[INIT_FROM] = digest(RunLayout(Path(config.training.init_from)).weights)
     elif starts := read_starts(run.config):

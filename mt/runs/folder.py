@@ -78,7 +78,11 @@ def existing_tokenizer(run: RunLayout, config: Config) -> Tokenizer | None:
     if not config.training.new_vocab:
         start = start or config.training.init_from
     if start is not None:
-        return load_tokenizer(RunLayout(Path(start)).tokenizer(joint)).with_tags(config.data.tags)
+        tokenizer = load_tokenizer(RunLayout(Path(start)).tokenizer(joint))
+        tagged = tokenizer.with_tags(config.data.tags)
+        if tagged is not tokenizer and start == config.tokenizer.from_run:
+            log.warning("%s lacks tags of data.train, so it cannot translate together with this model.", start)
+        return tagged
     return None
 
 

@@ -31,6 +31,8 @@ log = logging.getLogger(__name__)
 N_COMPARED = 8000
 """pairs by which two vocabularies are compared"""
 MUCH_LONGER = 1.5
+TAGGING = ("language_tags", "tag_each_side")
+"""settings of `data` that decide which tags stand before a pair"""
 Section = TypeVar("Section", DataConfig, ModelConfig, TokenizerConfig, NormalizeConfig)
 
 
@@ -72,9 +74,9 @@ def load_start(model: Transformer, config: Config, start: RunLayout, tokenizer: 
 
 def warn_if_longer(config: Config, text: ParallelText, tokenizer: Tokenizer) -> None:
     """Warn if another run's vocabulary makes a text much longer than one of that size learned from it would."""
-    origin, remedy = config.tokenizer.from_run, "without tokenizer.from_run is learned"
+    origin, remedy = config.tokenizer.from_run, "Without tokenizer.from_run, one is learned from them."
     if origin is None and not config.training.new_vocab:
-        origin, remedy = config.training.init_from, "training.new_vocab=true learns"
+        origin, remedy = config.training.init_from, "training.new_vocab=true learns one from them."
     if origin is None:
         return
     sample = list(islice(text.read(), N_COMPARED))
@@ -87,7 +89,7 @@ def warn_if_longer(config: Config, text: ParallelText, tokenizer: Tokenizer) -> 
         old, new = (sum(map(len, encode(one, list(lines)))) for one in (tokenizer, own))
         if old >= MUCH_LONGER * new > 0:
             log.warning(
-                "With the vocabulary of %s the %s are %.1f times as long as with one of their own, which %s.",
+                "With the vocabulary of %s the %s are %.1f times as long as with one of their own. %s",
                 origin, side, old / new, remedy,
             )  # fmt: skip
 
@@ -104,7 +106,7 @@ def learn_vocabulary(config: TokenizerConfig, pairs: Sequence[Pair], size: int) 
 
 def adopt_settings(config: Config, origin: Config) -> Config:
     """Return `config` with another run's settings of model, vocabulary and tags where it has the defaults."""
-    data_names = ["language_tags", "tag_each_side"]
+    data_names = list(TAGGING)
     if origin.model.positions is Positions.learned:
         data_names.append("max_len")  # so that no positions are left to be learned
     if config.training.new_vocab:
@@ -119,12 +121,12 @@ def adopt_settings(config: Config, origin: Config) -> Config:
 
 
 def adopt_vocabulary(config: Config, origin: Config) -> Config:
-    """Return `config` with another run's settings of vocabulary and normalisation where it has the defaults."""
+    """Return `config` with another run's settings of vocabulary, normalisation and tags where it has the defaults."""
     names = [one.name for one in fields(TokenizerConfig) if one.name != "from_run"]
     normalize = adopt(config.data.normalize, origin.data.normalize, [one.name for one in fields(NormalizeConfig)])
     return replace(
         config,
-        data=replace(config.data, normalize=normalize),
+        data=adopt(replace(config.data, normalize=normalize), origin.data, TAGGING),
         tokenizer=adopt(config.tokenizer, origin.tokenizer, names),
     )
 
@@ -160,7 +162,9 @@ def check_shape(config: Config, start: RunLayout) -> None:
 
 
 def check_vocabulary(config: Config, start: RunLayout) -> None:
-    """Raise `UserError` unless the settings of vocabulary of `config` are those of the run `start`."""
+    """Raise `UserError` unless the run `start` exists and its settings of vocabulary are those of `config`."""
+    if not start.folder.is_dir():
+        raise UserError(f"tokenizer.from_run={start.folder}: there is no such run folder.")
     if differing := differing_values(vocabulary_values(load_config(start.config), config)):
         raise UserError(
             f"tokenizer.from_run={start.folder} differs in tokenizer. To take its vocabulary, use its values:\n"
@@ -172,7 +176,7 @@ def vocabulary_values(old: Config, config: Config) -> dict[str, tuple[Any, Any]]
     """Return the values there and here of the settings that determine a vocabulary, by their keys."""
     values: dict[str, tuple[Any, Any]] = {
         f"tokenizer.{key}": (getattr(old.tokenizer, key), getattr(config.tokenizer, key))
-        for key in ("joint", "model_type")
+        for key in ("joint", "model_type", "character_coverage", "copy_markers")
     }
     for one in fields(NormalizeConfig):
         both = (getattr(old.data.normalize, one.name), getattr(config.data.normalize, one.name))
@@ -184,7 +188,8 @@ def vocabulary_values(old: Config, config: Config) -> dict[str, tuple[Any, Any]]
 
 def differing_values(wanted: dict[str, tuple[Any, Any]]) -> str:
     """Return overrides with the values there of all keys whose values differ."""
-    return " ".join(f"{key}={getattr(there, 'value', there)}" for key, (there, here) in wanted.items() if there != here)
+    there = {key: getattr(values[0], "value", values[0]) for key, values in wanted.items() if values[0] != values[1]}
+    return " ".join(f"{key}={str(value).lower() if isinstance(value, bool) else value}" for key, value in there.items())
 
 
 def carry_over(weights: dict[str, Tensor], model: Transformer, old: Tokenizer, new: Tokenizer) -> dict[str, Tensor]:

@@ -55,7 +55,7 @@ def open_sources(runs: list[Path], config: Config | None, device: str) -> list[S
         if sources[-1].tokenizer.fingerprint != sources[0].tokenizer.fingerprint:
             raise UserError(
                 f"{folder} and {runs[0]} differ in tokenizer: models that translate together must share it. Runs on "
-                "the same data.train with another seed do, and so do runs with the same training.init_from; "
+                "the same training text do, whatever their seeds, and so do runs with the same training.init_from; "
                 "tokenizer.from_run=RUN trains with the vocabulary of RUN."
             )
         if own.data.tagging != sources[0].config.data.tagging:
