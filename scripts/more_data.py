@@ -44,9 +44,9 @@ DEMO_LIMITS = [
     "training.max_tokens=1024",
 ]
 TEACHERS = ["training.max_epochs=10"]
-"""of diversification: the translations of a model that has read the text more often are half the references"""
+"""settings of the short trainings of diversification: after 46 epochs, half of the translations were the references"""
 STUDENTS = ["model.dropout=0.2"]
-"""of diversification: the versions of a pair are alike, so there is more to regularise than the epochs tell"""
+"""settings of its students: the versions of a pair are alike, so there is more to regularise than the epochs tell"""
 SEARCHES = {"beam": [], "sampling": ["--set", "search.method=sample"]}
 
 
@@ -116,11 +116,12 @@ class Recipe:
         versions = [self.parallel]
         for src, tgt in (self.langs, self.langs[::-1]):
             tests = backward_tests(self.common) if src == self.langs[1] else []
-            teacher = self.train(f"first-{src}-{tgt}", str(self.parallel), *tests, langs=(src, tgt), defaults=TEACHERS)
+            name = first_name(src, tgt)
+            teacher = self.train(name, str(self.parallel), *tests, langs=(src, tgt), defaults=TEACHERS)
             versions.append(self.folder / f"translated-into-{tgt}")
             shutil.copyfile(f"{self.parallel}.{src}", f"{versions[-1]}.{src}")
             self.translate(teacher, Path(f"{self.parallel}.{src}"), Path(f"{versions[-1]}.{tgt}"))
-        vocabulary = [f"tokenizer.from_run={self.folder / '-'.join(['first', *self.langs])}"]
+        vocabulary = [f"tokenizer.from_run={self.folder / first_name(*self.langs)}"]
         if any(one.startswith("training.init_from=") for one in self.common):
             vocabulary = []  # all have that of the run to start from
         return [
@@ -132,8 +133,13 @@ class Recipe:
         """Return the command that translates with several models, and with the teacher of the other direction."""
         first, *others = map(str, models)
         ensemble = [option for other in others for option in ("--ensemble", other)]
-        back = str(self.folder / "-".join(["first", *self.langs[::-1]]))
+        back = str(self.folder / first_name(*self.langs[::-1]))
         return "mt " + shlex.join(["translate", first, *ensemble, "--reverse", back, "--beam-size", "12"])
+
+
+def first_name(src: str, tgt: str) -> str:
+    """Return the name of the short training of a direction."""
+    return f"first-{src}-{tgt}"
 
 
 def backward_tests(common: list[str]) -> list[str]:

@@ -252,7 +252,7 @@ def test_a_new_vocabulary_keeps_the_embeddings_of_shared_pieces(run_folder, corp
 
 
 def test_models_of_different_text_translate_together(run_folder, other_corpus, tmp_path, mt):
-    """One takes the vocabulary of the other; later it needs the other no more."""
+    """One takes the vocabulary of the other; later it no longer needs it."""
     shutil.copytree(run_folder, tmp_path / "origin")
     arguments = [a for a in overrides(other_corpus, f"run_dir={tmp_path}/run") if not a.startswith("tokenizer.vocab")]
     arguments += [f"tokenizer.from_run={tmp_path}/origin", "model.d_model=16"]
