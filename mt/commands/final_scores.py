@@ -71,7 +71,7 @@ def track_results(
         for score in result.runs[0].scores
     }
     tracker = Tracker(run, state.step)
-    tracker.final_scores(state.step, scores)
+    tracker.scalars(state.step, scores)
     metric = config.training.early_stopping.metric
     if rows := validations(run):
         best = max(rows, key=partial(comparison_score, metric))

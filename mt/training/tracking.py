@@ -76,14 +76,14 @@ class Tracker:
         return writer
 
     def scalars(self, step: int, values: Mapping[str, float]) -> None:
-        """Write points of curves with names such as `train/loss`."""
-        self.points(step, values)
-        self.metrics.append(step, values)
+        """Write points of curves with names such as `train/loss`.
 
-    def final_scores(self, step: int, values: Mapping[str, float]) -> None:
-        """Write the scores of test sets, in place of those that a start wrote which was killed after that."""
+        Those at the step from which the run continues replace what an earlier start wrote there and then lost: it was
+        killed before its next checkpoint, or before it had recorded that it was finished.
+        """
         self.points(step, values)
-        self.metrics.replace(step, values)
+        write = self.metrics.replace if step == self.step else self.metrics.append
+        write(step, values)
 
     def points(self, step: int, values: Mapping[str, float]) -> None:
         """Write points of TensorBoard's curves."""
