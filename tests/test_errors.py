@@ -58,6 +58,8 @@ def refuses(mt, corpus, tmp_path):
         ("data.train=hub:", ["data.train='hub:' must be a corpus"]),
         ("data.train=pkg://no.such/x", ["only the demo corpus comes with the program"]),
         ("=3", ["'=3' has no key"]),
+        ("--data.train=x", ["no option '--data.train'", "no dashes: data.train=x"]),
+        ("--multirum", ["no option '--multirum'", "Did you mean '--multirun'?", "KEY=VALUE"]),
         ("data.test=nothing", ["data.test='nothing' must name its test sets"]),
     ],
 )

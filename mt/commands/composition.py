@@ -22,7 +22,7 @@ from omegaconf.errors import OmegaConfBaseException
 from mt.config.file import check_key
 from mt.config.schema import Config, ModelConfig, OptimConfig, TokenizerConfig, TrainingConfig
 from mt.config.search import SearchConfig
-from mt.errors import UserError, WorkFailed, fail
+from mt.errors import UserError, WorkFailed, fail, suggest
 from mt.runs.layout import RunLayout
 from mt.runtime.distributed import StoppedElsewhere
 from mt.runtime.packages import packaged
@@ -44,6 +44,11 @@ OVERRIDE = re.compile(r"~|[+]{0,2}\w[^=]*=")
 """the beginning of `key=value`, `+key=value` or `~key`"""
 WITH_VALUE = ("--config-dir", "-cd", "--config-path", "-cp", "--config-name", "-cn", "--package", "-p")
 """Hydra's options whose value is an argument of its own"""
+OPTIONS = (
+    *WITH_VALUE, "--cfg", "-c", "--experimental-rerun", "--help", "-h", "--hydra-help", "--info", "-i", "--multirun",
+    "-m", "--resolve", "--run", "-r", "--shell-completion", "-sc", "--version",
+)  # fmt: skip
+"""all of Hydra's options"""
 
 
 def run_jobs(arguments: list[str], job: Callable[[Config], float | None]) -> int:
@@ -142,6 +147,9 @@ def as_typed(overrides: Sequence[str]) -> list[str]:
 def check_argument(argument: str) -> None:
     """Raise `UserError` for an override that Hydra would refuse in terms of its own, or fail at."""
     key, equals, value = argument.lstrip("+~").partition("=")
+    if argument.startswith("-") and key not in OPTIONS:
+        setting = argument.lstrip("-") if equals else "KEY=VALUE"
+        raise UserError(f"There is no option '{key}'.{suggest(key, OPTIONS)} Settings have no dashes: {setting}")
     if not key and equals:
         raise UserError(f"'{argument}' has no key: give KEY=VALUE.")
     is_choice = GROUP_CHOICE.fullmatch(value) or (key == "experiment" and value == "null")
