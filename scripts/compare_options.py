@@ -15,16 +15,12 @@ import subprocess
 import sys
 from pathlib import Path
 
+from small_demo import SMALL_MODEL, write_part
+
 from mt.commands.sweep_summary import summarise
 from mt.config.choices import StoppingMetric
 
-DEMO = Path(__file__).parent.parent / "data" / "demo"
-PLAIN = [
-    "tokenizer.model_type=bpe", "tokenizer.vocab_size=3000",
-    "model=tiny", "model.n_encoder_layers=2", "model.n_decoder_layers=2", "model.dropout=0.1",
-    "optim=adamw", "optim.lr=2.5e-3", "optim.warmup_steps=150", "optim.schedule=cosine", "optim.weight_decay=0",
-    "training.max_tokens=1024", "training.early_stopping.patience=0", "training.log_every_steps=100",
-]  # fmt: skip
+PLAIN = [*SMALL_MODEL, "model.dropout=0.1", "optim=adamw", "optim.weight_decay=0", "training.log_every_steps=100"]
 """the settings of the demo's trainings; only the other dropouts are automatic, at most `model.dropout`"""
 OPTIONS = {
     "plain": [],
@@ -63,13 +59,9 @@ OPTIONS = {
 
 def demo(folder: Path, n_pairs: int, n_steps: int) -> list[str]:
     """Write the first pairs of the demo beside the folder of runs, and return overrides that train on them."""
-    corpus = folder.parent / f"{folder.name}-corpus"
-    corpus.mkdir(parents=True, exist_ok=True)
-    for side in ("zh", "en"):
-        lines = (DEMO / f"train.{side}").read_text(encoding="utf-8").splitlines(keepends=True)
-        (corpus / f"train.{side}").write_text("".join(lines[:n_pairs]), encoding="utf-8")
+    train = write_part(folder.parent / f"{folder.name}-corpus" / "train", n_pairs)
     steps = [f"training.max_steps={n_steps}", f"training.valid_every_steps={max(1, n_steps // 4)}"]
-    return ["experiment=demo", f"data.train={corpus}/train", *PLAIN, *steps]
+    return ["experiment=demo", f"data.train={train}", *PLAIN, *steps]
 
 
 def main() -> None:

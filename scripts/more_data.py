@@ -20,29 +20,15 @@ import shlex
 import shutil
 import subprocess
 import sys
-from itertools import islice
 from pathlib import Path
 
 import yaml
+from small_demo import DEMO, LANGS, SMALL_MODEL, write_part
 
 from mt.config.corpora import is_size
 
-DEMO = Path(__file__).parent.parent / "data" / "demo"
-DEMO_PAIRS = 3000
-DEMO_LIMITS = [
-    "training.max_steps=2400",
-    "training.valid_every_steps=600",
-    "training.early_stopping.patience=0",
-    "model=tiny",
-    "model.n_encoder_layers=2",
-    "model.n_decoder_layers=2",
-    "optim.lr=2.5e-3",
-    "optim.warmup_steps=150",
-    "optim.schedule=cosine",
-    "tokenizer.model_type=bpe",
-    "tokenizer.vocab_size=3000",
-    "training.max_tokens=1024",
-]
+N_DEMO_PAIRS = 3000
+DEMO_LIMITS = [*SMALL_MODEL, "training.max_steps=2400", "training.valid_every_steps=600"]
 TEACHERS = ["training.max_epochs=10"]
 """settings of the short trainings of diversification: after 46 epochs, half of the translations were the references"""
 STUDENTS = ["model.dropout=0.2"]
@@ -180,18 +166,6 @@ def count_lines(path: str) -> int:
         return sum(1 for _ in file)
 
 
-def little_demo(folder: Path) -> tuple[Path, dict[str, Path]]:
-    """Write the first pairs of the demo, and the rest of it as monolingual text in each language."""
-    folder.mkdir(parents=True, exist_ok=True)
-    mono = {}
-    for lang in ("zh", "en"):
-        with open(DEMO / f"train.{lang}", encoding="utf-8") as file:
-            (folder / f"parallel.{lang}").write_text("".join(islice(file, DEMO_PAIRS)), encoding="utf-8")
-            mono[lang] = folder / f"mono.{lang}.txt"
-            mono[lang].write_text("".join(file), encoding="utf-8")
-    return folder / "parallel", mono
-
-
 def main() -> None:
     """Run the recipes, then compare the models."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -200,7 +174,7 @@ def main() -> None:
     parser.add_argument("--folder", type=Path, default=Path("runs/more-data"), help="folder for runs and texts")
     parser.add_argument("--parallel", type=Path, metavar="PREFIX", help="your parallel text, as two plain files")
     parser.add_argument("--mono", type=Path, metavar="FILE", help="your monolingual text")
-    parser.add_argument("--langs", nargs=2, default=["zh", "en"], metavar=("SRC", "TGT"))
+    parser.add_argument("--langs", nargs=2, default=LANGS, metavar=("SRC", "TGT"))
     parser.add_argument("--students", type=int, default=1, metavar="N", help="models of diversification; default: 1")
     parser.add_argument(
         "--without-plain", action="store_true", help="train no model on the parallel text to compare with"
@@ -222,8 +196,12 @@ def main() -> None:
             parser.error(f"{one}: translations of these pairs would be trained on: make files of them with `mt split`")
     if options.parallel:
         parallel, mono = options.parallel, dict.fromkeys(options.langs, options.mono)
+    elif options.mono or set(options.langs) != set(LANGS):
+        parser.error("--parallel is missing: without it, the demo's text and languages are taken")
     else:
-        parallel, mono = little_demo(options.folder)
+        parallel = write_part(options.folder / "parallel", N_DEMO_PAIRS)
+        rest = write_part(options.folder / "mono", start=N_DEMO_PAIRS)
+        mono = {lang: Path(f"{rest}.{lang}") for lang in LANGS}
         tests = f"data.test={{test: {DEMO}/test, probe: {DEMO}/probe}}"
         common = [f"data.valid={DEMO}/valid", tests, *DEMO_LIMITS, *common]
     src, tgt = options.langs

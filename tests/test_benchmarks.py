@@ -162,6 +162,13 @@ def test_comparing_options(corpus, tmp_path):
 
 
 @pytest.mark.slow
+def test_comparing_options_on_a_part_of_the_demo(tmp_path):
+    printed = script("compare_options", "--folder", tmp_path / "runs", "--pairs", 500, "--steps", 2, "--only", "plain")
+    assert "plain" in printed
+    assert len((tmp_path / "runs-corpus" / "train.zh").read_text(encoding="utf-8").splitlines()) == 500
+
+
+@pytest.mark.slow
 def test_recipes_with_more_data(corpus, tmp_path):
     (tmp_path / "mono.aa").write_text("ba de fi\ngo hu\n" * 5, encoding="utf-8")
     tiny = [setting for setting in TINY if not setting.startswith(("data=", "data.src_lang", "data.tgt_lang"))]
@@ -178,6 +185,7 @@ def test_recipes_with_more_data(corpus, tmp_path):
         (["--students", "0"], "--students 0: at least 1"),
         (["translation"], "translation: choose from"),
         (["back-translation", "--parallel", "x"], "--mono is missing"),
+        (["back-translation", "--mono", "x"], "--parallel is missing"),
         (["diversification", "--parallel", "x", "--", "data.valid=100"], "data.valid=100: translations of these pairs"),
         (["diversification", "--", "data.test={a: b, c: 0.1}"], "make files of them with `mt split`"),
         (["diversification", "--parallel", "x", "--", "data.valid=y"], "there is no"),
@@ -189,6 +197,16 @@ def test_recipes_refuse_what_they_cannot_do(tmp_path, arguments, message):
     assert outcome.returncode == 2
     assert message in outcome.stderr
     assert "Traceback" not in outcome.stderr
+
+
+def test_recipes_divide_the_demo(tmp_path):
+    command = [sys.executable, str(ROOT / "scripts" / "more_data.py"), "--folder", str(tmp_path), "--", "seed=-1"]
+    outcome = subprocess.run(command, capture_output=True, text=True, timeout=600, check=False)
+    assert (outcome.returncode, "mt: seed=-1" in outcome.stderr) == (2, True)  # the first training refuses it
+    for lang in ("zh", "en"):
+        parts = [(tmp_path / f"{name}.{lang}").read_text(encoding="utf-8") for name in ("parallel", "mono")]
+        assert parts[0].count("\n") == 3000
+        assert "".join(parts) == (ROOT / "data" / "demo" / f"train.{lang}").read_text(encoding="utf-8")
 
 
 @pytest.mark.slow
