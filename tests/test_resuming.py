@@ -275,50 +275,6 @@ def test_a_damaged_record_of_the_text_says_nothing(train, tmp_path):
     assert outcome.code == 0, outcome.err
 
 
-def test_final_scores_are_written_once(train, tmp_path, monkeypatch):
-    """A training that is killed after it has written them writes them again."""
-    from mt.training.trainer import Trainer
-
-    monkeypatch.setattr(Trainer, "finish", lambda self: None)
-    for _ in range(2):
-        assert train("training.max_steps=2").code == 0
-    assert len([row for row in rows(tmp_path / "run") if "test/test_bleu" in row]) == 1
-    assert len({row["step"] for row in rows(tmp_path / "run")}) == 2
-
-
-@pytest.mark.parametrize(
-    ("n_saved", "settings"),
-    [
-        # the model to start from is validated before the first step
-        (0, ["training.max_steps=2", "training.init_from={base}"]),
-        (1, ["training.max_steps=3", "training.checkpoint_every_steps=3", "training.log_every_steps=2"]),
-    ],
-)
-def test_curves_before_a_checkpoint_are_written_once(train, tmp_path, monkeypatch, n_saved, settings):
-    """A training that is killed between them and the checkpoint writes them again."""
-    from mt.training.trainer import Trainer
-
-    base = tmp_path / "base"
-    assert train("training.max_steps=2", folder="base").code == 0
-    settings = ["training.valid_every_steps=4", *(one.format(base=base) for one in settings)]
-    assert train(*settings, folder="whole").code == 0
-    save, n_calls = Trainer.save, [0]
-
-    def kill(self, session):
-        n_calls[0] += 1
-        if n_calls[0] == n_saved + 1:
-            raise KeyboardInterrupt
-        save(self, session)
-
-    monkeypatch.setattr(Trainer, "save", kill)
-    assert train(*settings).code != 0
-    assert rows(tmp_path / "run")
-    assert train(*settings).code == 0
-    assert [(row["step"], row.keys()) for row in rows(tmp_path / "run")] == [
-        (row["step"], row.keys()) for row in rows(tmp_path / "whole")
-    ]
-
-
 @pytest.fixture
 def train_in_two_parts(train, tmp_path, monkeypatch):
     """Train with these overrides, once as a whole and once interrupted after step 6; return the rows of both."""

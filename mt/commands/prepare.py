@@ -7,6 +7,7 @@ import torch
 
 from mt.commands.automatic_settings import adopt_choices
 from mt.commands.composition import run_jobs
+from mt.commands.resuming import check_unchanged
 from mt.commands.training_setup import adopt_start, prepare_data, this_start
 from mt.config.schema import Config
 from mt.runs.folder import start_run_folder, used_for_training
@@ -48,6 +49,7 @@ def prepare_run(config: Config, with_report: bool) -> None:
         data = prepare_data(config, run, world)
         if not world.is_main:
             return
+        check_unchanged(config, data)
         start_run_folder(run, config, data, this_start(config, run, data, torch.device("cpu"), world))
     log.info("Training data: %s.", data.train.describe())
     log.info("Validation data: %s.", data.valid.describe())

@@ -11,7 +11,7 @@ from mt.data.preparation import Prepared
 from mt.data.sampler import DataPosition
 from mt.errors import UserError
 from mt.runs.checkpoint import CheckpointStore, TrainState
-from mt.runs.folder import check_run_folder
+from mt.runs.folder import asks_for_other_scores, check_run_folder
 from mt.runs.layout import RunLayout
 from mt.runs.metrics_file import MetricsFile
 from mt.runs.record import read_starts
@@ -19,7 +19,6 @@ from mt.runtime.checksums import check_files, check_sum, warn_if_damaged
 from mt.runtime.files import remove
 from mt.training.limits import Limits
 from mt.training.optim import LearningRate
-from mt.training.pruning import HOPELESS, is_hopeless
 
 log = logging.getLogger(__name__)
 
@@ -44,13 +43,10 @@ def finished_state(config: Config) -> TrainState | None:
     warn_if_damaged(run.quality)
     saved = load_config(run.config)
     reason = Limits(config.training).reason_to_stop(state)
-    if is_hopeless(run.folder, config.training, state.step):
-        reason = HOPELESS
     if reason is None:
         check_schedule(saved, config, state)
         return None
-    asked = [(one.data.test, one.search, one.training.average_best) for one in (saved, config)]
-    if not state.is_finished or asked[0] != asked[1]:
+    if not state.is_finished or asks_for_other_scores(saved, config):
         return None
     log.info(
         "%s is finished at step %d: %s. There is nothing to do. Translate: mt translate %s. Score: mt evaluate %s.",
@@ -119,8 +115,9 @@ def check_unchanged(config: Config, data: Prepared) -> None:
             f"The text of {' and '.join(changed)} has changed since {run.folder} was trained on it. Restore it, or "
             "resume with the new text by data.accept_changes=true."
         )
-    if "data.train" in changed:
-        state.data_position = DataPosition(state.data_position.epoch + 1, stage=state.data_position.stage)
+    position = state.data_position
+    if "data.train" in changed and (position.pool or position.cursor):  # else a killed start has done it already
+        state.data_position = DataPosition(position.epoch + 1, stage=position.stage)
     if "data.valid" in changed:
         state.best_score, state.n_validations_since_best = None, 0
         remove(run.best)

@@ -11,7 +11,6 @@ from mt.data.held_out import hold_out, save_parts
 from mt.data.preparation import open_training_text
 from mt.errors import UserError
 from mt.runs.folder import check_free
-from mt.runtime.files import replacing
 
 log = logging.getLogger(__name__)
 
@@ -62,9 +61,7 @@ def main(arguments: list[str]) -> int:
     rest = list(without(text, parts).read())
     if not rest:
         raise UserError(f"{text.name} has nothing left to train on: lower --valid and --test.")
-    with replacing(options.output) as folder:
-        folder.mkdir()
-        save_parts({"train": rest, **parts}, folder, langs)
+    save_parts({"train": rest, **parts}, options.output, langs)
     log.info("%s pairs are left for training. The files are in %s.", f"{len(rest):,}", options.output)
     source = f"data.train={options.output}/train data.valid={options.output}/valid"
     log.info(

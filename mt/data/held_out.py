@@ -15,7 +15,8 @@ from numpy.typing import NDArray
 from mt.data.readers import Pair, read_two_files
 from mt.data.sources import ParallelText
 from mt.errors import UserError
-from mt.runtime.checksums import check_sum, write_recorded
+from mt.runtime.checksums import check_sum, record_files
+from mt.runtime.files import replacing, write_text
 
 log = logging.getLogger(__name__)
 Parts = dict[str, list[Pair]]
@@ -120,10 +121,15 @@ def groups_in_order(hashes: Hashes, usable: NDArray[np.int64]) -> Iterator[NDArr
 
 
 def save_parts(parts: Parts, folder: Path, langs: tuple[str, str]) -> None:
-    """Write the files `PART.SRC` and `PART.TGT` of every part."""
-    for part, pairs in parts.items():
-        for side, lang in enumerate(langs):
-            write_recorded(folder / f"{part}.{lang}", "".join(f"{BREAKS.sub(' ', pair[side])}\n" for pair in pairs))
+    """Write the files `PART.SRC` and `PART.TGT` of every part, all or none of them."""
+    if not parts:
+        return
+    with replacing(folder) as temporary:
+        for part, pairs in parts.items():
+            for side, lang in enumerate(langs):
+                lines = "".join(f"{BREAKS.sub(' ', pair[side])}\n" for pair in pairs)
+                write_text(temporary / f"{part}.{lang}", lines)
+        record_files(temporary)
 
 
 def load_parts(sizes: Mapping[str, float], folder: Path, langs: tuple[str, str]) -> Parts | None:

@@ -49,6 +49,8 @@ class TrainState:
     """such steps since the last that changed something"""
     window: dict[str, float] = field(default_factory=dict)
     """sums over the steps since the last row of curves, so that the next row does not depend on a restart"""
+    is_hopeless: bool = False
+    """the last validation was worse than those of other jobs of the sweep, see `mt.training.pruning`"""
     is_finished: bool = False
     """training has ended, and its test sets are scored"""
 
@@ -141,9 +143,13 @@ class CheckpointStore:
                 write_tensors(average, layout.average)
             layout.state.write_text(json.dumps(asdict(state), indent=1), encoding="utf-8")
             record_files(temporary)
+        self.delete_old()
+        return path
+
+    def delete_old(self) -> None:
+        """Delete the oldest checkpoints beyond `keep`, also those of a training that was killed before it did so."""
         for old in self.paths()[: -self.keep]:
             remove(old)
-        return path
 
     def set_aside_damaged(self) -> bool:
         """Rename the newest checkpoints if they are damaged and an older one is not, so that training goes on there.

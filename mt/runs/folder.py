@@ -4,6 +4,7 @@ import logging
 import os
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
+from dataclasses import replace
 from pathlib import Path
 
 from mt.config.facts import keys_where
@@ -15,7 +16,7 @@ from mt.errors import UserError
 from mt.runs.checkpoint import CheckpointStore
 from mt.runs.layout import RunLayout
 from mt.runs.record import Start, format_starts, read_starts, with_start
-from mt.runtime.checksums import replacing_recorded, warn_if_changed
+from mt.runtime.checksums import SUMS, read_sums, replacing_recorded, warn_if_changed
 from mt.runtime.distributed import World
 from mt.runtime.files import clear_leftovers, remove
 from mt.runtime.locks import locked
@@ -46,7 +47,8 @@ def check_run_folder(run: RunLayout, config: Config) -> None:
     if not folder.is_dir():
         raise UserError(f"run_dir={folder} is a file: give another name=… or run_dir=….")
     if not run.config.exists():
-        if any(path != run.lock for path in folder.iterdir()):
+        others = set(folder.iterdir()) - {run.lock, folder / SUMS}  # the sum of the configuration is written before it
+        if others or not read_sums(folder).keys() <= {run.config.name}:
             raise UserError(f"run_dir={folder} is neither empty nor a run folder: give another name=… or run_dir=….")
         return
     saved = load_config(run.config)
@@ -86,8 +88,18 @@ def existing_tokenizer(run: RunLayout, config: Config) -> Tokenizer | None:
     return None
 
 
+def asks_for_other_scores(saved: Config, config: Config) -> bool:
+    """Return whether a finished run has to score its test sets again, because a rerun names others."""
+    asked = [(one.data.test, one.search, one.training.average_best) for one in (saved, config)]
+    return asked[0] != asked[1]
+
+
 def start_run_folder(run: RunLayout, config: Config, data: Prepared, start: Start) -> None:
     """Write the configuration, including changed limits, the tokenizer, and what is held out of the training text."""
+    checkpoints = CheckpointStore(run.checkpoints)
+    state = checkpoints.latest_state()
+    if state and state.is_finished and asks_for_other_scores(load_config(run.config), config):
+        checkpoints.replace_state(replace(state, is_finished=False))
     record = format_starts(with_start(read_starts(run.config), start))
     with replacing_recorded(run.config) as temporary:  # first, as it marks the folder as this run's
         save_config(config, temporary, record)

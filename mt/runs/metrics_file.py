@@ -7,7 +7,7 @@ from pathlib import Path
 
 from mt.config.checks import check_file
 from mt.runtime.checksums import forget_sum, record_sum, warn_if_damaged
-from mt.runtime.files import write_text
+from mt.runtime.files import sync, write_text
 
 Row = dict[str, float]
 MAX_BYTES = 1 << 28
@@ -33,6 +33,11 @@ class MetricsFile:
         forget_sum(self.path)
         kept = [line for line, row in self._complete_lines() if row["step"] != step or not row.keys() & values.keys()]
         write_text(self.path, "".join(f"{line}\n" for line in [*kept, json.dumps({"step": step, **values})]))
+
+    def sync(self) -> None:
+        """Wait until all rows are on the disk."""
+        if self.path.exists():
+            sync(self.path)
 
     def complete(self) -> None:
         """Record the sum of the file until it changes again."""

@@ -1,4 +1,4 @@
-"""The limits that end training, early stopping among them, and the time left until then."""
+"""The limits that end training, early stopping and pruning among them, and the time left until then."""
 
 from dataclasses import dataclass
 
@@ -26,6 +26,8 @@ class Limits:
                 f"validation {stopping.metric.value} has not improved since step {state.best_step}, "
                 f"{stopping.patience} validations ago"
             )
+        if stopping.prune_after and state.is_hopeless:
+            return "other jobs of the sweep do better (training.early_stopping.prune_after)"
         return None
 
     def share_done(self, state: TrainState) -> float | None:

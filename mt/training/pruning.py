@@ -12,8 +12,6 @@ from mt.runs.metrics_file import MetricsFile
 from mt.training.ranking import comparison_score
 
 MIN_SIBLINGS = 3
-HOPELESS = "other jobs of the sweep do better (training.early_stopping.prune_after)"
-"""why a pruned job ends"""
 
 
 def validations(run: RunLayout) -> list[dict[str, float]]:
@@ -36,7 +34,7 @@ def is_hopeless(folder: Path, config: TrainingConfig, step: int) -> bool:
         rows = validations(RunLayout(job))
         if not rows or rows[-1]["step"] < step:
             return None
-        return max(comparison_score(metric, row) for row in rows if row["step"] <= step)
+        return max((comparison_score(metric, row) for row in rows if row["step"] <= step), default=None)
 
     own = score_at(folder)
     others = [score_at(job) for job in folder.parent.iterdir() if job != folder]

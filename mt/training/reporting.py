@@ -22,6 +22,10 @@ class Window:
     n_tokens: int = 0
     n_padded: int = 0
     n_steps: int = 0
+    learning_rate: float = 0.0
+    """of the last step"""
+    grad_norm: float = 0.0
+    """of the last step, before clipping"""
 
     @classmethod
     def resume(cls, saved: Mapping[str, float], is_main: bool) -> "Window":
@@ -38,11 +42,15 @@ class Window:
         if not self.n_steps:
             return {}
         counts = {name: value if name.endswith("sum") else int(value) for name, value in zip(names, sums, strict=True)}
-        return {**counts, "n_steps": self.n_steps, "seconds": time.monotonic() - self.started}
+        last = {"n_steps": self.n_steps, "learning_rate": self.learning_rate, "grad_norm": self.grad_norm}
+        return {**counts, **last, "seconds": time.monotonic() - self.started}
 
-    def add(self, batches: Sequence[Batch], loss_sum: Tensor, nll_sum: Tensor) -> None:
-        """Add a step: its batches and its losses."""
+    def add(
+        self, batches: Sequence[Batch], loss_sum: Tensor, nll_sum: Tensor, learning_rate: float, grad_norm: float
+    ) -> None:
+        """Add a step: its batches, its losses, its learning rate and the norm of its gradient."""
         self.n_steps += 1
+        self.learning_rate, self.grad_norm = learning_rate, grad_norm
         self.loss_sum += loss_sum
         self.nll_sum += nll_sum
         for batch in batches:
@@ -62,7 +70,7 @@ class Figures:
     seconds_per_step: float
 
 
-def summarise(window: Window, learning_rate: float, grad_norm: float, world: World) -> Figures:
+def summarise(window: Window, world: World) -> Figures:
     """Compute the figures of a window; all processes must call this."""
     seconds = time.monotonic() - window.started
     loss_sum, nll_sum, n_tgt_tokens, n_tokens, n_padded = world.sum(
@@ -73,8 +81,8 @@ def summarise(window: Window, learning_rate: float, grad_norm: float, world: Wor
         "train/loss": loss_sum / n_tgt_tokens,
         "train/nll": nll,
         "train/perplexity": exp(min(nll, 100)),
-        "train/learning_rate": learning_rate,
-        "train/gradient_norm": grad_norm,
+        "train/learning_rate": window.learning_rate,
+        "train/gradient_norm": window.grad_norm,
         "speed/target_tokens_per_second": n_tgt_tokens / seconds,
         "speed/padding_share": 1 - n_tokens / n_padded,
     }

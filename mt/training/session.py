@@ -29,10 +29,8 @@ class Session:
     started: float
     """start time of an equivalent uninterrupted training run, in seconds of the monotonic clock"""
     window: Window = field(default_factory=Window)
-    learning_rate: float = 0.0
     outlook: str = ""
     """what score the training is heading for"""
-    grad_norm: float = 0.0
 
     @property
     def minutes(self) -> float:

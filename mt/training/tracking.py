@@ -12,7 +12,7 @@ from torch import Tensor
 
 from mt.runs.layout import RunLayout
 from mt.runs.metrics_file import MetricsFile
-from mt.runtime.files import write_bytes, write_text
+from mt.runtime.files import sync, write_bytes, write_text
 
 if TYPE_CHECKING:
     from torch.utils.tensorboard import SummaryWriter
@@ -35,6 +35,7 @@ LAYOUT = {
 FIRST_COLUMNS = ("optim.name", "optim.lr", "model.dropout", "model.d_model", "training.label_smoothing")
 """columns of the hyper-parameter table that are shown by default: TensorBoard shows five, and puts those first that are
 declared to differ between runs"""
+EVENT_FILES = "events.out.tfevents.*"
 MAX_EMBEDDINGS = 5000
 """pieces in the projector; a browser cannot handle many more"""
 
@@ -152,9 +153,12 @@ class Tracker:
             self.writer.add_scalar(name, value, step)
 
     def flush(self) -> None:
-        """Write the points that TensorBoard's writer still holds, so that none before a checkpoint can be lost."""
+        """Wait until all points are on the disk, so that none before a checkpoint can be lost."""
+        self.metrics.sync()
         if "writer" in self.__dict__:
             self.writer.flush()
+            for path in self.run.events.glob(EVENT_FILES):
+                sync(path)
 
     def close(self) -> None:
         """Write what is still in memory."""

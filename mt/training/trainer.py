@@ -33,7 +33,7 @@ from mt.training.gradients import add_gradients
 from mt.training.limits import Limits
 from mt.training.objective import Objective
 from mt.training.optim import Update
-from mt.training.pruning import HOPELESS, is_hopeless, validations
+from mt.training.pruning import is_hopeless, validations
 from mt.training.reporting import Window, summarise
 from mt.training.session import Session, open_session
 from mt.training.validator import Validation, Validator
@@ -83,7 +83,6 @@ class Trainer:
         self.best = BestModels(run.best, config.average_best)
         self.limits = Limits(config)
         self.state = TrainState()
-        self.hopeless = False
 
     def fit(self) -> None:
         """Train until a limit is reached or nothing improves.
@@ -94,7 +93,6 @@ class Trainer:
         """
         self.resume()
         self.state.is_finished = False
-        self.hopeless = self.is_hopeless()
         with open_session(self.run, self.config, self.state, self.world.is_main) as session:
             session.window = Window.resume(self.state.window, self.world.is_main)
             self.state.window = {}
@@ -104,7 +102,7 @@ class Trainer:
                 self.save(session)
                 log.info("%s: saved at step %d; rerun the same command to resume.", interruption, self.state.step)
                 raise
-        log.info("Training ends at step %d: %s.", self.state.step, self.stop_reason())
+        log.info("Training ends at step %d: %s.", self.state.step, self.limits.reason_to_stop(self.state))
         log.info("The best model is that of step %d.", self.state.best_step)
         warmup_steps = self.learner.update.config.warmup_steps
         if 0 < self.state.step < warmup_steps:
@@ -115,7 +113,7 @@ class Trainer:
         untried = self.config.init_from is not None and self.state.step == 0 and self.state.best_score is None
         if untried or self.validation_is_due():  # the model to start from; a validation that was interrupted
             self.validate(session)
-        while self.stop_reason() is None:
+        while self.limits.reason_to_stop(self.state) is None:
             self.train_step(session)
             session.record_step()
             step = self.state.step
@@ -143,18 +141,17 @@ class Trainer:
         n_all_tokens = self.agree(session, sum(batch.n_tgt_tokens for batch in batches))
         self.state.step += 1
         self.state.data_position, self.state.epochs = self.loader.position, self.loader.epochs
-        session.learning_rate, grad_norm = self.learner.update.apply(
+        learning_rate, grad_norm = self.learner.update.apply(
             self.model, n_all_tokens, self.state.step, self.state.minutes, self.state.epochs
         )
         session.progress.advance()
         if not isfinite(grad_norm):
             self.skip(batches)
             return
-        session.grad_norm = grad_norm
         self.state.n_skipped_in_a_row = 0
         if self.learner.average:
             self.learner.average.update(self.state.step)
-        session.window.add(batches, loss_sum, nll_sum)
+        session.window.add(batches, loss_sum, nll_sum, learning_rate, grad_norm)
 
     def skip(self, batches: Sequence[Batch]) -> None:
         """Count a step that has changed nothing, as its loss or gradient is not finite.
@@ -186,7 +183,7 @@ class Trainer:
 
     def log_window(self, session: Session) -> None:
         """Report the steps since the last report."""
-        figures = summarise(session.window, session.learning_rate, session.grad_norm, self.world)
+        figures = summarise(session.window, self.world)
         session.window = Window()
         if session.tracker:
             skipped = {"train/skipped_steps": float(self.state.n_skipped)} if self.state.n_skipped else {}
@@ -223,7 +220,7 @@ class Trainer:
                 save_weights(weights, self.run.weights)
         else:
             state.n_validations_since_best += 1
-        self.hopeless = self.is_hopeless()
+        state.is_hopeless = self.is_hopeless()
         self.save(session)
         session.window = Window()  # the speed of training does not include validation
 
@@ -263,15 +260,11 @@ class Trainer:
         state = self.checkpoints.load_latest(self.model, self.learner.update.optimizer, average)
         if state is not None:
             self.state = state
+            if self.world.is_main:
+                self.checkpoints.delete_old()
             self.loader.position = state.data_position
             self.state.epochs = self.loader.epochs
             log.info("Resuming from step %d.", state.step)
-
-    def stop_reason(self) -> str | None:
-        """Return why training ends here, if it does: a limit, no improvement, or better jobs in the sweep."""
-        if self.hopeless:
-            return HOPELESS
-        return self.limits.reason_to_stop(self.state)
 
     def finish(self) -> None:
         """Record that training has ended and all its work is done."""
