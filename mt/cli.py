@@ -27,7 +27,7 @@ COMMANDS = {
     "calibrate": "learn to estimate the quality of a run's translations",
     "score": "print log-probabilities of given translations",
     "export": "write a model for CTranslate2, Hugging Face transformers or LibreTranslate",
-    "import": "turn a Marian model, such as those of OPUS-MT, into a run",
+    "import": "turn a model of OPUS-MT (Marian), M2M-100 or NLLB-200 into a run",
     "reproduce": "train a run again from its record, and compare the results",
     "report": "write a page about a run, or about two side by side: curves, scores, sentences",
     "card": "write a model card for the Hugging Face Hub",

@@ -56,11 +56,11 @@ def workplace(tmp_path_factory):
     """A folder with the files that the README mentions, and a small demo run."""
     folder = tmp_path_factory.mktemp("readme")
     (folder / "corpus").mkdir()
-    (folder / "demo").mkdir()
+    (folder / "data" / "demo").mkdir(parents=True)
     for part, count in (("train", 1500), ("valid", 10), ("test", 10), ("probe", 10)):
         for lang, other in (("zh", "de"), ("en", "en")):
             head(DEMO / f"{part}.{lang}", folder / "corpus" / f"{part}.{other}", count)
-            head(DEMO / f"{part}.{lang}", folder / "demo" / f"{part}.{lang}", count)
+            head(DEMO / f"{part}.{lang}", folder / "data" / "demo" / f"{part}.{lang}", count)
     pairs = zip(
         *((DEMO / f"train.{lang}").read_text(encoding="utf-8").splitlines()[:4000] for lang in ("en", "zh")),
         strict=True,
@@ -79,7 +79,7 @@ def shortened(command: str, folder: Path) -> list[str]:
     mine = (
         SHORT[:-1]
         if "data=files" in arguments
-        else [*SHORT, f"data.train={folder}/demo/train", f"data.valid={folder}/demo/valid"]
+        else [*SHORT, f"data.train={folder}/data/demo/train", f"data.valid={folder}/data/demo/valid"]
     )
     given = {argument.split("=")[0] for argument in arguments}
     return [
@@ -121,13 +121,13 @@ def test_train_and_help(mt, workplace, monkeypatch):
 @pytest.mark.slow
 def test_translate_and_evaluate(mt, workplace, monkeypatch):
     monkeypatch.chdir(workplace)
-    test = f"data.test={{test: {workplace}/demo/test}}"
+    test = f"data.test={{test: {workplace}/data/demo/test}}"
     assert (
         mt(
             *shortened("mt train", workplace)[:-3],
             test,
-            f"data.train={workplace}/demo/train",
-            f"data.valid={workplace}/demo/valid",
+            f"data.train={workplace}/data/demo/train",
+            f"data.valid={workplace}/data/demo/valid",
         ).code
         == 0
     )

@@ -37,9 +37,9 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument("--to", choices=PACKAGES, required=True, help="the format")
     parser.add_argument("output", type=Path, metavar="OUTPUT", help="new folder, or new .argosmodel file")
     number_format = (
-        "number format of the weights, but for huggingface; int8 is the smallest; auto: int8 if it costs less than 0.1 "
+        "number format of the weights, not with --to huggingface; int8 is the smallest; auto: int8 if it costs less "
+        "than 0.1 BLEU on the validation text; default: float32"
     )
-    number_format += "BLEU on the validation text; default: float32"
     parser.add_argument("--quantization", choices=QUANTIZATIONS, help=number_format)
     longest = "longest text in pieces; default: %(default)s"
     parser.add_argument("--positions", type=int, default=1024, metavar="N", help=longest)

@@ -20,13 +20,14 @@ def build_parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="mt import",
         description="Turn a model in Hugging Face's format into a run to translate with or to fine-tune: a Marian "
-        "model, such as those of OPUS-MT, or one of many languages, M2M-100 or NLLB-200, which needs to know between "
-        "which two it translates unless told otherwise. Needs a package: pip install transformers.",
+        "model, such as those of OPUS-MT, or one of many languages, M2M-100 or NLLB-200, for which --src-lang and "
+        "--tgt-lang give the languages to translate between by default. Needs a package: pip install transformers.",
     )
     parser.add_argument("model", help="its folder, or its name on the Hugging Face hub (needs a network)")
     parser.add_argument("run", type=Path, metavar="RUN", help="new folder to write")
-    parser.add_argument("--src-lang", metavar="LANG", help="source language; default: as the model states")
-    parser.add_argument("--tgt-lang", metavar="LANG", help="target language; default: as the model states")
+    needed = "default: as the model states; M2M-100 and NLLB-200 do not"
+    parser.add_argument("--src-lang", metavar="LANG", help=f"source language; {needed}")
+    parser.add_argument("--tgt-lang", metavar="LANG", help=f"target language; {needed}")
     return parser
 
 

@@ -23,9 +23,9 @@ def build_parser() -> argparse.ArgumentParser:
     """Build the command line of `mt serve`."""
     parser = argparse.ArgumentParser(
         prog="mt serve",
-        description="Translate over HTTP, with the interface of LibreTranslate, and show a page to try it. Several "
-        "runs are chosen from by their languages. Only this machine is answered, unless you give --host. Needs "
-        "pip install 'mt[serve]'.",
+        description="Translate over HTTP, with the interface of LibreTranslate, and show a page to try it. With "
+        "several runs, the languages of a request choose one. Only this machine is answered, unless you give --host. "
+        "Needs pip install '.[serve]'.",
         parents=[search_parser()],
     )
     add = parser.add_argument

@@ -43,7 +43,7 @@ if TYPE_CHECKING:
     from mt.quality.judge import Judge
 
 EXAMPLES = """search options, each as --set search.KEY=VALUE:
-  beam_size=8  patience=1              a wider beam; stop at 8 finished hypotheses, not when none can be better
+  beam_size=8  patience=1              a wider beam; stop at 8 finished hypotheses instead of 16; null: exact search
   length_norm=gnmt|average|none        how lengths are compared; length_penalty=0.6 is the exponent
   coverage_penalty=0.2                 GNMT's penalty for source words that are passed over
   min_len_ratio=0.5  max_len_ratio=3   lengths relative to the source, in pieces; plus max_len_offset=20
