@@ -6,6 +6,10 @@ from random import Random
 import pytest
 from conftest import overrides, toy_pairs, write_pairs
 
+from mt.config.choices import Duplicates
+from mt.config.data import CleanConfig
+from mt.data.cleaning import language_identifier, observe
+from mt.errors import UserError
 from mt.text.tokenizer import load_tokenizer
 
 PAIRS = [
@@ -95,6 +99,20 @@ def test_pairs_in_other_languages_are_dropped(mt, tmp_path):
     assert outcome.code == 0, outcome.err
     assert "Training data: 18 pairs" in outcome.err
     assert "18 in another language" in outcome.err
+
+
+def test_languages_may_have_any_of_their_codes():
+    pytest.importorskip("py3langid")
+    assert language_identifier(("deu_Latn", "eng"), "data.train")[1] == ("de", "en")
+    assert language_identifier(("nb", "swh_Latn"), "data.train")[1] == ("no", "sw")
+    with pytest.raises(UserError, match=r"data\.train: data\.clean\.language=true cannot identify 'xx': omit it\."):
+        language_identifier(("en", "xx"), "data.train")
+
+
+def test_vowel_signs_distinguish_sentences():
+    pairs = [("हाँ जी", "a"), ("हूँ जो", "a"), ("ที่นี่", "b"), ("ทีนี", "b"), ("Ja!", "c"), ("ja", "c")]
+    hashes = observe(pairs, CleanConfig(duplicates=Duplicates.near)).pair_hashes
+    assert len(set(hashes.tolist())) == 5
 
 
 def test_impossible_settings_are_refused(corpus, mt, tmp_path):

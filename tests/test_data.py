@@ -70,6 +70,18 @@ def test_tsv_jsonl_parquet(load, tmp_path):
     assert load(tmp_path / "n.parquet") == PAIRS
 
 
+def test_tables_with_gaps(load, tmp_path):
+    Dataset.from_list([{"de": "eins", "en": None}, {"de": None, "en": "two"}]).to_parquet(tmp_path / "gaps.parquet")
+    assert load(tmp_path / "gaps.parquet") == [("eins", ""), ("", "two")]
+    for number, row in enumerate([{"translation": {"de": "eins"}}, {"translation": "eins"}]):
+        Dataset.from_list([row]).to_parquet(tmp_path / f"{number}.parquet")
+        with pytest.raises(UserError, match=r"has no column .*en; it has translation"):
+            load(tmp_path / f"{number}.parquet")
+    Dataset.from_list([{"de": ["eins"], "en": ["one"]}]).to_parquet(tmp_path / "lists.parquet")
+    with pytest.raises(UserError, match="de or en is not a column of text"):
+        load(tmp_path / "lists.parquet")
+
+
 def test_several_sources_follow_each_other(load, tmp_path):
     write_pairs(tmp_path / "a", PAIRS[:1], ("de", "en"))
     (tmp_path / "b.tsv").write_text("x\ty\n", encoding="utf-8")
@@ -269,7 +281,8 @@ srclang="EN-US" datatype="plaintext"/><body>
 <tu><tuv xml:lang="de"><seg>Zwei</seg></tuv><tuv xml:lang="en-GB"><seg>Two</seg></tuv><tuv xml:lang="fr"><seg>Deux</seg>
 </tuv></tu><tu><tuv xml:lang="en"><seg>No German</seg></tuv></tu></body></tmx>"""
 XLIFF_1 = """<xliff version="1.2" xmlns="urn:oasis:names:tc:xliff:document:1.2"><file original="f" source-language="en"
-target-language="de" datatype="plaintext"><body><trans-unit id="1"><source>Hello <g id="1">big</g> world.</source>
+target-language="de" datatype="plaintext"><body><trans-unit id="1"><source>Hello <g id="1">big</g> <bpt
+id="2">&lt;b&gt;</bpt>world.</source>
 <target>Hallo <g id="1">große</g> Welt.</target></trans-unit><trans-unit id="2"><source>Open</source></trans-unit>
 </body></file></xliff>"""
 XLIFF_2 = """<xliff version="2.0" xmlns="urn:oasis:names:tc:xliff:document:2.0" srcLang="en" trgLang="de"><file id="f">
@@ -292,6 +305,9 @@ def test_translation_memories_and_bilingual_documents(load, tmp_path):
     assert list(open_text([str(tmp_path / "a.tmx")], context).read()) == [("Two", "Deux")]
     with pytest.raises(UserError, match=r"b\.xlf is from en to de, but the configuration has data\.src_lang=en"):
         list(open_text([str(tmp_path / "b.xlf")], context).read())
+    (tmp_path / "cut.tmx.gz").write_bytes(gzip.compress(TMX.encode())[:200])
+    with pytest.raises(UserError, match=r"cut\.tmx\.gz cannot be read"):
+        list(open_text([str(tmp_path / "cut.tmx.gz")], context).read())
     (tmp_path / "bad.tmx").write_text(TMX[:300], encoding="utf-8")
     with pytest.raises(UserError, match=r"bad\.tmx cannot be read"):
         list(open_text([str(tmp_path / "bad.tmx")], context).read())

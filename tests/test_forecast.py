@@ -102,6 +102,20 @@ def test_the_report_says_what_would_help_most(mt, copy_of_run, scores, train_nll
     assert f"Next step: {advice}" in (copy_of_run / "report.html").read_text(encoding="utf-8")
 
 
+def test_a_short_curve_is_not_followed_for_an_hour(mt, copy_of_run):
+    """After five minutes, another quarter of an hour is as much as it can tell."""
+    scores = [2, 6, 10, 14, 17]
+    rows = [{"step": 10 * n, "valid/bleu": s, "valid/chrf": s, "valid/loss": 9.0 - n} for n, s in enumerate(scores, 1)]
+    rows += [{"step": 50, "train/nll": 4.0}]
+    (copy_of_run / "metrics.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    (state,) = copy_of_run.glob("checkpoints/*/state.json")
+    state.write_text(json.dumps(json.loads(state.read_text()) | {"minutes": 5.0, "is_finished": True, "epochs": 9.0}))
+    (state.parent / "SHA256SUMS").unlink()
+    assert mt("report", copy_of_run).code == 0
+    page = (copy_of_run / "report.html").read_text(encoding="utf-8")
+    assert "A new one with 10:00 more, 15:00 in all, would reach" in page
+
+
 @pytest.mark.parametrize(
     ("score", "minutes", "verdict"),
     [

@@ -336,7 +336,7 @@ def test_subword_sampling_is_reproducible_and_keeps_the_text(corpus, tmp_path, m
     whole, parts = (load_file(checkpoint_of(tmp_path / n) / "model.safetensors") for n in ("whole", "parts"))
     assert all(torch.equal(whole[name], parts[name]) for name in whole)
     tokenizer = load_tokenizer([tmp_path / "whole" / "tokenizer.model"])
-    line = "ba de fi go hu ka le mi no pu ra"
+    line = "ba de fi go hu\u3000ka le mi no pu ra"
     pairs = [(tokenizer.encode_src([line])[0], tokenizer.encode_tgt([line.upper()])[0])] * 20
     sampled = tokenizer.resample(pairs, alpha=0.2, seed=5)
     assert len({tuple(src) for src, _ in sampled}) > 1

@@ -8,6 +8,11 @@ from pathlib import Path
 import pytest
 from conftest import DEMO, overrides, toy_pairs, write_pairs
 
+from mt.config.corpora import TrainingSource
+from mt.config.data import DataConfig
+from mt.data.context import training_context
+from mt.data.direction import fit_by_identification
+
 LIMITS = ["training.max_steps=2", "training.valid_every_steps=2"]
 DEMO_PAIRS = list(
     zip(
@@ -65,6 +70,13 @@ def test_columns_of_one_corpus_of_several(prepare, tmp_path):
     assert (outcome.code, "data.train[0].columns=['id', 'bb'] must name each column once" in outcome.err) == (2, True)
 
 
+def test_columns_of_a_corpus_in_other_languages():
+    """`data.columns` names those of the main languages."""
+    data = DataConfig("zh", "en", train="a.tsv", valid="b", columns=["en", "zh"])
+    assert training_context(data, TrainingSource("a.tsv")).columns == ("en", "zh")
+    assert training_context(data, TrainingSource("a.tsv", src_lang="fr")).columns is None
+
+
 def test_wrong_tables_are_refused(prepare, tmp_path):
     path = write_table(tmp_path / "a.tsv", [("x", "y", "z"), ("x", "y")])
     assert f"{path}, line 2: 2 columns, but line 1 has 3" in prepare(f"data.train={path}").err
@@ -98,6 +110,14 @@ def test_an_exchanged_direction_is_refused(prepare, tmp_path, langs, pairs):
     assert not (tmp_path / "run").exists()
     write_pairs(tmp_path / "text", [(tgt, src) for src, tgt in pairs], langs)
     assert "exchanged" not in prepare(*languages, *text).err
+
+
+def test_one_sentence_exchanges_nothing():
+    pytest.importorskip("py3langid")
+    short, misleading = [["Ja."] * 299, ["Yes."] * 299], ["The little dog is running.", "Der kleine Hund läuft."]
+    sides = [[*texts, one] for texts, one in zip(short, misleading, strict=True)]
+    assert fit_by_identification(sides, ("de", "en")) is None
+    assert fit_by_identification([texts[-1:] * 10 for texts in sides], ("deu_Latn", "eng")) == [[0.0, 1.0], [1.0, 0.0]]
 
 
 def test_a_check_that_is_left_out_is_mentioned(prepare, tmp_path, monkeypatch):
@@ -239,11 +259,23 @@ def test_validation_and_test_data_from_the_training_text(corpus, tmp_path, mt):
 
 
 @pytest.mark.parametrize(
-    ("value", "message"), [("0", "number of pairs"), ("1.5", "number of pairs"), ("900", "too few"), ("799", "too few")]
+    ("value", "message"),
+    [
+        ("0", "number of pairs"),
+        ("inf", "number of pairs"),
+        ("1.5", "number of pairs"),
+        ("900", "too few"),
+        ("799", "too few"),
+    ],
 )
 def test_sizes_that_cannot_be_held_out(prepare, value, message):
     outcome = prepare(f"data.valid={value}")
     assert (outcome.code, message in outcome.err) == (2, True), outcome.err
+
+
+def test_held_out_pairs_of_one_language(prepare):
+    outcome = prepare("data.tgt_lang=aa", "data.valid=50")
+    assert (outcome.code, "give two codes, not aa twice" in outcome.err) == (2, True)
 
 
 def test_split(tmp_path, mt):
@@ -270,6 +302,8 @@ def test_split(tmp_path, mt):
         (["-o", tmp_path / "parts"], "already exists"),
         (["-o", tmp_path / "x", "--valid", "5000"], "too few"),
         (["-o", tmp_path / "x", "--columns", "bb"], "must name each column once"),
+        (["-o", tmp_path / "x", "--valid", "nan"], "neither a number of pairs nor a fraction"),
+        (["-o", tmp_path / "x", "--tgt-lang", "aa"], "give two codes, not aa twice"),
     ):
         outcome = mt("split", table, *languages, *extra)
         assert (outcome.code, message in outcome.err) == (2, True), outcome.err

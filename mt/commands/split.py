@@ -4,7 +4,7 @@ import argparse
 import logging
 from pathlib import Path
 
-from mt.config.corpora import TrainingSource, check_columns, check_sources
+from mt.config.corpora import TrainingSource, check_columns, check_different, check_sources
 from mt.config.data import DataConfig
 from mt.data.derived import without
 from mt.data.held_out import hold_out, save_parts
@@ -52,6 +52,7 @@ def main(arguments: list[str]) -> int:
     options = build_parser().parse_args(arguments)
     check_free(options.output)
     langs = (options.src_lang, options.tgt_lang)
+    check_different(*langs)
     check_columns("--columns", options.columns, langs)
     data = DataConfig(
         *langs, train=options.corpus, columns=options.columns, check_languages=not options.no_language_check

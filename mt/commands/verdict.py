@@ -40,6 +40,8 @@ LARGE_GAP = 0.4
 FEW_EPOCHS = 30
 """A model that has read its text less often than that, and still improves, has not learnt what there is in it."""
 MUCH_BLEU = 0.5
+MOST_SHARE = 3
+"""length, by that of a training, of another one whose score is forecast; further ahead, a curve says too little"""
 SAME_TIME = 0.8
 """share of the time of a training from which another one is as long"""
 ESTIMATES = "Estimates of quality"
@@ -153,15 +155,17 @@ def describe_next_step(best: Row, rows: Sequence[Row], run: RunLayout, worth: Wo
             f"is {gap:.1f} below that on the validation text: the model has learnt what there is in its text.{hint}"
         )
     shares = [row["step"] / begun[-1]["step"] for row in begun]
-    after = forecast(shares, [row["valid/bleu"] for row in begun], 1 + 60 / state.minutes) if state.minutes else None
+    minutes = min(60.0, (MOST_SHARE - 1) * state.minutes)
+    after = forecast(shares, [row["valid/bleu"] for row in begun], 1 + minutes / state.minutes) if minutes else None
     more = after.score - best["valid/bleu"] if after is not None and best["step"] == begun[-1]["step"] else 0.0
     if worth is not None and worth.share_of_time >= SAME_TIME and worth.of_twice_as_much > max(more, MUCH_BLEU):
         return "Next step: more text. It would bring more than an hour of training."
     if after is not None and more >= MUCH_BLEU:
-        length = describe_seconds(60 * state.minutes + 3600)
+        more_time = "an hour" if minutes == 60 else describe_seconds(60 * minutes)
+        length = describe_seconds(60 * (state.minutes + minutes))
         return (
-            f"Next step: longer training. A new one with an hour more, {length} in all, would reach a validation BLEU "
-            f"of about {after.score:.1f} ({after.low:.1f} to {after.high:.1f}), if the curve goes on as it did."
+            f"Next step: longer training. A new one with {more_time} more, {length} in all, would reach a validation "
+            f"BLEU of about {after.score:.1f} ({after.low:.1f} to {after.high:.1f}), if the curve goes on as it did."
         )
     if improves:
         return (

@@ -1,5 +1,6 @@
 """Sources of parallel text as the configuration names them, and the entries of `data.train` and `data.stages`."""
 
+import math
 import re
 from dataclasses import dataclass, fields
 from math import inf
@@ -92,9 +93,17 @@ def is_size(value: Any) -> bool:
 def check_sources(key: str, value: Any) -> None:
     """Raise `UserError` unless `value` is a source, a list of sources, or a number of pairs to hold out."""
     if is_size(value):
-        require(0 < value < 1 or value == int(value) > 0, f"{key}={value} must be a number of pairs, or a fraction.")
+        is_valid = math.isfinite(value) and (0 < value < 1 or value == int(value) > 0)
+        require(is_valid, f"{key}={value} must be a number of pairs, or a fraction.")
     else:
         source_list(key, value)
+
+
+def check_different(src_lang: str, tgt_lang: str) -> None:
+    """Raise `UserError` if pairs are to be held out of a text whose two languages have the same code."""
+    require(
+        src_lang != tgt_lang, f"Held-out pairs are files named after languages: give two codes, not {src_lang} twice."
+    )
 
 
 def source_list(key: str, value: Any) -> list[str]:

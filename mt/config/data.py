@@ -11,6 +11,7 @@ from mt.config.choices import Chinese, Duplicates, UnicodeForm
 from mt.config.corpora import (
     Tagging,
     check_columns,
+    check_different,
     check_sources,
     domain_tag,
     is_plain_word,
@@ -146,6 +147,8 @@ class DataConfig:
         if self.valid != MISSING:
             check_sources("data.valid", self.valid)
         check_columns("data.columns", self.columns, (self.src_lang, self.tgt_lang))
+        if self.held_out and self.src_lang != MISSING:
+            check_different(self.src_lang, self.tgt_lang)
         if self.train != MISSING:
             for number, source in enumerate(training_sources(self.train)):
                 langs = (source.src_lang or self.src_lang, source.tgt_lang or self.tgt_lang)

@@ -9,14 +9,17 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+import regex
 import xxhash
 from numpy.typing import NDArray
 
+from mt.config.checks import require
 from mt.config.choices import Duplicates
 from mt.config.data import CleanConfig
+from mt.data.identification import load_identifier
 from mt.data.readers import Pair
 from mt.runtime.packages import require_package
-from mt.text.languages import plain_language
+from mt.text.language_names import label_of
 
 Hashes = NDArray[np.uint64]
 NO_HASHES: Hashes = np.empty(0, np.uint64)
@@ -30,9 +33,12 @@ CONTROLS = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ufffd]")
 """characters that no text contains; U+FFFD replaces a byte that was not UTF-8"""
 MIN_IDENTIFIABLE = 20
 """characters that a text needs for its language to be identified"""
-NO_LETTERS = re.compile(r"[\W\d_]+")
+NO_LETTERS = regex.compile(r"[^\p{L}\p{M}]+")
 Identify = Callable[[str], str]
-"""text -> code of the language it is in"""
+"""text -> label of the language it is in"""
+Labels = tuple[str, str]
+FACTS_VERSION = 2
+"""increased when a filter finds something else in the same text"""
 
 
 @dataclass(frozen=True)
@@ -48,13 +54,20 @@ class Facts:
 
 def facts_key(clean: CleanConfig) -> str:
     """Return a text that differs for settings that lead to different facts."""
-    return repr((clean.control, clean.language, clean.duplicates is Duplicates.near))
+    filters = (clean.control, clean.language, clean.duplicates is Duplicates.near)
+    return repr((*filters, FACTS_VERSION) if clean.language or filters[2] else filters)
 
 
-def observe(pairs: Sequence[Pair], clean: CleanConfig, langs: tuple[str, str], identify: Identify | None) -> Facts:
-    """Collect the facts about the text of some pairs."""
+def observe(
+    pairs: Sequence[Pair], clean: CleanConfig, labels: Labels = ("", ""), identify: Identify | None = None
+) -> Facts:
+    """Collect the facts about the text of some pairs.
+
+    Args:
+        labels: what `identify` calls the languages of the two sides.
+    """
     if clean.control or identify:
-        seen = [look(pair, clean, langs, identify) for pair in pairs]
+        seen = [look(pair, clean, labels, identify) for pair in pairs]
     else:  # the usual case, without a function call for each pair
         seen = [IDENTICAL if src == tgt else KEPT for src, tgt in pairs]
     if clean.duplicates is Duplicates.near:
@@ -68,23 +81,21 @@ def observe(pairs: Sequence[Pair], clean: CleanConfig, langs: tuple[str, str], i
     )
 
 
-def look(pair: Pair, clean: CleanConfig, langs: tuple[str, str], identify: Identify | None) -> int:
+def look(pair: Pair, clean: CleanConfig, labels: Labels, identify: Identify | None) -> int:
     """Return the first fault of a pair's text, or KEPT."""
     if pair[0] == pair[1]:
         return IDENTICAL
     if clean.control and any(map(CONTROLS.search, pair)):
         return CONTROL
-    sides = zip(pair, langs, strict=True)
-    if identify and any(
-        len(text) >= MIN_IDENTIFIABLE and identify(text) != plain_language(lang) for text, lang in sides
-    ):
+    sides = zip(pair, labels, strict=True)
+    if identify and any(len(text) >= MIN_IDENTIFIABLE and identify(text) != label for text, label in sides):
         return LANGUAGE
     return KEPT
 
 
 def letters(text: str) -> str:
-    """Return only the letters of a text, in lower case."""
-    return NO_LETTERS.sub("", text).lower()
+    """Return only the letters of a text and their marks, such as the vowel signs of Hindi, in lower case."""
+    return str(NO_LETTERS.sub("", text)).lower()
 
 
 def hash_sources(pairs: Sequence[Pair]) -> Hashes:
@@ -123,9 +134,15 @@ def mark_duplicates(reasons: NDArray[np.uint8], pair_hashes: Hashes, reason: int
     reasons[kept[again]] = reason
 
 
-def language_identifier() -> Identify:
-    """Return py3langid's function that identifies the language of a text, such as `de`."""
-    require_package("py3langid", "data.clean.language")
-    from py3langid import classify
+def language_identifier(langs: tuple[str, str], key: str) -> tuple[Identify, Labels]:
+    """Return a function that identifies the language of a text with py3langid, and what it calls two languages.
 
-    return lambda text: str(classify(text)[0])
+    Raises:
+        UserError: it does not know one of them, or is not installed; the message names the `key` of the corpus.
+    """
+    require_package("py3langid", "data.clean.language")
+    identifier, known = load_identifier()
+    labels = [label_of(lang, known) for lang in langs]
+    for lang, label in zip(langs, labels, strict=True):
+        require(label is not None, f"{key}: data.clean.language=true cannot identify '{lang}': omit it.")
+    return lambda text: str(identifier.classify(text)[0]), (str(labels[0]), str(labels[1]))

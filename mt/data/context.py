@@ -39,12 +39,9 @@ def source_context(data: DataConfig, key: str, split: str) -> SourceContext:
 def training_context(data: DataConfig, source: TrainingSource) -> SourceContext:
     """Return the context of an entry of `data.train`."""
     context = source_context(data, "train", "train")
-    return replace(
-        context,
-        src_lang=source.src_lang or data.src_lang,
-        tgt_lang=source.tgt_lang or data.tgt_lang,
-        columns=columns_of(source.columns) or context.columns,
-    )
+    langs = (source.src_lang or data.src_lang, source.tgt_lang or data.tgt_lang)
+    common = context.columns if context.columns and set(langs) <= set(context.columns) else None
+    return replace(context, src_lang=langs[0], tgt_lang=langs[1], columns=columns_of(source.columns) or common)
 
 
 def columns_of(names: list[str] | None) -> tuple[str, ...] | None:

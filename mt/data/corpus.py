@@ -116,8 +116,10 @@ class CorpusEncoder:
 
     def encode_share(self, text: ParallelText, langs: tuple[str, str], key: str, share: Share) -> None:
         """Encode one process's share of a text."""
-        identify = language_identifier() if self.clean.language else None
-        look = partial(observe, clean=self.clean, langs=langs, identify=identify)
+        look = partial(observe, clean=self.clean)
+        if self.clean.language:
+            identify, labels = language_identifier(langs, key)
+            look = partial(look, labels=labels, identify=identify)
         encode_text(text, self.tokenizer, look, self.folder_of(text), f"Encoding {key}", share)
 
     def folder_of(self, text: ParallelText) -> Path:

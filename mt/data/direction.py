@@ -3,14 +3,13 @@
 import importlib.util
 import logging
 from collections.abc import Iterable
-from functools import cache
 from itertools import islice
-from typing import Any
 
 from mt.data.context import SourceContext
+from mt.data.identification import load_identifier
 from mt.data.readers import Pair
 from mt.errors import UserError
-from mt.text.languages import plain_language
+from mt.text.language_names import label_of
 from mt.text.scripts import fraction_in, scripts_of
 
 log = logging.getLogger(__name__)
@@ -26,6 +25,8 @@ MIN_LETTERS = 100
 MIN_IDENTIFIABLE = 20
 """characters of a text whose language py3langid can identify"""
 
+MIN_IDENTIFIED = 10
+"""texts of each side that are so long, or half of a smaller sample"""
 Fit = list[list[float]]
 """for each side of the text, how well it fits the source language and the target language, from 0 to 1"""
 
@@ -69,28 +70,18 @@ def check_direction(pairs: Iterable[Pair], source: str, context: SourceContext) 
 
 
 def fit_by_identification(sides: list[list[str]], langs: tuple[str, str]) -> Fit | None:
-    """Identify each sentence as one of two languages; None if py3langid does not know both."""
-    plain = [plain_language(lang) for lang in langs]
-    if plain[0] == plain[1]:
+    """Identify each sentence as one of two languages; None if py3langid does not know both, or few are long enough."""
+    labels = [label_of(lang, load_identifier()[1]) for lang in langs]
+    if labels[0] is None or labels[1] is None or labels[0] == labels[1]:
         return None
-    identifier, known = load_identifier()
-    if not known.issuperset(plain):
-        return None
-    identifier.set_languages(plain)
+    identifier, _ = load_identifier((labels[0], labels[1]))
     fit = []
     for texts in sides:
         found = [identifier.classify(text)[0] for text in texts if len(text) >= MIN_IDENTIFIABLE]
-        fit.append([found.count(lang) / max(1, len(found)) for lang in plain])
+        if len(found) < min(MIN_IDENTIFIED, len(texts) / 2):
+            return None
+        fit.append([found.count(label) / len(found) for label in labels])
     return fit
-
-
-@cache
-def load_identifier() -> tuple[Any, frozenset[str]]:
-    """Load py3langid's model, which takes half a second, and return it with the languages that it knows."""
-    from py3langid.langid import MODEL_FILE, LanguageIdentifier
-
-    identifier = LanguageIdentifier.from_model_file(MODEL_FILE)
-    return identifier, frozenset(identifier.labels)
 
 
 def refuse_exchanged(fit: Fit | None, source: str, context: SourceContext) -> None:

@@ -35,7 +35,10 @@ def language_columns(table: Dataset, source: str, context: SourceContext) -> Dat
     """Return the language columns of a table, renamed to `src` and `tgt`."""
     langs = context.langs
     if "translation" in table.column_names:
-        table = table.flatten().rename_columns({f"translation.{lang}": lang for lang in langs})
+        table = table.flatten()
+        names = {f"translation.{lang}": lang for lang in langs}
+        if set(names) <= set(table.column_names):
+            table = table.rename_columns(names)
     missing = [lang for lang in langs if lang not in table.column_names]
     if missing:
         raise UserError(
@@ -43,14 +46,18 @@ def language_columns(table: Dataset, source: str, context: SourceContext) -> Dat
             f"{', '.join(table.column_names)}. data.src_lang and data.tgt_lang name the columns."
         )
     renamed: Any = table.select_columns(list(langs)).rename_columns({langs[0]: "src", langs[1]: "tgt"})
-    return renamed.cast(FEATURES)
+    try:
+        return renamed.cast(FEATURES)
+    except (TypeError, ValueError, pa.ArrowException) as error:
+        reason = str(error).splitlines()[0]
+        raise UserError(f"{context.key}: {source}: {' or '.join(langs)} is not a column of text ({reason}).") from error
 
 
 def read_table(table: Dataset) -> Iterator[Pair]:
-    """Yield the pairs of a table with the columns `src` and `tgt`."""
+    """Yield the pairs of a table with the columns `src` and `tgt`; a cell without a value is an empty text."""
     try:
         for rows in table.iter(batch_size=10_000):
-            yield from zip(rows["src"], rows["tgt"], strict=True)
+            yield from ((src or "", tgt or "") for src, tgt in zip(rows["src"], rows["tgt"], strict=True))
     except UnicodeDecodeError as error:
         raise UserError(f"The table has text that is not UTF-8 ({error.reason}): it is damaged.") from None
 

@@ -131,6 +131,6 @@ def weights_by_temperature(sizes: Sequence[int], temperature: float, weights: Se
     The length of an epoch stays the same. See Arivazhagan et al., "Massively Multilingual Neural Machine Translation in
     the Wild", 2019, section 4.2.
     """
-    fractions = np.array(weights) * np.array(sizes, dtype=float) ** (1 / temperature)
+    fractions = np.array(weights) * (np.array(sizes) / max(sizes)) ** (1 / temperature)
     found: list[float] = (fractions / fractions.sum() * sum(sizes) / np.array(sizes)).tolist()
     return found

@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 import sentencepiece
 
+from mt.config.checks import require
 from mt.config.choices import Chinese
 from mt.config.corpora import Stage, TrainingSource, is_size, source_list, training_sources, training_stages
 from mt.config.data import DataConfig
@@ -207,7 +208,11 @@ def build_stages(data: DataConfig, members: Sequence[Member]) -> list[Stage]:
     weights = [source.weight for source in training_sources(data.train)]
     if data.temperature is not None:
         weights = weights_by_temperature([len(member.corpus) for member in members], data.temperature, weights)
-    return [*training_stages(data.stages), Stage(weights)]
+    stages = [*training_stages(data.stages), Stage(weights)]
+    for stage in stages:
+        n_pairs = max(len(member.corpus) * weight for member, weight in zip(members, stage.weights, strict=True))
+        require(n_pairs >= 1, f"data.train: with the weights {stage.weights}, an epoch would have no pairs.")
+    return stages
 
 
 def build_extras(config: Config) -> Extras:

@@ -1,6 +1,6 @@
 """Translators' formats, read by translate-toolkit: translation memories (TMX) and bilingual documents (XLIFF 1 and 2).
 
-The library reads a file whole. TMX codes such as <ph> are dropped with their content; <hi> keeps its text.
+The library reads a file whole. Codes such as <ph> are dropped with their content; <hi> and <g> keep their text.
 """
 
 import re
@@ -17,7 +17,7 @@ from mt.text.languages import plain_language
 TMX, XLIFF = (".tmx",), (".xlf", ".xliff")
 SUFFIXES = TMX + XLIFF
 CODES = ("bpt", "ept", "ph", "it", "ut")
-"""elements of TMX that hold codes of a document's format instead of words"""
+"""elements of TMX and XLIFF 1 that hold codes of a document's format instead of words"""
 
 
 def read_memory(path: Path, suffix: str, langs: tuple[str, str]) -> Iterator[tuple[str, str]]:
@@ -25,11 +25,11 @@ def read_memory(path: Path, suffix: str, langs: tuple[str, str]) -> Iterator[tup
     require_package("translate", str(path), "translate-toolkit")
     import lxml.etree as xml
 
-    with fsspec.open(str(path), "rb", compression="infer") as stream:
-        content = stream.read()
     try:
+        with fsspec.open(str(path), "rb", compression="infer") as stream:
+            content = stream.read()
         yield from read_tmx(content, langs) if suffix in TMX else read_xliff(content, langs, path)
-    except (xml.LxmlError, ValueError) as error:
+    except (xml.LxmlError, ValueError, EOFError) as error:
         raise UserError(f"{path} cannot be read: {error}.") from None
 
 
@@ -50,6 +50,7 @@ def read_tmx(content: bytes, langs: tuple[str, str]) -> Iterator[tuple[str, str]
 
 def read_xliff(content: bytes, langs: tuple[str, str], path: Path) -> Iterator[tuple[str, str]]:
     """Yield the translated pairs of a bilingual document, in the direction of `langs`."""
+    import lxml.etree as xml
     from translate.storage.xliff import Xliff1File
     from translate.storage.xliff2 import Xliff2File
 
@@ -63,6 +64,7 @@ def read_xliff(content: bytes, langs: tuple[str, str], path: Path) -> Iterator[t
             f"data.src_lang={langs[0]} and data.tgt_lang={langs[1]}."
         )
     for unit in document.units:
+        xml.strip_elements(unit.xmlelement, *(f"{{*}}{code}" for code in CODES), with_tail=False)
         if unit.source and unit.target:
             pair = (collapse_spaces(str(unit.source)), collapse_spaces(str(unit.target)))
             yield pair if own == wanted else (pair[1], pair[0])

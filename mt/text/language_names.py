@@ -1,9 +1,15 @@
 """Languages as other programs and people call them."""
 
 import importlib.util
+from collections.abc import Container
 
 from langcodes import Language
 from langcodes.tag_parser import LanguageTagError
+
+from mt.text.languages import plain_language
+
+OTHER_LABELS = {"nb": "no", "fil": "tl"}
+"""what identifiers of languages call some of them"""
 
 
 def two_letters(lang: str) -> str:
@@ -19,6 +25,12 @@ def two_letters(lang: str) -> str:
 def same_language(one: str, other: str) -> bool:
     """Return whether two codes stand for the same language, as `sw`, `swa` and `swh_Latn` do."""
     return one == other or two_letters(one) == two_letters(other)
+
+
+def label_of(lang: str, labels: Container[str]) -> str | None:
+    """Return what an identifier with these labels calls a language, such as `de` for `deu_Latn`; None if unknown."""
+    codes = (lang, plain_language(lang), two_letters(lang))
+    return next((one for code in codes for one in (code, OTHER_LABELS.get(code)) if one and one in labels), None)
 
 
 def language_name(lang: str) -> str:

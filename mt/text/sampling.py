@@ -43,7 +43,7 @@ class SubwordSampler:
                 more random; BPE: probability of dropping a merge (Provilkov et al., "BPE-Dropout", 2020).
         """
         draw = self.drop_merges if self.is_bpe else self.draw_segmentation
-        return [piece for word in text.split() for piece in draw(word, alpha, random)]
+        return [piece for word in filter(None, text.split(" ")) for piece in draw(word, alpha, random)]
 
     def draw_segmentation(self, word: str, alpha: float, random: Random) -> list[int]:
         """Draw one of the most probable segmentations of a word."""

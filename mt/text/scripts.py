@@ -7,7 +7,10 @@ from langcodes import Language
 from langcodes.data_dicts import LIKELY_SUBTAGS
 from langcodes.tag_parser import LanguageTagError
 
-PARTS = {"Hans": ("Hani",), "Hant": ("Hani",), "Jpan": ("Hani", "Hira", "Kana"), "Kore": ("Hang", "Hani")}
+PARTS = {
+    "Aran": ("Arab",), "Latf": ("Latn",), "Latg": ("Latn",), "Hans": ("Hani",), "Hant": ("Hani",),
+    "Jpan": ("Hani", "Hira", "Kana"), "Kore": ("Hang", "Hani"),
+}  # fmt: skip
 """the scripts of Unicode that make up a way of writing"""
 ALSO = {"sr": "Latn", "uz": "Cyrl", "kk": "Latn", "az": "Cyrl", "mn": "Mong", "pa": "Arab", "ku": "Arab"}
 """a second script in which a language is written"""

@@ -10,6 +10,7 @@ from pathlib import Path
 from mt.config.search import MAX_PHRASE
 from mt.errors import UserError
 from mt.runtime.files import read_lines
+from mt.text.casing import lower
 
 
 def alternatives(text: str) -> tuple[str, ...]:
@@ -41,7 +42,7 @@ class Terminology:
         Args:
             boundaries: indices of the text at which a term may begin or end.
         """
-        text, start = text.lower(), 0
+        text, start = lower(text), 0
         found: dict[tuple[str, ...], None] = {}
         while start < len(text):
             if start not in boundaries:
@@ -74,7 +75,7 @@ def load_terminology(path: str) -> Terminology:
             continue
         if len(columns) != 2 or not columns[0].strip() or not alternatives(columns[1]):
             raise UserError(f"{path}, line {number}: not `source term <tab> target term`, or `… <tab> one|another`.")
-        term, targets = " ".join(columns[0].split()).lower(), alternatives(columns[1])
+        term, targets = lower(" ".join(columns[0].split())), alternatives(columns[1])
         if max(map(len, (term, *targets))) > MAX_PHRASE:
             raise UserError(f"{path}, line {number}: a term has at most {MAX_PHRASE} characters.")
         terms[term] = terms.get(term, ()) + targets
