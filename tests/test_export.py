@@ -260,6 +260,20 @@ def test_the_engines_give_the_same_translations(run_folder, mt, beam_size):
             assert plain == [theirs["text"] for _, theirs in best]
 
 
+def test_length_limits_are_those_of_each_sentence(run_folder, mt):
+    """CTranslate2 has one for a batch: it translates none that reach their own."""
+    lines = ["ba", "ba de", "ba de fi go", "ba de fi go hu di du", "ba " * 20]
+    limits = ["--set", "search.max_len_ratio=0.3", "--set", "search.max_len_offset=1", "--n-best", "3"]
+
+    def translations(engine, *lines):
+        rows = mt("translate", run_folder, "--engine", engine, *limits, *lines).out.splitlines()
+        return [row.partition(" ||| ")[2] for row in rows]  # without the number of the line
+
+    together = translations("ctranslate2", *lines)
+    assert together == translations("torch", *lines)
+    assert together == [row for line in lines for row in translations("ctranslate2", line)]
+
+
 def test_the_engine_is_named(run_folder, mt):
     assert "Engine: CTranslate2 in float32" in mt("translate", run_folder, "-v", LINES[0]).err
     assert "Engine: " not in mt("translate", run_folder, LINES[0]).err

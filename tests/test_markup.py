@@ -27,6 +27,8 @@ LINES = {
     "100% of them and %5.2f of %ld, %%": "100% of them and of,",
     "<b>open, </i>closed": "open, closed",
     "{only}": "",
+    "已删除%d个文件，%(name)s様": "已删除个文件，様",
+    "A&B; C": "A&B; C",
     " <b> spaces  </b> ": "spaces",
     "<!-- a note -->你好<g id='1'>世界</g>": "你好世界",
 }
@@ -74,6 +76,12 @@ def test_plain_text_has_no_markup(line):
 def test_a_translation_word_for_word_restores_the_line(line):
     plain = read_marks(line).plain
     assert word_for_word(line, plain) == line
+
+
+def test_entities_become_characters():
+    marked = read_marks("1 &lt; 2&nbsp;kg, caf&eacute;")
+    assert marked.plain == "1 < 2 kg, café"
+    assert write_marks(marked, marked.plain, (True, True)) == "1 &lt; 2 kg, café"
 
 
 def test_marks_follow_their_words():

@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import threading
+from dataclasses import replace
 from importlib import metadata
 
 import httpx
@@ -16,7 +17,7 @@ from fastapi.testclient import TestClient
 from libretranslatepy import LibreTranslateAPI
 from server import serving
 
-from mt.config.choices import EngineName
+from mt.config.choices import EngineName, SearchMethod
 from mt.errors import UserError
 from mt.serving.app import create_app
 from mt.serving.batching import Batcher, Options, QueueFull
@@ -66,6 +67,15 @@ def test_alternatives_of_several_sentences(client):
     assert found["alternatives"]
 
 
+@pytest.mark.parametrize("settings", [{"beam_size": 6, "diverse_groups": 3}, {"method": SearchMethod.sample}])
+def test_alternatives_of_any_search(run_folder, settings):
+    translator = Translator.load(run_folder, "cpu", engine=EngineName.torch)
+    translator.defaults = replace(translator.defaults, **settings)
+    with TestClient(create_app(models_of(translator), Limits())) as client:
+        answer = client.post("/translate", json={"q": LINES[0], "target": "bb", "alternatives": 6})
+    assert answer.status_code == 200, answer.text
+
+
 def test_the_language_of_a_text_is_identified(translator):
     batcher = Batcher(translator, 1000)
     models = Models([Served("one", ["en"], ["bb"], batcher), Served("other", ["de"], ["bb"], batcher)])
@@ -112,6 +122,9 @@ def test_texts_keep_their_lines_and_their_markup(client, translator):
     assert client.post("/translate", json=asked | {"q": text}).json()["translatedText"] == "\n".join(expected)
     html = client.post("/translate", json=asked | {"q": "<b>ba</b> de", "format": "html"}).json()["translatedText"]
     assert html.count("<b>") == html.count("</b>") == 1
+    broken = {"q": "<a href='x'\n title='y'>ba</a> de\nfi", "format": "html"}
+    answer = client.post("/translate", json=asked | broken).json()["translatedText"]
+    assert answer.count("<a href='x'  title='y'>") == answer.count("</a>") == answer.count("\n") == 1
 
 
 def test_languages_settings_health_and_description(client):
@@ -176,7 +189,11 @@ def test_odd_text_is_text(client):
         answer = client.post("/v1/translate", json={"texts": [text]})
         assert answer.status_code == 200, answer.text
         assert answer.headers["content-type"] == "application/json"
-    for path, body in (("/translate", r'{"q": "\ud83d", "target": "bb"}'), ("/v1/translate", r'{"texts": ["\ud83d"]}')):
+    for path, body in (
+        ("/translate", r'{"q": "\ud83d", "target": "bb"}'),
+        ("/translate", r'{"q": "ba", "target": "\ud83d"}'),
+        ("/v1/translate", r'{"texts": ["\ud83d"]}'),
+    ):
         answer = client.post(path, content=body, headers={"Content-Type": "application/json"})
         assert answer.status_code == 400, answer.text
     assert "script-src 'self'" in client.get("/").headers["content-security-policy"]
@@ -187,6 +204,8 @@ def test_a_key(translator):
         asked = {"q": "ba", "source": "aa", "target": "bb"}
         assert client.post("/translate", json=asked).status_code == 403
         assert client.post("/translate", json=asked | {"api_key": "falsch"}).status_code == 403
+        half = r'{"q": "ba", "source": "aa", "target": "bb", "api_key": "\ud83d"}'
+        assert client.post("/translate", content=half, headers={"Content-Type": "application/json"}).status_code == 403
         assert client.post("/translate", json=asked | {"api_key": "geheim"}).status_code == 200
         bearer = {"Authorization": "Bearer geheim"}
         assert client.post("/v1/translate", json={"texts": ["ba"]}, headers=bearer).status_code == 200
@@ -222,8 +241,13 @@ class SlowTranslator:
         return [[line.upper()] for line in lines]
 
 
-def in_batches(*jobs, max_queue=100, cancel=()):
-    """Return the results of jobs that are asked for while another is translated, and the batches."""
+def in_batches(*jobs, max_queue=100, cancel=(), late=None):
+    """Return the results of jobs that are asked for while another is translated, and the batches.
+
+    Args:
+        cancel: numbers of jobs that are given up.
+        late: a job that comes after that.
+    """
     slow = SlowTranslator()
 
     async def ask():
@@ -235,6 +259,10 @@ def in_batches(*jobs, max_queue=100, cancel=()):
         await asyncio.sleep(0.01)
         for number in cancel:
             tasks[number].cancel()
+        await asyncio.sleep(0.01)
+        if late is not None:
+            tasks.append(asyncio.create_task(batcher.translate(late[0], Options(Request(None), tag=late[1]))))
+            await asyncio.sleep(0.01)
         slow.go.set()
         found = await asyncio.gather(first, *tasks, return_exceptions=True)
         await batcher.close()
@@ -266,6 +294,11 @@ def test_a_full_queue_refuses():
     found, batches = in_batches((["a"] * 3, None), (["b"] * 3, None), (["c"], None), max_queue=4)
     assert isinstance(found[1], QueueFull)
     assert batches == [["a", "a", "a", "c"]]
+
+
+def test_a_client_that_leaves_makes_room():
+    found, _ = in_batches((["a"] * 3, None), (["b"], None), cancel=[0], max_queue=4, late=(["c"] * 3, None))
+    assert found[1:] == [[["B"]], [["C"], ["C"], ["C"]]]
 
 
 def test_a_full_queue_is_429(translator, monkeypatch):

@@ -198,6 +198,7 @@ def test_the_longest_term_counts(run_folder):
 
     assert find("Machine translation by a machine.") == [("MÜ",), ("Maschine",)]
     assert find("machinery") == []
+    assert Terminology({"ankara": ("Ankara",)}).find("İstanbul ve Ankara", range(20)) == [("Ankara",)]
 
 
 @pytest.mark.parametrize("segmenter", ["jieba", "pieces"])
@@ -299,6 +300,7 @@ def test_expected_utility_counts_repeated_samples():
         ("search.patience=0", "must be a number above 0"),
         ("search.diverse_groups=2", "must divide search.beam_size=5"),
         ("search.top_p=1.5", "at most 1"),
+        ("search.temperature=1e308", "must be from 0.001 to 1000"),
         ("search.no_repeat_ngram=1", "set 0, or 2 or more"),
         ("search.method=beem", "search.method"),
         ("search.mbr=rouge", "search.mbr"),
@@ -350,7 +352,7 @@ def test_phrases_are_text_whatever_yaml_makes_of_them(run_folder, mt, phrase):
         ("search.required=Hut", "must be a list: search.required='[Hut]'"),
         ("search.length_penalty=1000", "search.length_penalty=1000.0 must be at most 10"),
         ("search.max_len_ratio=1e300", "search.max_len_ratio=1e+300 must be at most 100"),
-        ("search.temperature=1e-40", "search.temperature=1e-40 must be at least 0.001"),
+        ("search.temperature=1e-40", "search.temperature=1e-40 must be from 0.001 to 1000"),
     ],
 )
 def test_extreme_values_are_refused(run_folder, mt, setting, message):

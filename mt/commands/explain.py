@@ -10,6 +10,7 @@ from torch import Tensor
 from mt.commands.explained import TITLES, Explained, choose_head, explain_sentence
 from mt.commands.explanation_server import serve
 from mt.commands.options import device_parser, direction_parser, run_parser
+from mt.commands.translate.lines import check_utf8
 from mt.display.plotting import draw_heads
 from mt.display.terminal import number_grid, rows_of_text, shade_grid, width_of
 from mt.errors import UserError
@@ -54,6 +55,7 @@ def main(arguments: list[str]) -> int:
     options = parser.parse_intermixed_args(arguments)
     if options.sentence is None and not options.serve:
         parser.error("give a sentence, or --serve")
+    check_utf8(options.sentence or "")
     config = load_run_config(RunLayout(options.run))
     translator = Translator.load(options.run, options.device, config=config)
     translator.set_direction(options.src_lang, options.to, options.tag)

@@ -87,7 +87,8 @@ class Handler(BaseHTTPRequestHandler):
     def do_GET(self) -> None:
         """Answer with the page of a sentence."""
         address = urlsplit(self.path)
-        if self.headers.get("Host", "").rpartition(":")[0] not in LOCAL_NAMES:  # a page from outside, by its own name
+        host = self.headers.get("Host", "").partition(":")[0]  # without a port, if that is 80
+        if host not in LOCAL_NAMES:  # a page from outside, by its own name
             self.send_error(HTTPStatus.FORBIDDEN)
             return
         if address.path != "/":

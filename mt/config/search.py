@@ -1,6 +1,6 @@
 """The `search` section of the configuration."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Optional
 
 from mt.config.checks import require, require_not_negative, require_positive
@@ -80,7 +80,8 @@ class SearchConfig:
         require_positive("search", self, "diverse_groups", "repetition_penalty", "n_samples", "temperature", "top_p")
         require_not_negative("search", self, "length_penalty", "coverage_penalty", "max_len_offset", "min_len_ratio")
         require_not_negative("search", self, "diversity", "no_repeat_ngram", "top_k", "seed", "reverse_weight")
-        require(self.temperature >= 0.001, f"search.temperature={self.temperature} must be at least 0.001.")
+        allowed = 0.001 <= self.temperature <= 1000
+        require(allowed, f"search.temperature={self.temperature} must be from 0.001 to 1000.")
         bounds = {"length_penalty": 10, "max_len_ratio": 100, "min_len_ratio": 100, "max_len_offset": 2000}
         bounds |= {"beam_size": 256, "n_samples": 4096, "max_tokens": 10_000_000, "no_repeat_ngram": 1000}
         for name, most in bounds.items():
@@ -157,3 +158,12 @@ class SearchConfig:
     def n_hypotheses(self) -> int:
         """Number of hypotheses of a line that are followed at once."""
         return self.beam_size if self.method is SearchMethod.beam else self.n_samples
+
+
+def with_n_best(search: SearchConfig, n_best: int, fixed: bool = False) -> SearchConfig:
+    """Return the search with this number of translations, wide enough for them unless its width is `fixed`."""
+    if search.method is SearchMethod.sample:
+        return replace(search, n_best=n_best, n_samples=max(n_best, search.n_samples))
+    groups = search.diverse_groups
+    width = search.beam_size if fixed else max(search.beam_size, -(-n_best // groups) * groups)
+    return replace(search, n_best=n_best, beam_size=width)

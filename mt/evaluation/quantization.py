@@ -8,6 +8,7 @@ from mt.config.checks import check_file
 from mt.config.choices import EngineName
 from mt.config.schema import Config
 from mt.errors import UserError
+from mt.quality.estimator import search_key
 from mt.runs.layout import RunLayout
 from mt.runtime.checksums import digest
 from mt.runtime.files import write_text
@@ -26,13 +27,13 @@ MAX_LINES = 2000
 def choose_quantization(run: RunLayout, config: Config) -> str:
     """Return `int8` if it loses less than 0.1 BLEU on the validation text, else `float32`.
 
-    That is measured once for the weights of a run, and kept in the user's cache.
+    That is measured once for the weights and the search of a run, and kept in the user's cache.
 
     Raises:
         UserError: the validation text cannot be read, or CTranslate2 cannot search as the run is configured to.
     """
     check_file(run.weights)
-    record = cache_folder() / "quantization" / f"{digest(run.weights)}.json"
+    record = cache_folder() / "quantization" / f"{digest(run.weights)}-{search_key(config.search)[:16]}.json"
     scores = read_scores(record)
     if scores is None:
         scores = measure(run, config)

@@ -88,7 +88,7 @@ def pick(scores: Tensor, sampling: Sampling, uniform: Tensor) -> Tensor:
         probabilities[sums - probabilities >= sampling.top_p * sums[..., -1:]] = 0  # the tokens before suffice
         sums = probabilities.cumsum(-1)
     ranks = (sums <= uniform.unsqueeze(-1) * sums[..., -1:]).sum(-1, keepdim=True)
-    last = (probabilities > 0).sum(-1, keepdim=True) - 1
+    last = ((probabilities > 0).sum(-1, keepdim=True) - 1).clamp(min=0)  # -1: a model that gives NaN
     return tokens.gather(-1, torch.minimum(ranks, last)).squeeze(-1)
 
 

@@ -179,7 +179,8 @@ def add_errors(app: FastAPI) -> None:
     """Answer errors with JSON that says what is wrong."""
 
     def answer(status: int, message: str, headers: Mapping[str, str] | None = None) -> JSONResponse:
-        return JSONResponse({"error": message}, status, headers)
+        valid = message.encode("utf-8", "replace").decode()  # a request may quote half of a surrogate pair
+        return JSONResponse({"error": valid}, status, headers)
 
     @app.exception_handler(HTTPException)
     async def refused(http: HttpRequest, error: HTTPException) -> Response:

@@ -67,8 +67,8 @@ class Batcher:
 
     @property
     def n_waiting(self) -> int:
-        """Number of lines that wait."""
-        return sum(len(job.lines) for job in self.waiting)
+        """Number of lines that somebody still waits for."""
+        return sum(len(job.lines) for job in self.waiting if not job.found.done())
 
     async def translate(self, lines: list[str], options: Options) -> Found:
         """Return the translations of lines.
@@ -79,7 +79,7 @@ class Batcher:
             QueueFull: too many lines wait already.
             UserError: the lines cannot be translated in this way.
         """
-        if self.waiting and self.n_waiting + len(lines) > self.max_queue:
+        if self.n_waiting and self.n_waiting + len(lines) > self.max_queue:
             raise QueueFull
         job = Job(lines, options, asyncio.get_running_loop().create_future())
         self.waiting.append(job)

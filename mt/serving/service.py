@@ -12,11 +12,13 @@ from pydantic import BaseModel, ConfigDict, Field
 from starlette.exceptions import HTTPException
 from starlette.requests import Request as HttpRequest
 
+from mt.config.search import with_n_best
 from mt.quality.judge import Judge, with_alternatives
 from mt.serving.batching import Options
 from mt.serving.files import TranslatedFiles, read_file, suffix_of, translated_name, write_file
 from mt.serving.models import AUTO, Direction, Models, Served
 from mt.text.languages import has_spaces
+from mt.text.markup import join_tags
 from mt.translation.documents import requests_for
 from mt.translation.pipeline import Request
 from mt.translation.result import Translation
@@ -98,7 +100,9 @@ class Service:
     def check_key(self, http: HttpRequest, key: str | None) -> None:
         """Refuse a request without the key, if there is one: as the field `api_key`, or as a bearer token."""
         given = key or http.headers.get("authorization", "").removeprefix("Bearer ").strip()
-        if self.limits.api_key and not secrets.compare_digest(given.encode(), self.limits.api_key.encode()):
+        if self.limits.api_key and not secrets.compare_digest(
+            given.encode("utf-8", "replace"), self.limits.api_key.encode()
+        ):
             raise HTTPException(403, "The API key is missing or wrong.")
 
     def check_texts(self, texts: list[str], max_characters: int | None = None) -> None:
@@ -116,6 +120,8 @@ class Service:
         self, http: HttpRequest, direction: Direction, texts: list[str], request: Request, tag: str | None = None
     ) -> list[list[list[Translation]]]:
         """Return, for each line of each text, its translations, best first."""
+        if request.markup:
+            texts = [join_tags(text) for text in texts]
         lines = [text.split("\n") for text in texts]
         served = direction.served
         langs: tuple[str | None, str | None] = direction.pair if served.is_multilingual else (None, None)
@@ -195,7 +201,7 @@ class Service:
     def request(self, served: Served, n_best: int, markup: bool, beam_size: int | None = None) -> Request:
         """Return how a model is asked for so many translations."""
         search = served.batcher.translator.defaults
-        search = replace(search, n_best=n_best, beam_size=max(beam_size or search.beam_size, n_best))
+        search = with_n_best(replace(search, beam_size=beam_size or search.beam_size), n_best)
         return Request(search, markup=markup, split=not search.required, scored=n_best > 1, quiet=True)
 
 

@@ -10,16 +10,17 @@ import html
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from html.entities import html5
 
 from mt.errors import UserError
 
 ATTRIBUTES = r"(?:\"[^\"]*\"|'[^']*'|[^<>\"'])*?"
 MARK = re.compile(
     rf"<(?P<close>/?)(?P<name>[A-Za-z][\w:.-]*)(?=[\s/>]){ATTRIBUTES}(?P<single>/?)>|<!--.{{0,1000}}?-->"
-    r"|\$?\{\{?[^{}]*\}?\}|%(?:\d+\$|\([^()\s]*\)|\{[^{}\s]*\})?[-+#0]*[\d*]*(?:\.[\d*]+)?(?:hh?|ll?|[jztL])?[sdifuxXoceEgGp@](?!\w)|%%"
+    r"|\$?\{\{?[^{}]*\}?\}|%(?:\d+\$|\([^()\s]*\)|\{[^{}\s]*\})?[-+#0]*[\d*]*(?:\.[\d*]+)?(?:hh?|ll?|[jztL])?[sdifuxXoceEgGp@](?![A-Za-z0-9_À-ɏ])|%%"
 )
 """a tag; or a placeholder such as {name}, {{name}}, ${name}, %s, %1$s, %(name)s, %5.2f, %ld, %%"""
-ENTITY = re.compile(r"&(?:amp|lt|gt|quot|apos|#\d+|#x[\da-fA-F]+);")
+ENTITY = re.compile(r"&(?:[A-Za-z]\w*|#\d+|#x[\da-fA-F]+);")
 QUOTE = re.compile(r"&(?:quot|apos|#39|#x27);")
 MAX_DEPTH = 100
 CLOSES = tuple(".,;:!?)]}、。，；：！？）")
@@ -55,6 +56,17 @@ class MarkedText:
     """True if quotation marks are entities such as `&quot;`"""
 
 
+def decode_entity(match: re.Match[str]) -> str:
+    """Return the character of an entity; what only looks like one, as in `A&B;`, stays."""
+    name = match[0][1:]
+    return html.unescape(match[0]) if name.startswith("#") or name in html5 else match[0]
+
+
+def join_tags(text: str) -> str:
+    """Return a text in which no tag has a line break."""
+    return MARK.sub(lambda mark: " ".join(mark[0].split("\n")) if mark[0].startswith("<") else mark[0], text)
+
+
 def read_marks(text: str) -> MarkedText:
     """Separate a text from its markup; a tag whose other half is missing encloses nothing."""
     marks = list(MARK.finditer(text))
@@ -76,7 +88,8 @@ def read_marks(text: str) -> MarkedText:
             if len(path) > MAX_DEPTH:
                 raise UserError(f"Tags are nested more than {MAX_DEPTH} deep: {text[:60]}…")
             path.append((element, last))
-    return MarkedText(plain.strip(), root, ENTITY.search(text) is not None, QUOTE.search(text) is not None)
+    escaped = ENTITY.sub(decode_entity, text) != text
+    return MarkedText(plain.strip(), root, escaped, QUOTE.search(text) is not None)
 
 
 def strip_marks(text: str, marks: Sequence[re.Match[str]], partners: dict[int, int]) -> tuple[str, list[int]]:
@@ -85,7 +98,7 @@ def strip_marks(text: str, marks: Sequence[re.Match[str]], partners: dict[int, i
     plain, offsets = "", list[int]()
     for number, start in enumerate([0, *(mark.end() for mark in marks)]):
         part = text[start : marks[number].start() if number < len(marks) else len(text)]
-        part = re.sub(r"\s+", " ", ENTITY.sub(lambda match: html.unescape(match[0]), part))
+        part = re.sub(r"\s+", " ", ENTITY.sub(decode_entity, part))
         plain, part = without_mark(plain, part, marks[:number], partners)
         if number:
             offsets[-1] = len(plain)

@@ -118,7 +118,8 @@ class CTranslate2Engine:
     ) -> list[list[Hypothesis]]:
         """Return the best hypotheses of each segment, as in `Engine`.
 
-        There are none where there is a loop among them, and after a prefix, which CTranslate2 does not score.
+        There are none where one of them is a loop or reaches the length limit, and after a prefix, which CTranslate2
+        does not score.
         """
         found: list[list[Hypothesis]] = [[] for _ in segments]
         by_markers: dict[tuple[int, ...], list[int]] = {}  # what is never generated is the same for a whole batch
@@ -137,19 +138,20 @@ class CTranslate2Engine:
         """Search segments whose translations must not contain `markers`; scores are CTranslate2's own.
 
         These, by which it chooses, are those of a vocabulary without what is never generated. It has one length limit
-        for a batch: hypotheses above the limit of their segment are cut.
+        for a batch: a segment with a hypothesis that reaches its own limit has none.
         """
         tokenizer, scoring = self.tokenizer, build_scoring(search)
         to_piece, to_id = tokenizer.tgt.id_to_piece, tokenizer.tgt.piece_to_id
         tags = [[to_piece(i) for i in segment.tgt_tags] for segment in segments]
         n_tags = len(tags[0])
         limit = int(max(1, min(max(max_lens), self.n_positions - 1 - n_tags)))
+        patience = 1 if search.beam_size == 1 else search.patience or 1
         alpha = 0.0 if scoring.norm is LengthNorm.none else scoring.alpha
         results = self.engine.translate_batch(
             [[tokenizer.src.id_to_piece(i) for i in segment.ids] for segment in segments],
             beam_size=search.beam_size,
-            patience=1 if search.beam_size == 1 else search.patience or 1,
-            num_hypotheses=search.beam_size,
+            patience=patience,
+            num_hypotheses=int(search.beam_size * patience),  # all: it chooses by another length norm
             length_penalty=alpha,
             max_input_length=0,
             max_decoding_length=limit + n_tags,
@@ -165,11 +167,11 @@ class CTranslate2Engine:
                 pieces = tagged[n_tags:]
                 n_scored = min(len(pieces) + 1, limit)  # with EOS, if there is one
                 log_prob = score * n_scored**alpha
-                complete = len(pieces) < limit and len(pieces) <= own_limit
-                tokens = [to_id(piece) for piece in pieces[:own_limit]]
-                hypotheses.append(Hypothesis(tokens, log_prob, [], log_prob / scoring.penalty(n_scored), complete))
+                tokens = [to_id(piece) for piece in pieces]
+                hypotheses.append(Hypothesis(tokens, log_prob, [], log_prob / scoring.penalty(n_scored)))
+            cut = any(len(one.tokens) >= own_limit for one in hypotheses)
             loops = search.no_loops and any(has_loop(one.tokens, tokenizer.tgt_without_letters) for one in hypotheses)
-            found.append([] if loops else best_first(hypotheses)[: search.n_returned])
+            found.append([] if cut or loops else best_first(hypotheses)[: search.n_returned])
         return found
 
     def scored(

@@ -22,13 +22,13 @@ from mt.commands.options import (
     trust,
 )
 from mt.commands.translate.documents import Rows, choose_rows
-from mt.commands.translate.lines import LineProgress, read_groups
+from mt.commands.translate.lines import LineProgress, check_utf8, read_groups
 from mt.commands.translate.output import open_output
-from mt.commands.translate.prompt import Prompt, is_wanted, with_n_best
+from mt.commands.translate.prompt import Prompt, is_wanted
 from mt.commands.translate.whole_files import check_document_options, translate_file
 from mt.config.choices import EngineName, Precision
 from mt.config.schema import Config
-from mt.config.search import SearchConfig
+from mt.config.search import SearchConfig, with_n_best
 from mt.errors import UserError
 from mt.runs.layout import RunLayout
 from mt.runs.run_files import load_run_config
@@ -104,6 +104,7 @@ def main(arguments: list[str]) -> int:
     if options.n_best is not None:
         config.search = with_n_best(config.search, options.n_best, options.beam_size is not None)
     check_options(options, config.search)
+    check_utf8(options.prefix)
     rows = choose_rows(options.input, options.column)
     translator = load_translator(options, config)
     if is_document(options.input):

@@ -67,7 +67,7 @@ def check_utf8(sentence: str) -> None:
     try:
         sentence.encode()
     except UnicodeEncodeError as error:
-        raise UserError(f"The sentence {sentence!a} is not UTF-8, at character {error.start + 1}.") from error
+        raise UserError(f"The text {sentence!a} is not UTF-8, at character {error.start + 1}.") from error
 
 
 def standard_input() -> BinaryIO:

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import sys
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from mt.config.choices import SearchMethod
-from mt.config.search import SearchConfig
+from mt.config.search import SearchConfig, with_n_best
 from mt.display.terminal import shade_grid
 from mt.errors import UserError
 from mt.text.characters import is_encodable
@@ -98,12 +96,3 @@ class Prompt:
         except (OSError, ValueError) as error:
             return f"{path} could not be written: {error}"
         return f"The picture is in {path}."
-
-
-def with_n_best(search: SearchConfig, n_best: int, fixed: bool = False) -> SearchConfig:
-    """Return the search with this number of translations, wide enough for them unless its width is `fixed`."""
-    if search.method is SearchMethod.sample:
-        return replace(search, n_best=n_best, n_samples=max(n_best, search.n_samples))
-    groups = search.diverse_groups
-    width = search.beam_size if fixed else max(search.beam_size, -(-n_best // groups) * groups)
-    return replace(search, n_best=n_best, beam_size=width)
