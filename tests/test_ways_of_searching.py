@@ -198,7 +198,7 @@ def test_the_longest_term_counts(run_folder):
 
     assert find("Machine translation by a machine.") == [("MÜ",), ("Maschine",)]
     assert find("machinery") == []
-    assert Terminology({"ankara": ("Ankara",)}).find("İstanbul ve Ankara", range(20)) == [("Ankara",)]
+    assert Terminology({"ankara": ("Ankara",)}).find("İstanbul ve Ankara", {0, 8, 9, 11, 12, 18}) == [("Ankara",)]
 
 
 @pytest.mark.parametrize("segmenter", ["jieba", "pieces"])
