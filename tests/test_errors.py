@@ -67,6 +67,14 @@ def test_configuration(refuses, override, words):
     refuses(*override.split(" "), words=words)
 
 
+@pytest.mark.parametrize(
+    "arguments", [["translate", "{run}", "ba", "--prefix", "\udcff"], ["explain", "{run}", "\udcff"]]
+)
+def test_arguments_that_are_not_utf8(mt, run_folder, arguments):
+    outcome = mt(*(one.format(run=run_folder) for one in arguments))
+    assert (outcome.code, "The text '\\udcff' is not UTF-8, at character 1." in outcome.err) == (2, True), outcome.err
+
+
 def test_missing_keys_are_named(mt):
     outcome = mt("train", "data=files", "data.src_lang=de", "data.tgt_lang=en", "data.valid=x")
     assert outcome.code == 2

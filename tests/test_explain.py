@@ -213,6 +213,7 @@ def test_sentences_are_explained_in_a_browser(mt, run_folder):
             status, page = get(**query)
             assert (status, message in page, "<form" in page) == (400, True, True)
         assert get("/etc/passwd")[0] == 404
+        assert get(host="localhost")[0] == 200  # browsers leave port 80 out
         assert get(host="evil.example")[0] == 403
     with served(run_folder, "de fi", "--head", "2") as get:
         assert json.loads(re.search(r"const data = (.*);", get()[1])[1])["head"] == 1

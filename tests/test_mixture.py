@@ -62,6 +62,7 @@ def test_temperature_as_in_the_paper():
     sizes = [1000, 10]
     plain = weights_by_temperature(sizes, 1.0, [1, 1])
     assert plain == pytest.approx([1, 1])
+    assert weights_by_temperature([10, 10**6], 0.01, [1, 1]) == pytest.approx([0, 1], abs=1e-4)  # no overflow
     flat = weights_by_temperature(sizes, 5.0, [1, 1])
     shares = [size * weight / 1010 for size, weight in zip(sizes, flat, strict=True)]
     expected = [1000**0.2 / (1000**0.2 + 10**0.2), 10**0.2 / (1000**0.2 + 10**0.2)]
@@ -340,6 +341,7 @@ def test_malformed_stages_are_refused(corpora, mt, tmp_path):
         ("[{until_epoch: 2, weights: [1, 1]}, {until_epoch: 2, weights: [1, 1]}]", "must be a number above 2"),
         ("[{until_step: 5, weights: [1, 1]}, {until_step: 4, weights: [1, 1]}]", "must be a number above 5"),
         ("[{until_step: 5, weights: [0, 0]}]", "not all 0"),
+        ("[{until_step: 5, weights: [1e-6, 0]}]", "with the weights [1e-06, 0], an epoch would have no pairs"),
     ]:
         outcome = mt(*of_several(corpora, f"run_dir={tmp_path}/run", train, f"data.stages={stages}"))
         assert outcome.code == 2, stages

@@ -102,7 +102,8 @@ def check_sources(key: str, value: Any) -> None:
 def check_different(src_lang: str, tgt_lang: str) -> None:
     """Raise `UserError` if pairs are to be held out of a text whose two languages have the same code."""
     require(
-        src_lang != tgt_lang, f"Held-out pairs are files named after languages: give two codes, not {src_lang} twice."
+        src_lang != tgt_lang,
+        f"Files of held-out pairs are named after languages: give two codes, not {src_lang} twice.",
     )
 
 
