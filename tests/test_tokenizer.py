@@ -9,6 +9,7 @@ from conftest import DEMO, ROOT
 from mt.config.choices import ModelType
 from mt.config.schema import TokenizerConfig
 from mt.errors import UserError
+from mt.text.copying import MARKERS
 from mt.text.tokenizer import BOS, EOS, PAD, UNK, Tokenizer, load_tokenizer
 from mt.text.tokenizer_training import draw, train_tokenizer
 
@@ -74,6 +75,15 @@ def test_saving_and_loading_changes_nothing(tokenizer, tmp_path):
     paths = [tmp_path / "src.model", tmp_path / "tgt.model"]
     two.save(paths)
     assert load_tokenizer(paths).encode_tgt(TGT) == two.encode_tgt(TGT)
+
+
+def test_a_name_in_letters_that_the_source_vocabulary_lacks_is_copied():
+    """Bytes could spell it, but the model has not learnt to read them."""
+    separate = train(joint=False, vocab_size=300)
+    assert separate.plain_form("我有 Tom 5本书", ("zh", "en")).copied == ["Tom"]
+    src, tgt = separate.encode_pairs([("我有 Tom 5本书", "I have 5 books, Tom")])
+    assert Counter(separate.decode_src(src[0]))[MARKERS[0]] == Counter(separate.decode_tgt(tgt[0]))[MARKERS[0]] == 1
+    assert train(vocab_size=320).plain_form("我有 books 5本书", ("zh", "en")).copied == []
 
 
 def test_training_again_gives_the_same():

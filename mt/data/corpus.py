@@ -26,7 +26,7 @@ from mt.data.cleaning import (
 )
 from mt.data.sampler import Indices, Lengths
 from mt.data.sources import ParallelText
-from mt.data.store import EncodedPairs, Share, encode_text
+from mt.data.store import ENCODING, EncodedPairs, Share, encode_text
 from mt.errors import UserError
 from mt.text.tags import NO_TAGS, Tags
 from mt.text.tokenizer import Pairs, Tokenizer
@@ -124,7 +124,7 @@ class CorpusEncoder:
 
     def folder_of(self, text: ParallelText) -> Path:
         """Return the folder of a text's ids."""
-        name = f"{text.fingerprint}-{self.tokenizer.fingerprint}-{facts_key(self.clean)}"
+        name = f"{text.fingerprint}-{self.tokenizer.fingerprint}-{facts_key(self.clean)}-{ENCODING}"
         return self.cache_dir / "encoded" / name
 
     def choose(self, encoded: EncodedPairs, tags: Tags = NO_TAGS) -> Corpus:

@@ -23,6 +23,8 @@ from mt.runtime.progress import on_terminal
 from mt.text.tokenizer import Pairs, Rows, Tokenizer
 
 PAIRS_PER_PART = 1 << 16
+ENCODING = 2
+"""increased when the same tokenizer encodes the same text otherwise"""
 COMPLETE = "complete"
 """name of the file that is written last"""
 FACTS = tuple(field.name for field in fields(Facts))

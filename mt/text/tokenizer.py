@@ -122,7 +122,8 @@ class Tokenizer:
     @cached_property
     def characters(self) -> frozenset[str]:
         """The characters of the source vocabulary; all others are spelled in bytes."""
-        return frozenset(" \t").union(*(text.decode(errors="ignore") for text in self.src_texts))
+        texts = (text.decode() for number, text in enumerate(self.src_texts) if not self.src.is_byte(number))
+        return frozenset(" \t").union(*texts)
 
     def knows(self, text: str) -> bool:
         """Return whether a text can be encoded without spelling a character in bytes."""
