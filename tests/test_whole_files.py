@@ -108,6 +108,7 @@ def test_subtitles_keep_their_times_and_lines(translate_file, tmp_path):
         ("", 3, True, [""]),
         ("<i>你好世界</i>", 2, False, ["<i>你好", "世界</i>"]),
         ("我们去 London 吧", 2, False, ["我们去", "London 吧"]),
+        ("กินข้าวที่บ้านนี้", 2, False, ["กินข้าวที่", "บ้านนี้"]),  # vowel signs and tones stay with their letter
     ],
 )
 def test_lines_of_a_subtitle(text, n_lines, spaced, lines):
@@ -237,7 +238,8 @@ def test_what_is_no_plain_text_stays_where_it_is(translate_file, tmp_path):
 @pytest.mark.parametrize("suffix", [".srt", ".po", ".docx"])
 def test_damaged_files_are_named(mt, run_folder, tmp_path, suffix):
     path, output = tmp_path / f"in{suffix}", tmp_path / f"out{suffix}"
-    for content in (b"\xff\xfe\x00 no such file \x80", b"1\n00:00:xx --> y\nmsgid"):
+    huge = b"1\n99999999999999:00:00,000 --> 0:00:01,000\nmsgid\n"
+    for content in (b"\xff\xfe\x00 no such file \x80", b"1\n00:00:xx --> y\nmsgid", huge):
         path.write_bytes(content)
         outcome = mt("translate", run_folder, "--input", path, "--output", output)
         assert outcome.code == 2, outcome.out

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import regex
 import srt
 
 from mt.errors import UserError
@@ -16,8 +17,8 @@ SPEECH = re.compile(r"((?:<[^<>]*>)*)(\s*[-–—]\s*)")
 PLACE = re.compile(r"(?:\{\\[^{}]*\})*")
 ATOM_OF_WORDS = re.compile(rf"(?:(?:{MARK.pattern})|\S)+\s*", MARK.flags)
 """a word with its tags and the space after it"""
-ATOM = re.compile(rf"(?:{MARK.pattern})|[A-Za-z0-9]+|.", MARK.flags)
-"""a tag, a word in Latin letters, or a character"""
+ATOM = regex.compile(rf"(?:{MARK.pattern})|[A-Za-z0-9]+|\X", MARK.flags)
+"""a tag, a word in Latin letters, or a character with its accents and vowel signs"""
 
 
 @dataclass
@@ -44,7 +45,7 @@ def read(path: Path) -> Subtitles:
     """Read a file."""
     try:
         return Subtitles(list(srt.parse(path.read_text(encoding="utf-8-sig"))))
-    except (srt.SRTParseError, UnicodeDecodeError, ValueError) as error:
+    except (srt.SRTParseError, OverflowError, UnicodeDecodeError, ValueError) as error:
         raise UserError(f"{path} has no subtitles in UTF-8: {str(error).splitlines()[0]}") from error
 
 
