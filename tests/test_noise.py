@@ -26,6 +26,7 @@ def tokenizer():
     return train_tokenizer(lambda: lines, lambda: lines, TokenizerConfig(), Extras(["<2de>", "<web>"]))
 
 
+LANGS = ["en"] * 50
 QUIET = {"typos": 0.0, "case": 0.0, "punctuation": 0.0, "copies": 0.0}
 ALMOST = 0.999999
 
@@ -83,17 +84,29 @@ def test_text_without_letters():
 def test_sources_change_but_tags_and_targets_stay(tokenizer, alpha):
     tags = list(tokenizer.encode_tags(["<2de>", "<web>"]).src)
     (ids,) = tokenizer.encode_src([LINE])
-    pairs = [([*tags, *ids], [*tags[:1], *ids])] * 50
-    varied = Variation(tokenizer, 100, NoiseConfig(**QUIET | {"typos": 0.3}), alpha)(pairs, 7)
-    assert varied == Variation(tokenizer, 100, NoiseConfig(**QUIET | {"typos": 0.3}), alpha)(pairs, 7)
-    assert varied != Variation(tokenizer, 100, NoiseConfig(**QUIET | {"typos": 0.3}), alpha)(pairs, 8)
+    pairs = [([*tags, *ids], [*tags[:1], *ids])] * len(LANGS)
+    varied = Variation(tokenizer, 100, NoiseConfig(**QUIET | {"typos": 0.3}), alpha)(pairs, LANGS, 7)
+    assert varied == Variation(tokenizer, 100, NoiseConfig(**QUIET | {"typos": 0.3}), alpha)(pairs, LANGS, 7)
+    assert varied != Variation(tokenizer, 100, NoiseConfig(**QUIET | {"typos": 0.3}), alpha)(pairs, LANGS, 8)
     assert all(src[:2] == tags and tgt[:1] == tags[:1] for src, tgt in varied)
     assert {tokenizer.decode_tgt(tgt) for _, tgt in varied} == {LINE}
     assert len({tokenizer.decode_src(src) for src, _ in varied}) > 25
     if not alpha:
         assert all(tgt[1:] == ids for _, tgt in varied)
-    longest = Variation(tokenizer, len(ids) + 2, NoiseConfig(**QUIET | {"typos": 0.3}), alpha)(pairs, 7)
+    longest = Variation(tokenizer, len(ids) + 2, NoiseConfig(**QUIET | {"typos": 0.3}), alpha)(pairs, LANGS, 7)
     assert max(len(src) for src, _ in longest) <= len(ids) + 2
+
+
+def test_each_corpus_is_noisy_in_its_language(tokenizer, tmp_path):
+    """I is a capital of ı in Turkish, and of i elsewhere."""
+    pairs = [("I I. ran", "x")]
+    encoder = CorpusEncoder(tokenizer, 200, tmp_path)
+    members = [
+        Member(lang, encoder.encode(in_memory(lang, pairs), (lang, "de"), "k"), src_lang=lang) for lang in ("en", "tr")
+    ]
+    vary = Variation(tokenizer, 200, NoiseConfig(**QUIET | {"case": ALMOST}))
+    batch = BatchLoader(Mixture(members, [Stage([1.0, 1.0])]), 2000, seed=3, vary=vary).next_batch()
+    assert {tokenizer.decode_src(row) for row in batch.src.tolist()} == {"i i. ran", "ı ı. ran"}
 
 
 def test_an_impossible_probability_is_refused(mt, corpus):

@@ -51,9 +51,7 @@ def build_trainer(config: Config, run: RunLayout, data: Prepared, model: Transfo
     optimizer = build_optimizer(config.optim, model, bf16)
     update = Update(optimizer, config.optim, LearningRate(config.optim, training))
     average = MovingAverage(model, training.ema_decay) if training.ema_decay else None
-    variation = Variation(
-        data.tokenizer, config.data.max_len, config.data.noise, training.subword_alpha, config.data.src_lang
-    )
+    variation = Variation(data.tokenizer, config.data.max_len, config.data.noise, training.subword_alpha)
     loader = BatchLoader(
         data.train, training.max_tokens, config.seed, world, variation if variation.is_active else None
     )

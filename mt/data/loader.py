@@ -1,6 +1,6 @@
 """An endless stream of training batches that can be resumed at any point."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -13,8 +13,8 @@ from mt.runtime.distributed import ALONE, World
 from mt.runtime.seeds import derive_seed
 from mt.text.tokenizer import BOS, EOS, PAD, Pairs
 
-Vary = Callable[[Pairs, int], Pairs]
-"""pairs of ids and a seed -> other ids for the same sentences"""
+Vary = Callable[[Pairs, Sequence[str], int], Pairs]
+"""pairs of ids, the source language of each, and a seed -> other ids for the same sentences"""
 IdArrays = list[tuple[NDArray[np.int32], NDArray[np.int32]]]
 """pairs of ids, which take less memory than as lists"""
 CHUNK = 1024
@@ -85,7 +85,8 @@ class BatchLoader:
         starts = range(0, len(pairs), CHUNK)
         own = []
         for start in starts[self.world.rank :: self.world.size]:
-            rows = vary(self.corpus.pairs(pairs[start : start + CHUNK]), derive_seed(self.seed, epoch, pool, start))
+            chunk, seed = pairs[start : start + CHUNK], derive_seed(self.seed, epoch, pool, start)
+            rows = vary(self.corpus.pairs(chunk), self.corpus.src_langs(chunk), seed)
             own.append([(np.array(src, np.int32), np.array(tgt, np.int32)) for src, tgt in rows])
         shares = self.world.gather(own)
         chunks = (shares[number % self.world.size][number // self.world.size] for number in range(len(starts)))

@@ -23,6 +23,7 @@ class Member:
     corpus: Corpus
     tags: Tags = NO_TAGS
     """before each pair"""
+    src_lang: str = ""
 
     @property
     def src_lens(self) -> Lengths:
@@ -55,10 +56,18 @@ class Mixture:
         """The pieces of the longest source without EOS, or twice those of 99.9% of the sources if that is less."""
         return max(1, min(int(self.src_lens.max()), 2 * int(np.quantile(self.src_lens, 0.999))) - 1)
 
+    def owners(self, indices: Indices) -> Indices:
+        """Return the number of the corpus that each pair is from."""
+        return np.searchsorted(self.starts, indices, side="right") - 1
+
+    def src_langs(self, indices: Indices) -> list[str]:
+        """Return the source languages of some pairs."""
+        return [self.members[number].src_lang for number in self.owners(indices)]
+
     def pairs(self, indices: Indices) -> Pairs:
         """Return the source and target ids of some pairs."""
         found: Pairs = [([], [])] * len(indices)
-        owners = np.searchsorted(self.starts, indices, side="right") - 1
+        owners = self.owners(indices)
         for number in np.unique(owners):
             member, slots = self.members[number], np.flatnonzero(owners == number)
             own = member.corpus.pairs(indices[slots] - self.starts[number])

@@ -193,7 +193,8 @@ def encode_all(data: DataConfig, texts: Texts, tokenizer: Tokenizer) -> Prepared
     members = []
     for train in texts.train:
         tags = tokenizer.encode_tags(*data.tagging.names(train.langs, train.source.tag))
-        members.append(Member(train.text.name, encoder.encode(train.text, train.langs, "data.train", tags), tags))
+        corpus = encoder.encode(train.text, train.langs, "data.train", tags)
+        members.append(Member(train.text.name, corpus, tags, train.langs[0]))
     return Prepared(
         tokenizer,
         texts,

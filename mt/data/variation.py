@@ -21,20 +21,22 @@ class Variation:
     noise: NoiseConfig
     subword_alpha: float = 0.0
     """alpha of `Tokenizer.resample`; 0: the usual segmentation"""
-    src_lang: str = ""
-    """whose rules for lower case are followed"""
 
     @property
     def is_active(self) -> bool:
         """True if any variation is on."""
         return self.noise.is_active or self.subword_alpha > 0
 
-    def __call__(self, pairs: Pairs, seed: int) -> Pairs:
-        """Vary pairs of ids; the seed determines the result. Tags are kept."""
+    def __call__(self, pairs: Pairs, src_langs: Sequence[str], seed: int) -> Pairs:
+        """Vary pairs of ids; the seed determines the result. Tags are kept.
+
+        Args:
+            src_langs: the source language of each pair, whose rules for lower case are followed.
+        """
         tags = [self.tags_of(pair) for pair in pairs]
         texts = [(src[len(own.src) :], tgt[len(own.tgt) :]) for own, (src, tgt) in zip(tags, pairs, strict=True)]
         if self.noise.is_active:
-            texts = self.add_noise(texts, seed)
+            texts = self.add_noise(texts, src_langs, seed)
         if self.subword_alpha:
             texts = self.tokenizer.resample(texts, self.subword_alpha, seed)
         varied = []
@@ -48,12 +50,13 @@ class Variation:
         known = (set(self.tokenizer.tags.values()), set(self.tokenizer.tgt_tags.values()))
         return Tags(*(list(takewhile(tags.__contains__, ids)) for tags, ids in zip(known, pair, strict=True)))
 
-    def add_noise(self, pairs: Pairs, seed: int) -> Pairs:
+    def add_noise(self, pairs: Pairs, src_langs: Sequence[str], seed: int) -> Pairs:
         """Add noise to pairs; only the sides that it changes are encoded again."""
         random, tokenizer = Random(seed), self.tokenizer
         old = [tokenizer.src.decode([src for src, _ in pairs]), tokenizer.tgt.decode([tgt for _, tgt in pairs])]
         noisy = [
-            add_noise(pair, self.noise, tokenizer.markers, random, self.src_lang) for pair in zip(*old, strict=True)
+            add_noise((src, tgt), self.noise, tokenizer.markers, random, lang)
+            for src, tgt, lang in zip(*old, src_langs, strict=True)
         ]
         sides: list[Rows] = []
         for number, encode in enumerate((tokenizer.encode_src, tokenizer.encode_tgt)):
