@@ -67,6 +67,12 @@ VALIDATING = 0.15
 """share of the time for validations at most, unless that would be fewer than seven"""
 MOST_TOKENS = 8192
 """the largest automatic batch"""
+FEWEST_TOKENS = 1024
+"""the smallest one, unless `data.max_len` needs more"""
+FEW_STEPS = 5000
+"""A training of fewer steps has smaller batches."""
+SLOWER = 0.85
+"""Smaller batches have to process at least this share of the tokens in the same time."""
 ANY = {
     "model.dropout": 0.1, "model.attention_dropout": 0.1, "model.activation_dropout": 0.1, "optim.lr": 1e-3,
     "optim.weight_decay": 0.0, "optim.warmup_steps": 1, "training.valid_every_steps": 1,
@@ -96,6 +102,21 @@ class Amount:
         return VALIDATION * self.n_valid_tokens / (max_tokens * self.batches_per_step)
 
 
+@dataclass(frozen=True)
+class Plan:
+    """A configuration with a batch size and the sizes of a model, and the length of its training."""
+
+    config: Config
+    seconds: float
+    """of a step"""
+    n_steps: int
+
+    @property
+    def n_tokens(self) -> int:
+        """Tokens that each process sees at most, in one batch of every step."""
+        return self.n_steps * self.config.training.max_tokens
+
+
 def choose_settings(config: Config, amount: Amount, measure: Measure) -> tuple[Config, list[str]]:
     """Choose every automatic setting that is null.
 
@@ -104,11 +125,10 @@ def choose_settings(config: Config, amount: Amount, measure: Measure) -> tuple[C
     """
     asked, training = config, config.training
     name = OptimizerName.adamw if training.strategy is Strategy.fsdp else OptimizerName.muon
-    budget = choose_max_tokens(amount.n_pairs, config.data.max_len)
-    config = fill(config, {"optim.name": name, "optim.schedule": Schedule.cosine, "training.max_tokens": budget})
+    plan = choose_batches(fill(config, {"optim.name": name, "optim.schedule": Schedule.cosine}), amount, measure)
+    config, seconds, n_steps = plan.config, plan.seconds, plan.n_steps
     max_tokens = config.training.max_tokens
     steps_per_epoch = amount.steps_per_epoch(max_tokens)
-    config, seconds, n_steps = choose_size(config, amount, measure)
     n_epochs = n_steps / steps_per_epoch
     lr = LEARNING_RATES[config.optim.name] / math.sqrt(config.model.d_model / 128)
     n_validations = choose_validations(n_steps * seconds / 60, amount.steps_per_validation(max_tokens) / n_steps)
@@ -157,16 +177,41 @@ def explain(asked: Config, chosen: Config, n_pairs: int) -> list[str]:
         reasons.append(f"dropout {model.dropout}, because training {length}")
     max_tokens, max_len = chosen.training.max_tokens, chosen.data.max_len
     if asked.training.max_tokens is None and max_tokens < MOST_TOKENS:
+        who = "a short training needs" if max_tokens < choose_max_tokens(n_pairs, max_len) else "small corpora need"
         is_least = max_tokens == least_tokens(max_len)
-        why = f"a pair may have data.max_len={max_len}" if is_least else "small corpora need many steps"
+        why = f"a pair may have data.max_len={max_len}" if is_least else f"{who} many steps"
         reasons.append(f"batches of {max_tokens:,} tokens, because {why}")
     if asked.optim.lr is None and asked.training.init_from is not None:
         reasons.append(f"learning rate {chosen.optim.lr:.2g}, because the model is trained already")
     return reasons
 
 
-def choose_size(config: Config, amount: Amount, measure: Measure) -> tuple[Config, float, int]:
-    """Return the configuration with the sizes of a model, its seconds per step, and its number of steps."""
+def choose_batches(config: Config, amount: Amount, measure: Measure) -> Plan:
+    """Choose the batch size and the sizes of the model: smaller batches if there would be too few steps, as long as the
+    training sees about as much text."""
+    usual = choose_max_tokens(amount.n_pairs, config.data.max_len)
+    plan = first = choose_size(fill(config, {"training.max_tokens": usual}), amount, measure)
+    while config.training.max_tokens is None and plan.n_steps < FEW_STEPS:
+        now = plan.config.training.max_tokens
+        fewer = max(now // 2, FEWEST_TOKENS, least_tokens(config.data.max_len))
+        if fewer >= now:
+            break
+        smaller = replace(plan.config, training=replace(plan.config.training, max_tokens=fewer))
+        other = measure_plan(smaller, amount, measure)
+        if other.n_tokens < SLOWER * first.n_tokens:
+            break
+        plan = other
+    return plan
+
+
+def measure_plan(config: Config, amount: Amount, measure: Measure) -> Plan:
+    """Return the plan of a configuration that has a batch size and the sizes of a model."""
+    seconds = measure(fill(config, ANY))
+    return Plan(config, seconds, count_steps(config, amount, seconds))
+
+
+def choose_size(config: Config, amount: Amount, measure: Measure) -> Plan:
+    """Choose the sizes of a model."""
     sizes = fitting_sizes(config.model.d_model, amount.n_pairs)
     if (n_heads := config.model.n_heads) and config.model.d_model is None:
         sizes = [size for size in sizes if size.d_model % n_heads == 0]
@@ -177,12 +222,10 @@ def choose_size(config: Config, amount: Amount, measure: Measure) -> tuple[Confi
         size = sizes.pop()
         names = {"d_model": size.d_model, "n_heads": size.n_heads, "d_ff": size.d_ff}
         names |= {"n_encoder_layers": size.n_layers, "n_decoder_layers": size.n_layers}
-        sized = fill(config, {f"model.{name}": value for name, value in names.items()})
-        seconds = measure(fill(sized, ANY))
-        n_steps = count_steps(sized, amount, seconds)
-        n_tokens = n_steps / steps_per_epoch * amount.n_tokens
+        plan = measure_plan(fill(config, {f"model.{name}": value for name, value in names.items()}), amount, measure)
+        n_tokens = plan.n_steps / steps_per_epoch * amount.n_tokens
         if not sizes or n_tokens >= TOKENS_PER_WEIGHT * size.n_weights:
-            return sized, seconds, n_steps
+            return plan
 
 
 def fitting_sizes(d_model: int | None, n_pairs: int) -> list[Size]:
@@ -215,7 +258,7 @@ def count_steps(config: Config, amount: Amount, seconds: float) -> int:
 def choose_max_tokens(n_pairs: int, max_len: int) -> int:
     """Return a budget that grows with the square root of the corpus: small corpora need many steps."""
     wanted = 2048 * math.sqrt(n_pairs / 30_000)
-    return max(256 * round(min(MOST_TOKENS, max(1024.0, wanted)) / 256), least_tokens(max_len))
+    return max(256 * round(min(MOST_TOKENS, max(FEWEST_TOKENS, wanted)) / 256), least_tokens(max_len))
 
 
 def least_tokens(max_len: int) -> int:
