@@ -1,6 +1,7 @@
 """Settings that are null are chosen for the corpus, the machine and the time, recorded, and used again."""
 
 import math
+import shutil
 from dataclasses import replace
 from itertools import pairwise
 
@@ -19,15 +20,31 @@ TEXT = ["data=files", "data.src_lang=aa", "data.tgt_lang=bb"]
 DATA = DataConfig("aa", "bb", "train", "valid")
 
 
-def choose(n_pairs, seconds_per_step=0.1, model=None, optim=None, data=DATA, n_valid=0, with_lines=False, **training):
-    """Choose for pairs of 20 tokens, with a model of d features taking (d / 128)² times as long as one of 128."""
+def choose(
+    n_pairs,
+    seconds_per_step=0.1,
+    model=None,
+    optim=None,
+    data=DATA,
+    n_valid=0,
+    with_lines=False,
+    overhead=0,
+    **training,
+):
+    """Choose for pairs of 20 tokens.
+
+    Args:
+        seconds_per_step: of 2,048 tokens and 128 features; d features take (d / 128)² times as long.
+        overhead: seconds of a step, however small it is.
+    """
     config = Config(
         data=data, model=model or ModelConfig(), optim=optim or OptimConfig(), training=TrainingConfig(**training)
     )
 
     def measure(candidate):
         assert not unset(candidate)
-        return seconds_per_step * (candidate.model.d_model / 128) ** 2
+        tokens = candidate.training.max_tokens / 2048
+        return overhead + seconds_per_step * tokens * (candidate.model.d_model / 128) ** 2
 
     chosen, lines = choose_settings(config, Amount(n_pairs, 20 * n_pairs, 1, 20 * n_valid), measure)
     assert not unset(chosen)
@@ -48,24 +65,38 @@ def test_larger_corpora_get_larger_models_and_fewer_epochs():
 
 def test_the_time_limits_size_and_length():
     assert choose(300_000, max_minutes=600).model.d_model == 256
-    assert choose(300_000, max_minutes=25).model.d_model == 192
+    assert choose(300_000, max_minutes=50).model.d_model == 192
     assert choose(300_000, max_minutes=3).model.d_model == 128  # even this one sees little of the text
     for minutes in (1, 15, 60, 600):
         chosen = choose(30_000, max_minutes=minutes)
         training = chosen.training
         assert training.max_steps is None  # the time ends training
-        n_steps = 60 * minutes / (0.1 * (chosen.model.d_model / 128) ** 2)
+        n_steps = 60 * minutes / (0.1 * training.max_tokens / 2048 * (chosen.model.d_model / 128) ** 2)
         assert 8 <= n_steps / training.valid_every_steps < 22
         assert training.checkpoint_every_steps <= min(training.valid_every_steps, 1200)
 
 
 def test_validations_take_a_part_of_the_time():
-    """A validation of 1,000 sentences takes as long as 1.8 × 20,000 / 2,048 steps."""
+    """A validation of 1,000 sentences takes as long as 1.8 × 20,000 / 1,024 steps."""
     _, (_, alone) = choose(30_000, max_minutes=3, with_lines=True)
     _, (_, length) = choose(30_000, n_valid=1_000, max_minutes=3, with_lines=True)
-    assert "1,800 steps" in alone
-    assert f"{math.ceil(1800 - 8 * 1.8 * 20_000 / 2048):,} steps, 03:00 in all." in length
-    assert choose(30_000, n_valid=10**6, max_minutes=3).training.valid_every_steps == 129  # a seventh of half of them
+    assert "3,600 steps" in alone
+    assert f"{math.ceil(3600 - 8 * 1.8 * 20_000 / 1024):,} steps, 03:00 in all." in length
+    assert choose(30_000, n_valid=10**6, max_minutes=3).training.valid_every_steps == 258  # a seventh of half of them
+
+
+def test_a_short_training_has_smaller_batches():
+    """About 5,000 steps, and none of fewer than 1,024 tokens, if these take no longer per token."""
+    long, short, shorter = (choose(300_000, max_minutes=minutes).training for minutes in (300, 30, 3))
+    assert [one.max_tokens for one in (long, short, shorter)] == [6400, 3200, 1024]
+    assert choose(300_000, max_minutes=30, max_tokens=6400).training.max_tokens == 6400
+    assert choose(300_000, max_minutes=3, data=replace(DATA, max_len=1500)).training.max_tokens == 1536
+    assert choose(300_000, max_steps=1000).training.max_tokens == 6400  # fewer tokens would be less text
+    assert choose(300_000, max_epochs=1).training.max_tokens == 1024
+    assert choose(300_000, max_minutes=3, overhead=0.02).training.max_tokens == 3200  # 85% of 19,249 tokens/s
+    assert choose(300_000, 0.001, max_minutes=1, overhead=0.05).training.max_tokens == 6400  # as on a GPU
+    _, (reasons, _) = choose(30_000, max_minutes=3, with_lines=True)
+    assert reasons.endswith("batches of 1,024 tokens, because a short training needs many steps.")
 
 
 def test_heads_that_fit_no_size():
@@ -149,6 +180,20 @@ def test_a_run_records_what_was_chosen_and_keeps_it(automatic, mt):
     assert again["training"]["checkpoint_every_steps"] == 5
     refused = mt("train", *automatic, "optim.schedule=constant", "training.max_steps=20", "model.d_model=64")
     assert (refused.code, "model.d_model: 32 there, 64 now" in refused.err) == (2, True)
+
+
+def test_a_start_that_learnt_nothing_has_chosen_nothing(corpus, tmp_path, mt):
+    """It was killed before its first checkpoint; what it was told does not hold for the next one."""
+    arguments = [*TEXT, f"data.train={corpus}/train", f"data.valid={corpus}/valid", f"run_dir={tmp_path}/run"]
+    limits = ["training.device=cpu", "model.d_model=32", "training.max_steps=2"]
+    assert mt("train", *arguments, *limits, "optim.name=sgd", "optim.lr=0.5").code == 0
+    shutil.rmtree(tmp_path / "run" / "checkpoints")
+    (tmp_path / "run" / "model.safetensors").unlink()
+    outcome = mt("train", *arguments, *limits)
+    assert outcome.code == 0, outcome.err
+    assert "optim.name=muon" in outcome.err
+    assert "was only prepared" not in outcome.err
+    assert "Training the tokenizer" not in outcome.err
 
 
 def test_the_configuration_shows_what_is_automatic(mt):

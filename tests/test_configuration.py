@@ -79,6 +79,15 @@ def test_other_data_does_not_get_the_settings_of_the_demo(mt):
     assert both["name"] == "back-translation"
 
 
+def test_values_with_equals_signs_need_no_quotes(mt):
+    """The folders of a sweep's jobs have such names."""
+    job = "runs/sweep/optim.lr=0.001,model=tiny"
+    composed = yaml.safe_load(mt("train", f"training.init_from={job}", f"run_dir={job}", "--cfg", "job").out)
+    assert (composed["training"]["init_from"], composed["run_dir"]) == (job, job)
+    quoted = yaml.safe_load(mt("train", f'run_dir="{job}"', "--cfg", "job").out)
+    assert quoted["run_dir"] == job
+
+
 def test_options_of_hydra_that_exclude_each_other(mt):
     outcome = mt("train", "--cfg", "job", "--multirun")
     assert outcome.code == 2

@@ -73,8 +73,15 @@ def test_layer_drop_skips_layers_in_training_only():
     for seed in range(20):
         torch.manual_seed(seed)
         names.add(len(model.train().layers_of_step(model.encoder)))
-    assert names == {0, 1, 2}
+    assert names == {1, 2}  # never none
     assert len(model.eval().layers_of_step(model.encoder)) == 2
+
+
+@pytest.mark.parametrize("trained", ["training.lora.rank=4", "training.freeze=[decoder,embeddings]"])
+def test_layer_drop_leaves_something_to_train(run_folder, corpus, tmp_path, mt, trained):
+    start = [f"run_dir={tmp_path}/run", f"training.init_from={run_folder}", *TUNING, "training.max_steps=8", trained]
+    outcome = mt(*overrides(corpus, *start, "model.layer_drop=0.9"))
+    assert outcome.code == 0, outcome.err
 
 
 def test_depth_scaled_initialisation():

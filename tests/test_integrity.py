@@ -249,6 +249,14 @@ def test_too_many_bad_steps_end_training_with_the_lines(train, corpus, tmp_path,
     assert train("training.max_steps=8").code == 0
 
 
+def test_no_validation_while_steps_change_nothing(train, bad_steps):
+    """It would say that the model is damaged; what is to be done is said at the tenth step."""
+    bad_steps |= set(range(5, 50))
+    outcome = train("training.max_steps=40", "training.valid_every_steps=6")
+    assert (outcome.code, "Try a lower optim.lr" in outcome.err) == (1, True)
+    assert "step 6," not in outcome.err
+
+
 @pytest.fixture
 def memory(monkeypatch):
     """Let there be memory for so many pairs in a batch, `memory[0]`."""
@@ -276,6 +284,13 @@ def test_a_batch_that_memory_does_not_suffice_for_is_divided(train, tmp_path, me
         assert divided[name].allclose(whole[name], rtol=1e-3, atol=1e-5), name
     losses = [[row["train/loss"] for row in rows(tmp_path / run) if "train/loss" in row] for run in ("whole", "run")]
     assert losses[0] == pytest.approx(losses[1], rel=1e-4)
+
+
+def test_a_measured_step_is_divided_like_any_other(train, memory):
+    memory[0] = 40
+    outcome = train("training.max_steps=2", "optim.lr=null")
+    assert outcome.code == 0, outcome.err
+    assert "Chosen for 800 pairs and this machine, because they were not set: optim.lr=" in outcome.err
 
 
 def test_no_memory_for_a_single_pair(train, memory):

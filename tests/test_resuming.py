@@ -8,6 +8,7 @@ import signal
 import socket
 import subprocess
 import sys
+from types import SimpleNamespace
 
 import pytest
 import yaml
@@ -16,6 +17,7 @@ from safetensors.torch import load_file
 
 from mt.data import store
 from mt.runtime.locks import locked
+from mt.training.validator import Validator
 
 LIMITS = ["training.valid_every_steps=2", "training.log_every_steps=1"]
 
@@ -32,6 +34,21 @@ def train(corpus, tmp_path, mt):
 
 def contents(run):
     return {path: path.read_bytes() for path in run.rglob("*") if path.is_file()}
+
+
+def test_training_ends_when_the_time_is_up_after_a_validation(train, monkeypatch):
+    """Not with one more step and another validation."""
+    clock, validate = [0.0], Validator.validate
+
+    def slow(self, check):
+        clock[0] += 120
+        return validate(self, check)
+
+    monkeypatch.setattr("mt.training.session.time", SimpleNamespace(monotonic=lambda: clock[0]))
+    monkeypatch.setattr(Validator, "validate", slow)
+    outcome = train("training.max_minutes=1", "training.max_steps=20")
+    assert "Training ends at step 2: training.max_minutes=1 is reached." in outcome.err
+    assert outcome.err.count("validation loss") == 1
 
 
 @pytest.mark.parametrize("limit", ["training.max_steps=4", "training.max_steps=3"])
@@ -260,9 +277,23 @@ def test_text_that_changed_is_noticed(mt, own_corpus, part, count):
     accepted = mt(*more, "data.accept_changes=true")
     assert accepted.code == 0, accepted.err
     assert "Resuming from step 8" in accepted.err
-    if part == "valid":  # the first score on the new text is the best one on it
-        assert "(best so far)" in next(line for line in accepted.err.splitlines() if line.startswith("step 10,"))
+    assert ("on the new validation text: validation loss " in accepted.err) == (part == "valid")
     assert mt(*overrides(own_corpus, f"run_dir={run}", "training.max_steps=18", *steps)).code == 0  # it is recorded
+
+
+def test_the_best_model_is_kept_when_the_validation_text_changes(mt, own_corpus):
+    """It is scored on the new text, even if training does not go on."""
+    arguments = overrides(own_corpus, f"run_dir={own_corpus}/run", "training.max_steps=4", *LIMITS[1:])
+    assert mt(*arguments, "training.valid_every_steps=4").code == 0
+    best = (own_corpus / "run" / "model.safetensors").read_bytes()
+    write_pairs(own_corpus / "valid", toy_pairs(30, 77))
+    more = ["training.valid_every_steps=100", "data.accept_changes=true", f"data.test={{new: {own_corpus}/valid}}"]
+    outcome = mt(*arguments, *more)
+    assert outcome.code == 0, outcome.err
+    found = re.search(r"The best model so far, that of step 4, on the new .*: validation loss ([\d.]+)", outcome.err)
+    state = json.loads((own_corpus / "run/checkpoints/step-000000004/state.json").read_text(encoding="utf-8"))
+    assert state["best_score"] == pytest.approx(-float(found[1]), abs=1e-3)  # of a model with a BLEU below 1
+    assert (own_corpus / "run" / "model.safetensors").read_bytes() == best
 
 
 def test_a_damaged_record_of_the_text_says_nothing(train, tmp_path):

@@ -19,8 +19,9 @@ from mt.data.preparation import Prepared
 from mt.runs.layout import RunLayout
 from mt.runs.saved_model import build_model
 from mt.runtime.devices import bf16_is_faster, choose_device, chooses_bf16
-from mt.runtime.distributed import World
+from mt.runtime.distributed import ALONE, World
 from mt.training.automatic import Amount, choose_settings
+from mt.training.gradients import add_gradients
 from mt.training.objective import Objective
 from mt.training.optim import LearningRate, Update, build_optimizer
 
@@ -31,11 +32,14 @@ MEASURED_SECONDS = 5.0
 
 
 def adopt_choices(config: Config, world: World) -> Config:
-    """Return the configuration with what an earlier start of the same run has chosen where it is null."""
+    """Return the configuration with what an earlier start of the same run has chosen where it is null.
+
+    A start that was ended before anything was learnt has chosen nothing: the next one may be of another text.
+    """
     adopted = None
     with world.main_first():
         run = RunLayout(Path(config.run_dir))
-        if world.is_main and run.config.exists():
+        if world.is_main and run.config.exists() and run.is_trained():
             saved = load_config(run.config)
             keys = unset(config)
             if config.training.is_unlimited:
@@ -97,8 +101,7 @@ def measure_step(config: Config, data: Prepared, world: World) -> float:
     while len(times) < MEASURED_STEPS + 1 and (len(times) < 2 or time.monotonic() - started < MEASURED_SECONDS):
         start = time.monotonic()
         batch = loader.next_batch()
-        loss_sum, _ = objective(batch.to(device))
-        loss_sum.backward()
+        add_gradients(objective, [batch], config.seed, device, ALONE)  # in parts if there is not enough memory
         update.apply(model, batch.n_tgt_tokens, len(times) + 1)
         times.append(time.monotonic() - start)
     return sum(times[1:]) / len(times[1:]) * config.training.batches_per_process(world.size)

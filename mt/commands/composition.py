@@ -100,7 +100,7 @@ def run_composed(arguments: list[str], job: Callable[[Config], float | None]) ->
     arguments = [part for argument in with_demo(arguments) for part in replacing_test_sets(argument, sweep)]
     for argument in arguments:
         check_argument(argument)
-    arguments = overrides_last(arguments)
+    arguments = overrides_last([with_quotes(argument, sweep) for argument in arguments])
     os.environ["HYDRA_FULL_ERROR"] = "1"  # so that errors are raised here instead of being printed
     sys.argv = ["mt train", *arguments]
     try:
@@ -125,6 +125,13 @@ def overrides_last(arguments: Sequence[str]) -> list[str]:
         is_override = OVERRIDE.match(argument) and before not in WITH_VALUE
         (overrides if is_override else options).append(argument)
     return options + overrides
+
+
+def with_quotes(argument: str, sweep: bool) -> str:
+    """Quote a value with `=`, such as the folder of a sweep's job, which Hydra could not read."""
+    key, _, value = argument.partition("=")
+    has_syntax = re.search(r"[\"'\[\]{}()$\\]", value) or (sweep and "," in value)
+    return f'{key}="{value}"' if OVERRIDE.match(argument) and "=" in value and not has_syntax else argument
 
 
 def current_command() -> str:

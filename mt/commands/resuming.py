@@ -1,7 +1,11 @@
 """What a rerun of `mt train` may do to a run: nothing if it is finished, and nothing that damages its model."""
 
 import logging
+from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
+
+from torch import Tensor
 
 from mt.config.checks import check_file
 from mt.config.choices import Schedule
@@ -10,7 +14,7 @@ from mt.config.schema import Config
 from mt.data.preparation import Prepared
 from mt.data.sampler import DataPosition
 from mt.errors import UserError
-from mt.runs.checkpoint import CheckpointStore, TrainState
+from mt.runs.checkpoint import CheckpointStore, TrainState, read_tensors
 from mt.runs.folder import asks_for_other_scores, check_run_folder
 from mt.runs.layout import RunLayout
 from mt.runs.metrics_file import MetricsFile
@@ -19,6 +23,7 @@ from mt.runtime.checksums import check_files, check_sum, warn_if_damaged
 from mt.runtime.files import remove
 from mt.training.limits import Limits
 from mt.training.optim import LearningRate
+from mt.training.validator import Validation
 
 log = logging.getLogger(__name__)
 
@@ -123,3 +128,15 @@ def check_unchanged(config: Config, data: Prepared) -> None:
         remove(run.best)
     store.replace_state(state)
     log.warning("The text of %s has changed; training goes on with the new text.", " and ".join(changed))
+
+
+def score_on_new_text(config: Config, validate: Callable[[dict[str, Tensor]], Validation]) -> None:
+    """Score the best model so far if it has lost its score, because the validation text has changed."""
+    run = RunLayout(Path(config.run_dir))
+    store = CheckpointStore(run.checkpoints)
+    state = store.latest_state()
+    if state is None or state.best_score is not None or not state.validated_step:
+        return
+    result = validate(read_tensors(run.weights))
+    store.replace_state(replace(state, best_score=result.score(config.training.early_stopping.metric)))
+    log.info("The best model so far, that of step %d, on the new validation text: %s.", state.best_step, result)

@@ -10,7 +10,7 @@ import torch
 from mt.commands.automatic_settings import adopt_choices, choose_automatic, choose_precision
 from mt.commands.composition import run_jobs
 from mt.commands.final_scores import score_final_model
-from mt.commands.resuming import check_unchanged, finished_state
+from mt.commands.resuming import check_unchanged, finished_state, score_on_new_text
 from mt.commands.training_setup import adopt_start, build_trainer, prepare_data, this_start, validate_weights
 from mt.config.schema import Config
 from mt.data.preparation import Prepared
@@ -84,10 +84,14 @@ def train_in_folder(config: Config, world: World, file: LogFile) -> float | None
     if world.is_main:
         file.begin(setup.run.log)
     describe(config, setup)
+    validate = validate_weights(config, setup.data, trainer.device)
+    with world.main_first():
+        if world.is_main:
+            score_on_new_text(config, validate)
     trainer.fit()
     with world.main_first():
         if world.is_main:
-            trainer.keep_average(validate_weights(config, setup.data, trainer.device))
+            trainer.keep_average(validate)
             score_final_model(config, setup.run, setup.data, trainer.state)
             trainer.finish()
     return trainer.state.best_score

@@ -185,8 +185,8 @@ class TrainingConfig:
     simcut: float = setting(0.0, may_change=False, tracked=True)
     """Weight of SimCut (Gao et al., 2022), which makes a pass without 5% of the tokens agree; usually 3; 0: off."""
     subword_alpha: float = setting(0.0, may_change=False, tracked=True)
-    """Segment the text differently in every step (Kudo, 2018): the smoothing of unigram (smaller: more random, often
-    0.5) or the dropout of BPE merges (usually 0.1); 0: off. A batch may then exceed `max_tokens`."""
+    """Segment the text differently in every epoch (Kudo, 2018): the smoothing of unigram (smaller: more random, often
+    0.5) or the dropout of BPE merges (usually 0.1); 0: off."""
     init_from: Optional[str] = setting(None, may_change=False, tracked=True, names_files=True)  # noqa: UP045
     """Run whose model and tokenizer training starts from; tags that it lacks are added."""
     new_vocab: bool = setting(False, may_change=False, tracked=False)

@@ -164,9 +164,15 @@ class Transformer(nn.Module):
         return features
 
     def layers_of_step(self, layers: nn.ModuleList) -> list[nn.Module]:
-        """Return all layers, or during training those that `layer_drop` does not skip."""
-        drop = self.config.layer_drop if self.training else 0.0
-        return [layer for layer in layers if not drop or float(torch.rand(())) >= drop]
+        """Return all layers, or during training those that `layer_drop` does not skip, one of them at least."""
+        if not self.training or not self.config.layer_drop:
+            return [*layers]
+        draws = [float(torch.rand(())) for _ in layers]
+        return [
+            layer
+            for layer, draw in zip(layers, draws, strict=True)
+            if draw >= self.config.layer_drop or draw == max(draws)  # without any, nothing might be left to train
+        ]
 
     def run(self, layer: nn.Module, *arguments: Tensor) -> Tensor:
         """Run a layer; with gradient checkpointing, its backward pass computes activations again."""

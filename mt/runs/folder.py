@@ -7,6 +7,8 @@ from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
 
+from mt.config.automatic import unset
+from mt.config.choices import Precision
 from mt.config.facts import keys_where
 from mt.config.file import flatten, load_config, save_config
 from mt.config.schema import Config
@@ -55,8 +57,9 @@ def check_run_folder(run: RunLayout, config: Config) -> None:
     old, new = flatten(saved), flatten(config)
     held_out = {f"data.{part}" for part in saved.data.held_out.keys() | config.data.held_out.keys()}
     fixed = {key for key in old.keys() | new.keys() if not may_change(key)} | held_out  # held out of the training text
-    differing = [key for key in sorted(fixed) if old.get(key) != new.get(key)]
-    if differing and not run.has_checkpoint() and not run.weights.exists():
+    unchosen = {*unset(config), *(["training.precision"] if config.training.precision is Precision.auto else [])}
+    differing = [key for key in sorted(fixed - unchosen) if old.get(key) != new.get(key)]
+    if differing and not run.is_trained():
         log.info("%s was only prepared: it is prepared again with the new configuration.", folder)
         for path in (*run.tokenizer(joint=True), *run.tokenizer(joint=False), run.held_out):
             remove(path)

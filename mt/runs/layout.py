@@ -61,6 +61,10 @@ class RunLayout:
         """Return whether there is a training run to resume."""
         return bool(stored_steps(self.checkpoints))
 
+    def is_trained(self) -> bool:
+        """Return whether the run has learnt anything: there is a checkpoint or a model."""
+        return self.has_checkpoint() or self.weights.exists()
+
 
 class CheckpointLayout:
     """Paths inside a checkpoint."""

@@ -118,12 +118,14 @@ class Trainer:
             session.record_step()
             step = self.state.step
             logs, saves = step % self.config.log_every_steps == 0, step % self.config.checkpoint_every_steps == 0
-            validates = self.validation_is_due()
+            healthy = not self.state.n_skipped_in_a_row  # otherwise the weights may have gone bad
+            validates = healthy and self.validation_is_due()
             if (logs or validates) and session.window.n_steps:
                 self.log_window(session)
             if validates:
                 self.validate(session)
-            elif saves and not self.state.n_skipped_in_a_row:  # the weights may have gone bad
+                self.agree(session)  # the time may be up now
+            elif healthy and saves:
                 self.save(session)
             session.signals.check_agreed()
         if self.state.validated_step < self.state.step:
@@ -174,7 +176,7 @@ class Trainer:
             f"These steps changed nothing. The last batch had {len(batch.src):,} pairs; the first sources are:{shown}"
         )
 
-    def agree(self, session: Session, n_tgt_tokens: int) -> float:
+    def agree(self, session: Session, n_tgt_tokens: int = 0) -> float:
         """Agree with all processes on signals and time; return the sum of their tokens."""
         minutes = session.minutes if self.world.is_main else 0.0
         n_all_tokens, self.state.minutes, *signals = self.world.sum([n_tgt_tokens, minutes, *session.signals.counts()])
