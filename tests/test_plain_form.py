@@ -198,6 +198,7 @@ def test_the_translation_is_written_as_the_source_is(mt, run_folder):
 @pytest.mark.parametrize("typed", [
     "a" + " " * 50_000 + "b", "a" + "😀\u200d" * 10_000 + "b", "a" * 50_000 + " @", "🇩🇪" * 10_000, "1." * 30_000,
     "(" * 50_000,    "https://" + "(" * 20_000, "x" + "." * 50_000 + "x", "\"" * 50_000,
+    "123 Ł " * 8_000,
 ])  # fmt: skip
 def test_long_odd_text_takes_no_time(typed):
     started = time.process_time()

@@ -6,6 +6,7 @@ character, and the model learns from pairs with the same text on both sides to p
 
 import re
 import unicodedata
+from bisect import bisect_left
 from collections.abc import Callable, Sequence
 
 import regex
@@ -50,10 +51,12 @@ def find_spans(text: str, knows: Knows) -> list[tuple[int, int]]:
     spans = [match.span() for match in SPAN.finditer(text)] if POSSIBLE.search(text) else []
     if knows(text):
         return spans
-    words = [word for word in WORD.finditer(text) if is_unknown(word[0], knows)]
-    apart = [
-        word.span() for word in words if not any(start < word.end() and word.start() < end for start, end in spans)
-    ]
+    starts = [start for start, _ in spans]
+    apart = []
+    for word in WORD.finditer(text):
+        before = bisect_left(starts, word.end()) - 1  # the last span that could overlap it
+        if (before < 0 or spans[before][1] <= word.start()) and is_unknown(word[0], knows):
+            apart.append(word.span())
     return sorted([*spans, *apart])
 
 
