@@ -191,6 +191,8 @@ def main() -> None:
         parser.error(f"--students {options.students}: at least 1")
     if options.parallel and not options.mono and {"back-translation", "self-training"}.intersection(wanted):
         parser.error("--mono is missing: back-translation and self-training translate monolingual text")
+    if options.mono and {"back-translation", "self-training"}.issubset(wanted):
+        parser.error("--mono is one language: name the recipe, back-translation for TGT or self-training for SRC")
     for one in filter(holds_out, common):
         if {"distillation", "diversification"}.intersection(wanted):
             parser.error(f"{one}: translations of these pairs would be trained on: make files of them with `mt split`")

@@ -171,10 +171,14 @@ def test_comparing_options_on_a_part_of_the_demo(tmp_path):
 @pytest.mark.slow
 def test_recipes_with_more_data(corpus, tmp_path):
     (tmp_path / "mono.aa").write_text("ba de fi\ngo hu\n" * 5, encoding="utf-8")
+    (tmp_path / "mono.bb").write_text("BA DE FI\nGO HU\n" * 5, encoding="utf-8")
     tiny = [setting for setting in TINY if not setting.startswith(("data=", "data.src_lang", "data.tgt_lang"))]
-    printed = script("more_data", "--folder", tmp_path / "runs", "--parallel", corpus / "train", "--mono",
-                     tmp_path / "mono.aa", "--langs", "aa", "bb", "--", *tiny, "tokenizer.vocab_size=null",
-                     f"data.valid={corpus}/valid", f"data.test={{valid: {corpus}/valid}}")  # fmt: skip
+    common = ["--folder", tmp_path / "runs", "--parallel", corpus / "train", "--langs", "aa", "bb"]
+    overrides = ["tokenizer.vocab_size=null", f"data.valid={corpus}/valid", f"data.test={{valid: {corpus}/valid}}"]
+    printed = script("more_data", "back-translation", "distillation", *common, "--mono", tmp_path / "mono.bb",
+                     "--", *tiny, *overrides)  # fmt: skip
+    printed += script("more_data", "self-training", "--without-plain", *common, "--mono", tmp_path / "mono.aa",
+                      "--", *tiny, *overrides)  # fmt: skip
     for run in ("plain", "back-translation-beam", "back-translation-sampling", "self-training", "student-distilled"):
         assert (tmp_path / "runs" / run / "model.safetensors").exists(), printed
 
@@ -185,6 +189,7 @@ def test_recipes_with_more_data(corpus, tmp_path):
         (["--students", "0"], "--students 0: at least 1"),
         (["translation"], "translation: choose from"),
         (["back-translation", "--parallel", "x"], "--mono is missing"),
+        (["--parallel", "x", "--mono", "y"], "--mono is one language: name the recipe"),
         (["back-translation", "--mono", "x"], "--parallel is missing"),
         (["diversification", "--parallel", "x", "--", "data.valid=100"], "data.valid=100: translations of these pairs"),
         (["diversification", "--", "data.test={a: b, c: 0.1}"], "make files of them with `mt split`"),

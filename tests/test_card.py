@@ -3,6 +3,8 @@
 import os
 
 import pytest
+import yaml
+from conftest import overrides
 from huggingface_hub import ModelCard
 
 from mt.config.corpora import public_name
@@ -78,6 +80,27 @@ def test_a_run_without_test_sets(card, copy_of_run):
     assert "The card has no scores." in outcome.err
     assert "It has not been scored on a test set." in found.text
     assert found.data.eval_results is None
+
+
+def test_metadata_are_those_that_the_hub_takes(card, copy_of_run):
+    """Languages without script and region, data sets without revision, configuration and split."""
+    path = copy_of_run / "config.yaml"
+    config = yaml.safe_load(path.read_text(encoding="utf-8"))
+    names = ["hub:we/texts@refs/convert/parquet:en-pt:train[:96%]", "hub:we/texts:en-pt", "hub:we/more"]
+    config["data"] |= {"src_lang": "zho_Hans", "tgt_lang": "pt_BR", "train": names, "test": None}
+    path.write_text(yaml.safe_dump(config), encoding="utf-8")
+    found, _ = card()
+    assert (found.data.language, found.data.datasets) == (["zh", "pt"], ["we/texts", "we/more"])
+
+
+def test_every_corpus_is_named(corpus, mt, tmp_path):
+    corpora = f"data.train=[{{path: {corpus}/train}}, {{path: {corpus}/valid, weight: 2}}]"
+    assert mt(*overrides(corpus, f"run_dir={tmp_path}/run", corpora, "training.max_steps=2")).code == 0
+    assert mt("card", tmp_path / "run").code == 0
+    text = (tmp_path / "run" / "README.md").read_text(encoding="utf-8")
+    assert "- Training data: 2 corpora: train: 800 pairs, " in text
+    assert "valid: 40 pairs, " in text
+    assert str(corpus) not in text
 
 
 def test_a_link_is_not_followed(mt, copy_of_run, tmp_path):

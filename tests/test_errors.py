@@ -341,16 +341,18 @@ def test_a_foreign_configuration_is_only_data(mt, copy_of_run):
     assert mt("translate", copy_of_run, "ba").code == 2
 
 
-@pytest.mark.parametrize("command", ["report", "train"])
+@pytest.mark.parametrize("command", ["report", "runs", "train"])
 def test_a_damaged_row_of_the_metrics_is_left_out(mt, corpus, tmp_path, command):
-    """One bad byte, a number instead of a row, and the beginning of a row."""
+    """One bad byte, a number instead of a row, values that are no numbers, and the beginning of a row."""
     run = tmp_path / "run"
     steps = [f"run_dir={run}", "training.max_steps=4", "training.valid_every_steps=2"]
     assert mt(*overrides(corpus, *steps)).code == 0
     rows = (run / "metrics.jsonl").read_bytes()
-    (run / "metrics.jsonl").write_bytes(b'{"step": 1, "valid/loss": \xff}\n17\n' + rows + b'{"step": 9')
+    odd = b'{"step": 1, "valid/loss": \xff}\n17\n{"step": 5, "valid/loss": null, "valid/bleu": "x", "valid/chrf": 1}\n'
+    (run / "metrics.jsonl").write_bytes(odd + rows + b'{"step": 9')
     (run / "train.log").write_bytes(b"\xff\n" + (run / "train.log").read_bytes())
-    outcome = mt("report", run) if command == "report" else mt(*overrides(corpus, *steps))
+    arguments = {"report": ["report", run], "runs": ["runs", tmp_path], "train": overrides(corpus, *steps)}
+    outcome = mt(*arguments[command])
     assert outcome.code == 0, outcome.err
 
 

@@ -168,6 +168,18 @@ def test_runs_that_cannot_be_compared(mt, run_folder, test_files, tmp_path):
     assert "other translates aa to cc, the first run aa to bb" in outcome.err
 
 
+def test_references_without_words(mt, run_folder, tmp_path):
+    """They are a group of their own, and have no words to be grouped by frequency."""
+    for name, text in (("one.aa", "ba de fi\n"), ("one.bb", "\n")):
+        (tmp_path / name).write_text(text, encoding="utf-8")
+    test = ("--test", f"one={tmp_path}/one")
+    (found,) = json.loads(mt("evaluate", run_folder, *test, "--by", "frequency", "length", "--json").out)["breakdowns"]
+    assert [(row["label"], row["count"]) for row in found["rows"]] == [("0", 1)]
+    assert mt("evaluate", run_folder, *test, "--by", "frequency").code == 0
+    outcome = mt("report", run_folder, *test, "-o", tmp_path / "page.html")
+    assert outcome.code == 0, outcome.err
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [

@@ -61,7 +61,7 @@ def test_a_page_never_replaces_a_folder(mt, run_folder, tmp_path, monkeypatch):
         for arguments in (["explain", run_folder, "ba", "--html", target], ["report", run_folder, "-o", target]):
             outcome = mt(*arguments)
             assert outcome.code == 2, outcome.err
-            assert "Is a directory" in outcome.err
+            assert f"{target} is a folder: name a file" in outcome.err
             assert (tmp_path / "folder" / "precious").read_text() == "x"
             assert [path.name for path in tmp_path.iterdir()] == ["folder"]
 

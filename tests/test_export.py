@@ -425,6 +425,32 @@ def test_tags_of_exported_models(tagged, corpus, mt, tmp_path):
         assert theirs(f">>2bb<< {line}").input_ids == expected
 
 
+def test_tags_and_markers_are_never_generated(tagged, mt, tmp_path):
+    """Not even by a model that prefers them to everything else."""
+    run = tagged("data.language_tags=true", "model.output_bias=true")
+    weights, tokenizer = load_file(run / "model.safetensors"), Translator.load(run).tokenizer
+    unwanted = [*tokenizer.never_generated, *map(tokenizer.tgt.piece_to_id, tokenizer.markers)]
+    weights["projection.bias"][unwanted] += 50
+    save_file(weights, run / "model.safetensors")
+    (run / "SHA256SUMS").unlink()
+    assert mt("export", run, "--to", "huggingface", tmp_path / "hf").code == 0
+    model = transformers.AutoModelForSeq2SeqLM.from_pretrained(tmp_path / "hf").eval()
+    theirs = transformers.AutoTokenizer.from_pretrained(tmp_path / "hf")
+    found = model.generate(**theirs(LINES[:4], return_tensors="pt", padding=True), max_length=20)
+    assert not {*found[:, 1:].flatten().tolist()} & {*unwanted} - {tokenizer.pad_id}
+
+
+def test_others_may_read_an_exported_model(run_folder, mt, tmp_path):
+    assert mt("export", run_folder, "--to", "huggingface", tmp_path / "hf").code == 0
+    assert len({path.stat().st_mode for path in (tmp_path / "hf").iterdir()}) == 1
+
+
+@pytest.mark.parametrize("positions", [1, 10**14, 10**23])
+def test_impossible_positions(run_folder, mt, tmp_path, positions):
+    outcome = mt("export", run_folder, "--to", "ctranslate2", tmp_path / "ct", "--positions", positions)
+    assert (outcome.code, "must be a number from 2 to 100,000" in outcome.err) == (2, True), outcome.err
+
+
 def test_the_card_names_only_formats_that_the_model_has(tagged, run_folder, mt, tmp_path):
     for run, fits in ((run_folder, True), (tagged("model.activation=swiglu"), False)):
         assert mt("card", run, "--output", tmp_path / "card.md").code == 0

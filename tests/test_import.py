@@ -2,6 +2,7 @@
 
 import io
 import json
+import pickle
 import re
 import shutil
 
@@ -145,6 +146,35 @@ def test_unsupported_models_are_refused(marian, mt, tmp_path, change, message):
     assert outcome.code == 2
     assert message in outcome.err
     assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"<pad>": None}, "its vocabulary lacks <pad>."),
+        ({"foo": 10**6}, "foo has the id 1000000, which is not a number from 0 to"),
+        ({"foo": -7}, "foo has the id -7, which is not a number from 0 to"),
+        ({"foo": "7"}, "foo has the id '7', which is not a number from 0 to"),
+    ],
+)
+def test_damaged_vocabularies_are_refused(marian, mt, tmp_path, changes, message):
+    folder = tmp_path / "model"
+    shutil.copytree(marian, folder)
+    ids = json.loads((folder / "vocab.json").read_text(encoding="utf-8")) | changes
+    known = {piece: number for piece, number in ids.items() if number is not None}
+    (folder / "vocab.json").write_text(json.dumps(known), encoding="utf-8")
+    outcome = mt("import", folder, tmp_path / "run")
+    assert (outcome.code, message in outcome.err) == (2, True), outcome.err
+
+
+@pytest.mark.parametrize("content", [b"", pickle.dumps(print)])
+def test_pickles_are_not_run(marian, mt, tmp_path, content):
+    folder = tmp_path / "model"
+    shutil.copytree(marian, folder)
+    (folder / "model.safetensors").unlink()
+    (folder / "pytorch_model.bin").write_bytes(content)
+    outcome = mt("import", folder, tmp_path / "run")
+    assert (outcome.code, "is not a Marian model with its tokenizer" in outcome.err) == (2, True), outcome.err
 
 
 def test_folders_without_a_model_are_refused(marian, imported, run_folder, mt, tmp_path):

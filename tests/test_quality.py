@@ -1,6 +1,7 @@
 """Estimates of quality: what is learned, what is promised, and how commands and the server show it."""
 
 import json
+import re
 import shutil
 from dataclasses import replace
 
@@ -157,6 +158,18 @@ def test_a_promise_is_compared_with_a_test_set(mt, calibrated, tmp_path):
     data = json.loads(mt(*arguments, "--json").out)
     assert f"{data['passed']} of 100 lines pass; {data['share_good']:.1%} of them" in outcome.out
     assert 0.5 < data["area"] <= 1
+    for name, text in (("one.aa", "ba de fi\n"), ("one.bb", "BA DE FI\n")):
+        (tmp_path / name).write_text(text, encoding="utf-8")
+    alone = mt("evaluate", calibrated, "--test", f"one={tmp_path}/one", "--trust", "0.6:30").out
+    assert "1 lines pass" in alone
+    assert "nan" not in alone
+
+
+def test_a_run_without_a_model_promises_nothing(mt, calibrated, tmp_path):
+    shutil.copytree(calibrated, tmp_path / "run")
+    (tmp_path / "run" / "model.safetensors").unlink()
+    outcome = mt("evaluate", tmp_path / "run", "--trust", "0.6:30")
+    assert (outcome.code, "model.safetensors is missing" in outcome.err) == (2, True), outcome.err
 
 
 def test_what_is_served_with_its_quality(calibrated, mt):
@@ -197,6 +210,28 @@ def test_another_search_than_the_calibrated_one_is_reported(mt, calibrated):
 def test_the_report_says_how_good_estimates_are(mt, calibrated):
     assert mt("report", calibrated).code == 0
     assert "other sentences of data.valid, by sentence chrF, was estimated" in (calibrated / "report.html").read_text()
+
+
+@pytest.mark.parametrize("is_recorded", [True, False])
+def test_estimates_that_cannot_be_used_are_not_published(mt, calibrated, tmp_path, is_recorded):
+    """Estimates that are damaged, or, because their sum is not recorded, of other weights."""
+    run = tmp_path / "run"
+    shutil.copytree(calibrated, run)
+    assert mt("card", run).code == 0
+    assert "adds an estimate to each translation" in (run / "README.md").read_text(encoding="utf-8")
+    assert "quality.json" in mt("push", run, "hub:we/toy", "--dry-run").err
+    data = json.loads((run / "quality.json").read_text())
+    (run / "quality.json").write_text(json.dumps(data | {"weights_digest": "0" * 64}))
+    if not is_recorded:
+        (run / "SHA256SUMS").unlink()
+    outcome = mt("card", run)
+    assert (outcome.code, "Estimates of quality are left out." in outcome.err) == (0, True)
+    card = (run / "README.md").read_text(encoding="utf-8")
+    assert "adds an estimate" not in card
+    assert str(tmp_path) not in card
+    listed = mt("push", run, "hub:we/toy", "--dry-run")
+    assert listed.code == 0, listed.err
+    assert not re.search(r"^\S+ +quality.json$", listed.err.replace(" B ", "B "), re.MULTILINE)
 
 
 def test_too_little_validation_text(mt, copy_of_run):

@@ -58,6 +58,7 @@ def test_every_state_is_named(runs, mt):
     assert "nonsense" in printed
     assert "There is no run" in mt("runs", runs / "done" / "checkpoints").out
     assert mt("runs", runs / "nowhere").code == 2
+    assert [*listed(mt, runs / "done")] == ["done"]
 
 
 def test_runs_are_sorted(runs, mt):

@@ -2,26 +2,19 @@
 
 import argparse
 import logging
+import re
 from collections.abc import Sequence
 from importlib.resources import files
-from pathlib import Path
 
 from huggingface_hub import EvalResult, ModelCard, ModelCardData
 from tabulate import tabulate
 
 from mt.commands.evaluated_runs import EvaluatedRun, load_runs
 from mt.commands.export import fits_transformers
-from mt.commands.options import device_parser, direction_parser, reverse_parser, run_parser, search_parser
+from mt.commands.options import device_parser, direction_parser, output_file, reverse_parser, run_parser, search_parser
 from mt.commands.stress_tests import stress_results
 from mt.commands.test_options import choose_tests, tests_parser
-from mt.commands.verdict import (
-    ESTIMATES,
-    best_validation,
-    describe_estimates,
-    describe_quality,
-    describe_run,
-    summarise,
-)
+from mt.commands.verdict import ESTIMATES, best_validation, describe_quality, describe_run, find_estimator, summarise
 from mt.config.corpora import HUB, public_name, training_sources
 from mt.errors import UserError
 from mt.evaluation.evaluation import Evaluation
@@ -31,6 +24,7 @@ from mt.evaluation.test_sets import TestSet
 from mt.runs.layout import RunLayout
 from mt.runs.record import read_starts
 from mt.runtime.files import write_output, write_text
+from mt.text.language_names import two_letters
 from mt.text.metrics import Score, Scorer
 from mt.translation.translator import Translator
 
@@ -49,7 +43,7 @@ def build_parser() -> argparse.ArgumentParser:
     add("--license", metavar="ID", help="licence of the model, as the Hub names it, such as cc-by-4.0")
     add("--data-license", metavar="ID", help="licence of the training text")
     add("--stress", action="store_true", help="add a table of how well the model translates what people type")
-    add("-o", "--output", type=Path, metavar="FILE", help="default: RUN/README.md")
+    add("-o", "--output", type=output_file, metavar="FILE", help="default: RUN/README.md")
     return parser
 
 
@@ -96,13 +90,13 @@ def build_card(
     eval_results = [to_eval_result(name, score) for name, scores in all_scores for score in scores]
     corpora = [source for entry in training_sources(config.data.train) for source in entry.path]
     metadata = ModelCardData(
-        language=[lang.replace("_", "-") for lang in translator.langs],
+        language=list(dict.fromkeys(map(two_letters, translator.langs))),  # the Hub knows no scripts and regions
         license=options.license,
         library_name="mt",
         pipeline_tag="translation",
         tags=["translation", "mt"],
         metrics=["bleu", "chrf"] if results else None,
-        datasets=[path.removeprefix(HUB) for path in map(public_name, corpora) if path.startswith(HUB)] or None,
+        datasets=data_sets(corpora) or None,
         model_name=run.name if results else None,
         eval_results=eval_results or None,
     )
@@ -116,7 +110,7 @@ def build_card(
         for_transformers=fits_transformers(config, list(translator.tokenizer.tags)),
         summary=summarise(config, translator),
         verdict=describe_quality(results, None, rows, layout),
-        quality=describe_estimates(layout) if layout.quality.exists() else None,
+        quality=estimator.describe() if (estimator := find_estimator(layout)) else None,
         scores=score_table(results),
         signatures=[f"{score.metric}: {score.signature}" for score in all_scores[0][1]] if results else [],
         stress=stress,
@@ -125,6 +119,12 @@ def build_card(
         facts=[fact for fact in describe_run(layout, "", best) if fact[0] not in ("Model", "Date", ESTIMATES)],
     )
     return str(card)
+
+
+def data_sets(corpora: Sequence[str]) -> list[str]:
+    """Return the names of the data sets of the Hub, without revision, configuration and split."""
+    names = [path.removeprefix(HUB) for path in map(public_name, corpora) if path.startswith(HUB)]
+    return list(dict.fromkeys(re.split("[@:]", name)[0] for name in names))
 
 
 def to_eval_result(test: str, score: Score) -> EvalResult:

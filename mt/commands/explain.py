@@ -9,7 +9,7 @@ from torch import Tensor
 
 from mt.commands.explained import TITLES, Explained, choose_head, explain_sentence
 from mt.commands.explanation_server import serve
-from mt.commands.options import device_parser, direction_parser, run_parser
+from mt.commands.options import device_parser, direction_parser, output_file, run_parser
 from mt.commands.translate.lines import check_utf8
 from mt.display.plotting import draw_heads
 from mt.display.terminal import number_grid, rows_of_text, shade_grid, width_of
@@ -38,14 +38,16 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument("--part", choices=PARTS, default="encoder", help="part of the model; default: %(default)s")
     parser.add_argument("--layer", type=int, metavar="N", help="layer, from 1; default: the last")
     parser.add_argument("--head", type=int, default=1, metavar="N", help="head, from 1; default: %(default)s")
-    parser.add_argument("--html", type=Path, metavar="FILE", help="write an interactive page instead")
+    parser.add_argument("--html", type=output_file, metavar="FILE", help="write an interactive page instead")
     parser.add_argument(
         "--serve", action="store_true", help="show that page in a browser, with a box for other sentences"
     )
     parser.add_argument(
         "--port", type=int, default=8000, metavar="N", help="of --serve on this machine; 0: any that is free"
     )
-    parser.add_argument("--picture", type=Path, metavar="FILE", help="write a picture of the layer: .png, .svg or .pdf")
+    parser.add_argument(
+        "--picture", type=output_file, metavar="FILE", help="write a picture of the layer: .png, .svg or .pdf"
+    )
     return parser
 
 

@@ -115,7 +115,7 @@ def serve(translator: Translator, options: argparse.Namespace) -> int:
     try:
         server = Server((HOST, options.port), partial(Handler, service))
     except (OSError, OverflowError) as error:
-        reason = getattr(error, "strerror", None) or error
+        reason = getattr(error, "strerror", None) or str(error).rstrip(".")
         raise UserError(f"--port {options.port}: {reason}. Choose another port; 0 takes any that is free.") from None
     with server:
         log.info("Open http://%s:%d in a browser; Ctrl-C ends.", HOST, server.server_port)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from mt.commands.options import run_parser
 from mt.config.corpora import language_tag, training_sources
-from mt.config.data import DataConfig
+from mt.config.data import MAX_LEN, DataConfig
 from mt.config.schema import Config
 from mt.errors import UserError
 from mt.runs.folder import check_free
@@ -57,8 +57,8 @@ def main(arguments: list[str]) -> int:
         raise UserError(f"{options.output} is a folder: --to libretranslate writes a file.")
     if options.quantization and options.to == "huggingface":
         raise UserError("--quantization needs --to ctranslate2 or libretranslate.")
-    if options.positions < 2:
-        raise UserError(f"--positions {options.positions}: must be 2 or more.")
+    if not 2 <= options.positions <= MAX_LEN:
+        raise UserError(f"--positions {options.positions}: must be a number from 2 to {MAX_LEN:,}.")
     config = load_run_config(RunLayout(options.run))
     advice = tag_advice(config.data, options.to, list(load_run_tokenizer(RunLayout(options.run), config).tags))
     if options.to == "huggingface":

@@ -31,6 +31,13 @@ def run_path(text: str) -> Path:
     return path if is_path else named
 
 
+def output_file(text: str) -> Path:
+    """Return the path of a file to write; a folder is refused before the work begins."""
+    if os.path.isdir(text):
+        raise argparse.ArgumentTypeError(f"{text} is a folder: name a file")
+    return Path(text)
+
+
 def is_run(text: str) -> bool:
     """Return whether a text, which may be a long sentence, names a run."""
     return any(os.path.isfile(RunLayout(folder).config) for folder in (Path(text), RUNS / text))

@@ -10,6 +10,7 @@ from tabulate import tabulate
 
 from mt.commands.export import FOLDERS, PACKAGES, export
 from mt.commands.options import run_parser
+from mt.commands.verdict import find_estimator
 from mt.config.corpora import HUB
 from mt.display.terminal import describe_bytes
 from mt.errors import UserError
@@ -52,7 +53,7 @@ def main(arguments: list[str]) -> int:
         require_package(PACKAGES[toolkit], f"--export {toolkit}")
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary) / "model"
-        publish(run, folder)
+        publish(run, folder, with_quality=find_estimator(run) is not None)
         if options.export:
             translator = Translator.load(options.run, "cpu")
             for toolkit in options.export:

@@ -5,7 +5,6 @@ import logging
 import random
 from collections import Counter
 from dataclasses import astuple, dataclass
-from pathlib import Path
 
 from markupsafe import Markup
 from matplotlib.figure import Figure
@@ -16,6 +15,7 @@ from mt.commands.options import (
     count,
     device_parser,
     direction_parser,
+    output_file,
     reverse_parser,
     run_parser,
     run_path,
@@ -102,7 +102,7 @@ def build_parser() -> argparse.ArgumentParser:
     other = "a second run to compare with on the same test sets: scores, sentences and n-grams side by side"
     parser.add_argument("other", nargs="?", type=run_path, metavar="OTHER", help=other)
     parser.add_argument(
-        "-o", "--output", type=Path, metavar="FILE", help="default: RUN/report.html, or RUN/report-OTHER.html"
+        "-o", "--output", type=output_file, metavar="FILE", help="default: RUN/report.html, or RUN/report-OTHER.html"
     )
     parser.add_argument("--sentences", type=count, default=10, metavar="N", help="show the N best, worst, …, not 10")
     return parser
@@ -118,9 +118,9 @@ def main(arguments: list[str]) -> int:
     warn_if_damaged(run.quality)
     tests = choose_tests(config, options, options.run)
     translators = [one.load_translator(options) for one in runs]
+    evaluation = build_evaluation(config, run, translators[0].langs[1])  # before the work: a metric may lack a package
     outputs = [one.translate(translator, tests, True) for one, translator in zip(runs, translators, strict=True)]
     translator = translators[0]
-    evaluation = build_evaluation(config, run, translator.langs[1])
     reports = []
     for test, *test_outputs in zip(tests, *outputs, strict=True):
         result = evaluation.evaluate(test, test_outputs)

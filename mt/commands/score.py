@@ -3,7 +3,6 @@
 import argparse
 import json
 import logging
-from math import exp
 from pathlib import Path
 
 from mt.commands.options import device_parser, direction_parser, run_parser
@@ -14,7 +13,7 @@ from mt.runs.layout import RunLayout
 from mt.runs.run_files import load_run_config
 from mt.text.tokenizer import Pairs
 from mt.translation.engine import build_scoring
-from mt.translation.likelihood import token_log_probs
+from mt.translation.likelihood import perplexity_of_mean, token_log_probs
 from mt.translation.translator import Translator
 
 log = logging.getLogger(__name__)
@@ -64,7 +63,8 @@ def main(arguments: list[str]) -> int:
                 print(json.dumps(row, ensure_ascii=False))
             else:
                 print(f"{score:.4f}\t{log_prob:.4f}")
-    log.info("Perplexity %.3f over %s pieces, EOS included.", exp(-total / max(1, n_tokens)), f"{n_tokens:,}")
+    mean = total / max(1, n_tokens)
+    log.info("Perplexity %.3f over %s pieces, EOS included.", perplexity_of_mean(mean), f"{n_tokens:,}")
     return 0
 
 

@@ -5,6 +5,7 @@ import json
 from collections.abc import Sequence
 
 from mt.commands.evaluated_runs import EvaluatedRun
+from mt.config.checks import check_file
 from mt.config.choices import Utility
 from mt.evaluation.evaluation import save_translations
 from mt.evaluation.test_sets import TestSet
@@ -18,6 +19,7 @@ from mt.text.metrics import build_similarity
 def run_trust_tests(runs: Sequence[EvaluatedRun], tests: Sequence[TestSet], options: argparse.Namespace) -> int:
     """Print, for each run and test set, what became of the promise; return the exit code."""
     for run in runs:  # a run that is not calibrated is reported before the others are translated
+        check_file(run.layout.weights)
         load_estimator(run.layout.quality, digest(run.layout.weights))
     for run in runs:
         translator = run.load_translator(options)

@@ -1,6 +1,8 @@
 """What the page about a run says first: how good the model is, how it was made, and what differs from the defaults."""
 
+import logging
 import math
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -8,11 +10,12 @@ from datetime import datetime
 from mt.commands.evaluated_runs import EvaluatedRun
 from mt.config.checks import check_file
 from mt.config.choices import StoppingMetric
+from mt.config.corpora import public_name
 from mt.config.file import flatten
 from mt.config.schema import Config
 from mt.errors import UserError
 from mt.evaluation.results import TestSetResult
-from mt.quality.estimator import load_estimator
+from mt.quality.estimator import QualityEstimator, load_estimator
 from mt.runs.checkpoint import CheckpointStore
 from mt.runs.layout import RunLayout
 from mt.runs.metrics_file import MAX_BYTES, MetricsFile, Row
@@ -47,6 +50,9 @@ SAME_TIME = 0.8
 ESTIMATES = "Estimates of quality"
 LOGGED = ("Training data:", "Validation data:", "Model:", "Training on ")
 """beginnings of the lines of train.log that describe a training"""
+CORPUS = re.compile(r"  (.+?): ([\d,]+ pairs, .+)")
+"""one of several corpora, in a line of its own after such a line"""
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -198,8 +204,8 @@ def describe_run(run: RunLayout, model: str, best: Row | None) -> list[tuple[str
     if best is not None:
         scores = f"BLEU {best['valid/bleu']:.2f}, chrF {best['valid/chrf']:.2f}, loss {best['valid/loss']:.3f}"
         facts.append(("Best validation", f"step {best['step']:,}: {scores} (greedy search)"))
-    if run.quality.exists():
-        facts.append((ESTIMATES, describe_estimates(run)))
+    if estimator := find_estimator(run):
+        facts.append((ESTIMATES, estimator.describe()))
     for line in logged_facts(run):
         name, _, value = line.partition(": ")
         facts.append(
@@ -208,12 +214,15 @@ def describe_run(run: RunLayout, model: str, best: Row | None) -> list[tuple[str
     return facts
 
 
-def describe_estimates(run: RunLayout) -> str:
-    """Return how well the quality of the run's translations can be estimated, or why it cannot."""
+def find_estimator(run: RunLayout) -> QualityEstimator | None:
+    """Return the estimator of the quality of the run's translations; None, with a warning, if it cannot be used."""
+    if not run.quality.exists():
+        return None
     try:
-        return load_estimator(run.quality, digest(run.weights)).describe()
+        return load_estimator(run.quality, digest(run.weights))
     except UserError as error:
-        return str(error)
+        log.warning("Estimates of quality are left out. %s", error)
+        return None
 
 
 def logged_facts(run: RunLayout) -> list[str]:
@@ -221,8 +230,16 @@ def logged_facts(run: RunLayout) -> list[str]:
     if not run.log.exists():
         return []
     check_file(run.log, MAX_BYTES)
-    lines = [line.split(" ", 3)[-1] for line in run.log.read_text("utf-8", "replace").splitlines()]
-    newest = {start: line for line in lines for start in LOGGED if line.startswith(start)}
+    newest: dict[str, str] = {}
+    begun = None
+    for line in run.log.read_text("utf-8", "replace").splitlines():
+        message = line.split(" ", 3)[-1]
+        if begun and (corpus := CORPUS.fullmatch(line)):
+            newest[begun] += f" {public_name(corpus[1])}: {corpus[2]}"
+            continue
+        begun = next((start for start in LOGGED if message.startswith(start)), None)
+        if begun:
+            newest[begun] = message
     return [newest[start] for start in LOGGED[:2] + LOGGED[3:] if start in newest]
 
 

@@ -10,7 +10,7 @@ from sacrebleu.metrics.bleu import BLEU
 from mt.evaluation.test_sets import TestSet
 from mt.text.metrics import Scorer, build_bleu
 
-LENGTHS = (1, 11, 21, 31, 41, 51)
+LENGTHS = (0, 1, 11, 21, 31, 41, 51)
 FREQUENCIES = (0, 1, 2, 5, 10, 100, 1000)
 Tokenise = Callable[[str], list[str]]
 

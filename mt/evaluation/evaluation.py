@@ -81,7 +81,8 @@ class Evaluation:
             ranked = rank(test, output.translations) if self.n_worst or self.n_best else []
             worst, best = ranked[: self.n_worst], ranked[::-1][: self.n_best]
             result.runs.append(RunResult(output.run, output.translations, scores, worst, best))
-        result.breakdowns = [self.break_down(by, test, systems) for by in self.breakdowns]
+        breakdowns = [self.break_down(by, test, systems) for by in self.breakdowns]
+        result.breakdowns = [one for one in breakdowns if one.rows]  # references may have no words
         return result
 
     def scores(self, test: TestSet, systems: list[list[str]]) -> list[list[Score]]:

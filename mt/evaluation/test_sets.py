@@ -104,7 +104,7 @@ def named_test_sets(names: str, pair: str) -> list[TestSet]:
             raise UserError(f"-l {pair}: {name} is for {', '.join(dataset.langpairs)}.")
         try:
             src = [line.rstrip("\n") for line in dataset.source(pair)]
-            references = [[line.strip() for line in lines] for lines in zip(*dataset.references(pair), strict=True)]
+            rows = list(dataset.references(pair))
             domains = known_domains(dataset, pair)
         except Exception as error:  # network, archive or checksum: sacreBLEU raises many kinds
             reason = str(error).splitlines()[0] if str(error) else repr(error)
@@ -112,6 +112,9 @@ def named_test_sets(names: str, pair: str) -> list[TestSet]:
                 f"-t {name} -l {pair} could not be downloaded ({reason}). "
                 f"Check the network. Downloaded test sets are kept in {dataset._outdir}."
             ) from error
+        if len({len(row) for row in rows}) > 1:
+            raise UserError(f"-t {name} -l {pair}: some of its sentences have more references than others.")
+        references = [[line.strip() for line in lines] for lines in zip(*rows, strict=True)]
         tests.append(TestSet(name.replace("/", "_"), src, references, domains))
     return tests
 

@@ -20,7 +20,7 @@ from mt.config.schema import Config, TokenizerConfig
 from mt.config.search import SearchConfig
 from mt.errors import UserError, suggest
 from mt.interop.theirs import Kind, Theirs, convert_weights, model_config
-from mt.interop.vocabularies import CONTROL, adapt_vocabulary
+from mt.interop.vocabularies import CONTROL, adapt_vocabulary, check_ids
 from mt.model.transformer import Transformer
 from mt.text.tokenizer import Tokenizer
 
@@ -51,6 +51,7 @@ def convert_m2m(theirs: Theirs, langs: tuple[str | None, str | None]) -> tuple[C
     config = theirs.model.config
     ids = theirs.tokenizer.get_vocab() | getattr(theirs.tokenizer, "lang_token_to_id", {})  # M2M-100 keeps them apart
     src_lang, tgt_lang = choose_languages(theirs.origin, langs, [code for code in map(language_code, ids) if code])
+    check_ids(theirs.origin, ids, config.decoder_start_token_id, len(theirs.model.lm_head.weight))
     proto = find_file(theirs.origin, SENTENCEPIECE).read_bytes()
     vocabulary = adapt_vocabulary(proto, ids, config.decoder_start_token_id, extra_piece)
     embeddings = [theirs.model.lm_head.weight, *(side.embed_tokens.weight for side in sides_of(theirs.model))]

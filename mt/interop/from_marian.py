@@ -12,7 +12,7 @@ from mt.config.search import SearchConfig
 from mt.errors import UserError
 from mt.interop.huggingface_names import sines_first
 from mt.interop.theirs import Kind, Theirs, convert_weights, model_config
-from mt.interop.vocabularies import UNUSED, USER_DEFINED, adapt_vocabulary
+from mt.interop.vocabularies import UNUSED, USER_DEFINED, adapt_vocabulary, check_ids
 from mt.model.transformer import Transformer
 from mt.text.tokenizer import Tokenizer
 
@@ -47,6 +47,8 @@ def convert_marian(theirs: Theirs, langs: tuple[str | None, str | None]) -> tupl
         raise UserError(f"{theirs.origin} does not state its languages: add --src-lang and --tgt-lang.")
     start, src_ids = config.decoder_start_token_id, tokenizer.encoder
     tgt_ids = tokenizer.target_encoder if tokenizer.separate_vocabs else src_ids
+    for side, ids in ((theirs.model.model.encoder, src_ids), (theirs.model.model.decoder, tgt_ids)):
+        check_ids(theirs.origin, ids, start, len(side.embed_tokens.weight))
     source = adapt_vocabulary(tokenizer.spm_source.serialized_model_proto(), src_ids, start, extra_piece)
     target = adapt_vocabulary(tokenizer.spm_target.serialized_model_proto(), tgt_ids, start, extra_piece)
     tied = torch.equal(theirs.model.lm_head.weight, theirs.model.model.decoder.embed_tokens.weight)

@@ -2,8 +2,10 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pickle import UnpicklingError
 from typing import Any
 
+from safetensors import SafetensorError
 from torch import Tensor
 
 from mt.config.choices import Activation
@@ -13,6 +15,8 @@ from mt.interop.huggingface_names import names
 
 POSITIONS = "embed_positions"
 """a part of the names of the tables of positions"""
+DAMAGED = (OSError, EOFError, ValueError, TypeError, KeyError, RuntimeError, SafetensorError, UnpicklingError)
+"""what transformers raises for a folder that is not such a model, or whose pickle would run code"""
 ACTIVATIONS = {"relu": Activation.relu, "gelu": Activation.gelu, "swish": Activation.silu, "silu": Activation.silu}
 
 
@@ -51,13 +55,12 @@ class Kind:
             UserError: a file is missing or damaged, or the model has a feature that ours lacks.
         """
         import transformers
-        from safetensors import SafetensorError
 
         self.check_fits(config, origin)
         try:
             loaded: Any = getattr(transformers, self.model).from_pretrained(origin, output_loading_info=True)
             tokenizer = getattr(transformers, self.tokenizer).from_pretrained(origin)
-        except (OSError, ValueError, TypeError, KeyError, RuntimeError, SafetensorError) as error:
+        except DAMAGED as error:
             raise UserError(f"{origin} is not {self.name} with its tokenizer: {first_line(error)}") from error
         model, loading = loaded
         if loading["missing_keys"]:

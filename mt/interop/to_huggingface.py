@@ -66,11 +66,14 @@ def save_huggingface(
     theirs.load_state_dict(weights)
     theirs.generation_config = transformers.GenerationConfig(  # type: ignore[no-untyped-call]
         bos_token_id=tokenizer.bos_id, eos_token_id=tokenizer.eos_id, pad_token_id=tokenizer.pad_id,
-        decoder_start_token_id=tokenizer.bos_id, suppress_tokens=[tokenizer.pad_id, tokenizer.unk_id, tokenizer.bos_id],
+        decoder_start_token_id=tokenizer.bos_id,
+        suppress_tokens=[*tokenizer.never_generated, *map(tokenizer.tgt.piece_to_id, tokenizer.markers)],
         num_beams=search.beam_size, no_repeat_ngram_size=search.no_repeat_ngram, max_length=n_positions,
         **({"length_penalty": their_length_penalty(search), "early_stopping": "never"} if search.beam_size > 1 else {}),
     )  # fmt: skip
     theirs.save_pretrained(folder)
+    for path in folder.glob("*.safetensors"):  # which safetensors lets only their owner read
+        path.chmod((folder / "config.json").stat().st_mode)
     save_tokenizer(tokenizer, folder, n_positions, langs)
 
 

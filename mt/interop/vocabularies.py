@@ -1,9 +1,12 @@
 """SentencePiece models of other toolkits, with our special ids."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from sentencepiece import sentencepiece_model_pb2
+
+from mt.errors import UserError
 
 SPECIAL_PIECES = ("<pad>", "<unk>", "<s>", "</s>")
 UNKNOWN, CONTROL, USER_DEFINED, UNUSED = 2, 3, 4, 5
@@ -19,6 +22,16 @@ class Vocabulary:
     proto: bytes
     rows: list[int]
     """id of each piece in the imported model"""
+
+
+def check_ids(origin: str, ids: Mapping[str, Any], start: Any, n_rows: int) -> None:
+    """Raise `UserError` unless every piece, and the start of a translation, has one of the rows of the embeddings."""
+    missing = [piece for piece in SPECIAL_PIECES if piece not in ids and piece != "<s>"]
+    if missing:
+        raise UserError(f"{origin}: its vocabulary lacks {missing[0]}.")
+    for piece, number in (*ids.items(), ("decoder_start_token_id", start)):
+        if type(number) is not int or not 0 <= number < n_rows:
+            raise UserError(f"{origin}: {piece} has the id {number!r}, which is not a number from 0 to {n_rows - 1:,}.")
 
 
 def adapt_vocabulary(proto: bytes, ids: dict[str, int], start: int, extra: Extra) -> Vocabulary:

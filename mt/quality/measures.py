@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
+from math import isnan
 
 import numpy as np
 
@@ -38,7 +39,7 @@ class TrustResult:
     """of those passed; nan if none is"""
     share_good_of_all: float
     area: float
-    """under the ROC curve, of the estimates, for translations worse than the median"""
+    """under the ROC curve, of the estimates, for translations worse than the median; nan if none is worse"""
     area_of_log_prob: float
     """the same of the mean log-probability alone"""
 
@@ -48,6 +49,8 @@ class TrustResult:
         if self.passed:
             promise += f"; {self.share_good:.1%} of them have a chrF of {trust.quality:g} or more"
         promise += f" ({100 * trust.share:g}% asked, {self.share_good_of_all:.1%} of all lines)"
+        if isnan(self.area):
+            return f"{promise}."
         areas = f"{self.area:.3f}, mean log-probability alone {self.area_of_log_prob:.3f}"
         return f"{promise}. Area under the ROC curve for translations worse than the median: {areas}."
 

@@ -68,9 +68,10 @@ class MetricsFile:
 
 
 def read_row(line: str) -> Row | None:
-    """Parse a row; None if it is being written or was cut short by a kill."""
+    """Parse a row; None if it is being written, was cut short by a kill, or is none of ours."""
     try:
         row = json.loads(line)
-        return row if isinstance(row, dict) and isinstance(row.get("step"), int) else None
+        is_row = isinstance(row, dict) and type(row.get("step")) is int
+        return row if is_row and all(type(value) in (int, float) for value in row.values()) else None
     except (ValueError, RecursionError):
         return None

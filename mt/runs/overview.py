@@ -3,7 +3,9 @@
 import json
 import math
 import os
+import stat
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -56,7 +58,9 @@ class RunOverview:
 
 
 def find_runs(folder: Path) -> list[RunOverview]:
-    """Return the runs in a folder and its subfolders, the one that changed last at the end."""
+    """Return the runs in a folder and its subfolders, or the one that it is, the one that changed last at the end."""
+    if RunLayout(folder).config.is_file():
+        return [describe_run(folder, folder.resolve().name)]
     runs = [describe_run(run, str(run.relative_to(folder))) for run in run_folders(folder, MAX_DEPTH)]
     return sorted(runs, key=lambda run: (run.modified, run.name))
 
@@ -140,12 +144,12 @@ def count_parameters(run: RunLayout) -> int:
 
 def size_and_time(folder: Path) -> tuple[int, float]:
     """Return the bytes of all files in a folder, and when the last of them changed."""
-    stats = [
-        path.stat()
-        for root, _, names in os.walk(folder)
-        for name in names
-        if not (path := Path(root, name)).is_symlink()
-    ]
+    stats = []
+    for root, _, names in os.walk(folder):
+        for name in names:
+            with suppress(FileNotFoundError):  # training deletes files at any time
+                stats.append(os.lstat(os.path.join(root, name)))
+    stats = [one for one in stats if not stat.S_ISLNK(one.st_mode)]
     return sum(one.st_size for one in stats), max((one.st_mtime for one in stats), default=0.0)
 
 

@@ -20,14 +20,14 @@ from mt.runtime.checksums import check_sum, record_files
 log = logging.getLogger(__name__)
 
 
-def publish(run: RunLayout, folder: Path) -> None:
-    """Copy the model of a run, its estimates of quality and its card into a new folder.
+def publish(run: RunLayout, folder: Path, with_quality: bool) -> None:
+    """Copy the model of a run and its card into a new folder, and its estimates of quality if wanted.
 
     Raises:
         UserError: there is no model, or a file is damaged.
     """
     config = load_config(run.config)
-    files = [run.weights, *run.tokenizer(config.tokenizer.joint), run.quality]
+    files = [run.weights, *run.tokenizer(config.tokenizer.joint), *([run.quality] if with_quality else [])]
     if not run.weights.is_file():
         raise UserError(f"{run.weights} is missing: there is no model to publish yet.")
     folder.mkdir()

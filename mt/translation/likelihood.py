@@ -55,7 +55,12 @@ def perplexity(model: Transformer, tokenizer: Tokenizer, pairs: Pairs, tags: Tag
     """
     scored = [pair for pair in pairs if max(map(len, pair)) + tags.n_most < model.n_target_positions]
     log_probs = [value for row in token_log_probs(model, tokenizer, scored, tags) for value in row]
-    return exp(min(100.0, -sum(log_probs) / len(log_probs))) if log_probs else inf
+    return perplexity_of_mean(sum(log_probs) / len(log_probs)) if log_probs else inf
+
+
+def perplexity_of_mean(log_prob: float) -> float:
+    """Return the perplexity for a mean log-probability; at most e^100, because floating-point numbers end."""
+    return exp(min(100.0, -log_prob))
 
 
 def batch_log_probs(model: Transformer, batch: Batch) -> list[float]:
