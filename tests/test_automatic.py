@@ -82,7 +82,10 @@ def test_validations_take_a_part_of_the_time():
     _, (_, length) = choose(30_000, n_valid=1_000, max_minutes=3, with_lines=True)
     assert "3,600 steps" in alone
     assert f"{math.ceil(3600 - 8 * 1.8 * 20_000 / 1024):,} steps, 03:00 in all." in length
-    assert choose(30_000, n_valid=10**6, max_minutes=3).training.valid_every_steps == 258  # a seventh of half of them
+    assert choose(30_000, n_valid=20_000, max_minutes=3).training.valid_every_steps == 1097  # two; eight take 156%
+    chosen, lines = choose(30_000, n_valid=10**6, max_minutes=3, with_lines=True)
+    assert chosen.training.valid_every_steps == 1800  # once, at the end
+    assert lines[-1].startswith("A validation takes about 29:17, which is long for training.max_minutes=3: fewer pairs")
 
 
 def test_a_short_training_has_smaller_batches():
@@ -109,14 +112,14 @@ def test_heads_that_fit_no_size():
 def test_the_log_gives_reasons():
     _, (reasons, length) = choose(30_000, max_minutes=15, with_lines=True)
     assert reasons == (
-        "Why: 128 features, because training is too short for 5 tokens per weight of a larger model; dropout 0.2, "
+        "Why: 128 features, because a larger model would not see the 5 tokens per weight that it needs; dropout 0.2, "
         "because training has at most 60 epochs; batches of 2,048 tokens, because small corpora need many steps."
     )
     assert length == "A step takes 0.1 s here: 00:29 per epoch, about 30.7 epochs, 9,000 steps, 15:00 in all."
     _, (reasons, _) = choose(30_000, model=ModelConfig(dropout=0.1), max_minutes=600, with_lines=True)
     assert "192 features, the largest size for 30,000 pairs; batches" in reasons
     _, (reasons, _) = choose(1_000, with_lines=True)
-    assert "128 features, because there is too little text for 5 tokens per weight" in reasons
+    assert "128 features, because a larger model would not see the 5 tokens per weight that it needs" in reasons
     _, (reasons, _) = choose(1_000, data=replace(DATA, max_len=4096), with_lines=True)
     assert "batches of 4,352 tokens, because a pair may have data.max_len=4096." in reasons
     _, (reasons, _) = choose(3_000, max_epochs=100, with_lines=True, init_from="run")

@@ -84,6 +84,8 @@ def test_values_with_equals_signs_need_no_quotes(mt):
     job = "runs/sweep/optim.lr=0.001,model=tiny"
     composed = yaml.safe_load(mt("train", f"training.init_from={job}", f"run_dir={job}", "--cfg", "job").out)
     assert (composed["training"]["init_from"], composed["run_dir"]) == (job, job)
+    listed = mt("train", "data=files", "data.train=[runs/a=b]", "--cfg", "job")
+    assert (listed.code, "data.train=[runs/a=b] cannot be read (" in listed.err) == (2, True), listed.err
     quoted = yaml.safe_load(mt("train", f'run_dir="{job}"', "--cfg", "job").out)
     assert quoted["run_dir"] == job
 

@@ -39,7 +39,9 @@ def adopt_choices(config: Config, world: World) -> Config:
     adopted = None
     with world.main_first():
         run = RunLayout(Path(config.run_dir))
-        if world.is_main and run.config.exists() and run.is_trained():
+        if world.is_main and run.config.exists() and not run.is_trained():
+            log.info("%s has learnt nothing yet: whatever an earlier start has chosen is chosen anew.", run.folder)
+        elif world.is_main and run.config.exists():
             saved = load_config(run.config)
             keys = unset(config)
             if config.training.is_unlimited:

@@ -101,6 +101,7 @@ def run_composed(arguments: list[str], job: Callable[[Config], float | None]) ->
     for argument in arguments:
         check_argument(argument)
     arguments = overrides_last([with_quotes(argument, sweep) for argument in arguments])
+    check_syntax(arguments)
     os.environ["HYDRA_FULL_ERROR"] = "1"  # so that errors are raised here instead of being printed
     sys.argv = ["mt train", *arguments]
     try:
@@ -132,6 +133,19 @@ def with_quotes(argument: str, sweep: bool) -> str:
     key, _, value = argument.partition("=")
     has_syntax = re.search(r"[\"'\[\]{}()$\\]", value) or (sweep and "," in value)
     return f'{key}="{value}"' if OVERRIDE.match(argument) and "=" in value and not has_syntax else argument
+
+
+def check_syntax(arguments: Sequence[str]) -> None:
+    """Raise `UserError` for an override that Hydra cannot read; its own message does not name it."""
+    for argument in filter(OVERRIDE.match, arguments):
+        try:
+            parse_overrides([argument])
+        except HydraException as error:
+            reason = next(iter(str(error).splitlines()), "")
+            raise UserError(
+                f"{argument} cannot be read ({reason}). A text with = , or brackets needs quotes of its own, as in "
+                """'KEY="a=b"' or 'KEY=["a=b", c]'."""
+            ) from error
 
 
 def current_command() -> str:

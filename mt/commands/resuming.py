@@ -135,7 +135,8 @@ def score_on_new_text(config: Config, validate: Callable[[dict[str, Tensor]], Va
     run = RunLayout(Path(config.run_dir))
     store = CheckpointStore(run.checkpoints)
     state = store.latest_state()
-    if state is None or state.best_score is not None or not state.validated_step:
+    has_best = state is not None and (state.validated_step or config.training.init_from is not None)
+    if state is None or state.best_score is not None or not has_best:
         return
     result = validate(read_tensors(run.weights))
     store.replace_state(replace(state, best_score=result.score(config.training.early_stopping.metric)))

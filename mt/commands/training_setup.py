@@ -165,7 +165,7 @@ def validate_weights(config: Config, data: Prepared, device: torch.device) -> Ca
 
     def validate(weights: dict[str, Tensor]) -> Validation:
         model = build_model(config, data.tokenizer).to(device)
-        set_weights(model, weights, "The best model")
+        set_weights(model, weights, "The model")
         return build_validator(config, data, model).validate(lambda: None)
 
     return validate

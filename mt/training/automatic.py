@@ -63,8 +63,8 @@ FINE_TUNING = 0.3
 """factor of the learning rate and of the epochs of a model that is trained already"""
 VALIDATION = 1.8
 """time of a validation, by that of steps for as many tokens"""
-VALIDATING = 0.15
-"""share of the time for validations at most, unless that would be fewer than seven"""
+VALIDATING, MOST_VALIDATING = 0.15, 0.5
+"""shares of the time for validations at most: of more than seven, and of fewer"""
 MOST_TOKENS = 8192
 """the largest automatic batch"""
 FEWEST_TOKENS = 1024
@@ -131,7 +131,8 @@ def choose_settings(config: Config, amount: Amount, measure: Measure) -> tuple[C
     steps_per_epoch = amount.steps_per_epoch(max_tokens)
     n_epochs = n_steps / steps_per_epoch
     lr = LEARNING_RATES[config.optim.name] / math.sqrt(config.model.d_model / 128)
-    n_validations = choose_validations(n_steps * seconds / 60, amount.steps_per_validation(max_tokens) / n_steps)
+    n_all = max(n_steps, 60 * (training.max_minutes or 0.0) / seconds)  # as `count_steps` does
+    n_validations = choose_validations(n_steps * seconds / 60, amount.steps_per_validation(max_tokens) / n_all)
     valid_every = math.ceil(n_steps / n_validations)  # the last one is at the end
     config = fill(
         config,
@@ -154,11 +155,28 @@ def choose_settings(config: Config, amount: Amount, measure: Measure) -> tuple[C
     )
     if training.is_unlimited:
         config = fill(config, {"training.max_steps": n_steps})
-    length = f"{describe_seconds(seconds * steps_per_epoch)} per epoch, about {n_epochs:.3g} epochs, {n_steps:,} steps"
-    n_all = n_steps * (1 + amount.steps_per_validation(max_tokens) / config.training.valid_every_steps)
     reasons = explain(asked, config, amount.n_pairs)
-    lines = [f"Why: {'; '.join(reasons)}."] if reasons else []
-    return config, [*lines, f"A step takes {seconds:.2g} s here: {length}, {describe_seconds(seconds * n_all)} in all."]
+    why = [f"Why: {'; '.join(reasons)}."] if reasons else []
+    return config, [*why, *describe_length(replace(plan, config=config), amount)]
+
+
+def describe_length(plan: Plan, amount: Amount) -> list[str]:
+    """Say how long training takes, and whether validations take too much of that."""
+    training, seconds = plan.config.training, plan.seconds
+    per_epoch, per_validation = (
+        count(training.max_tokens) for count in (amount.steps_per_epoch, amount.steps_per_validation)
+    )
+    n_all = plan.n_steps * (1 + per_validation / training.valid_every_steps)
+    lines = [
+        f"A step takes {seconds:.2g} s here: {describe_seconds(seconds * per_epoch)} per epoch, about "
+        f"{plan.n_steps / per_epoch:.3g} epochs, {plan.n_steps:,} steps, {describe_seconds(seconds * n_all)} in all."
+    ]
+    if training.max_minutes is not None and seconds * per_validation > MOST_VALIDATING * 60 * training.max_minutes:
+        lines.append(
+            f"A validation takes about {describe_seconds(seconds * per_validation)}, which is long for "
+            f"training.max_minutes={training.max_minutes:g}: fewer pairs in data.valid leave more time for training."
+        )
+    return lines
 
 
 def explain(asked: Config, chosen: Config, n_pairs: int) -> list[str]:
@@ -167,8 +185,7 @@ def explain(asked: Config, chosen: Config, n_pairs: int) -> list[str]:
     reasons: list[str] = []
     if asked.model.d_model is None:
         is_largest = model.d_model == fitting_sizes(None, n_pairs)[-1].d_model
-        short = "there is too little text" if asked.training.is_unlimited else "training is too short"
-        why = f"because {short} for {TOKENS_PER_WEIGHT} tokens per weight of a larger model"
+        why = f"because a larger model would not see the {TOKENS_PER_WEIGHT} tokens per weight that it needs"
         largest = f"the largest size for {n_pairs:,} pairs"
         reasons.append(f"{model.d_model} features, {largest if is_largest else why}")
     if asked.model.dropout is None:
@@ -177,9 +194,12 @@ def explain(asked: Config, chosen: Config, n_pairs: int) -> list[str]:
         reasons.append(f"dropout {model.dropout}, because training {length}")
     max_tokens, max_len = chosen.training.max_tokens, chosen.data.max_len
     if asked.training.max_tokens is None and max_tokens < MOST_TOKENS:
-        who = "a short training needs" if max_tokens < choose_max_tokens(n_pairs, max_len) else "small corpora need"
-        is_least = max_tokens == least_tokens(max_len)
-        why = f"a pair may have data.max_len={max_len}" if is_least else f"{who} many steps"
+        if max_tokens < choose_max_tokens(n_pairs, max_len):
+            why = "a short training needs many steps"
+        elif max_tokens == least_tokens(max_len):
+            why = f"a pair may have data.max_len={max_len}"
+        else:
+            why = "small corpora need many steps"
         reasons.append(f"batches of {max_tokens:,} tokens, because {why}")
     if asked.optim.lr is None and asked.training.init_from is not None:
         reasons.append(f"learning rate {chosen.optim.lr:.2g}, because the model is trained already")
@@ -194,7 +214,7 @@ def choose_batches(config: Config, amount: Amount, measure: Measure) -> Plan:
     while config.training.max_tokens is None and plan.n_steps < FEW_STEPS:
         now = plan.config.training.max_tokens
         fewer = max(now // 2, FEWEST_TOKENS, least_tokens(config.data.max_len))
-        if fewer >= now:
+        if fewer >= now or plan.n_steps == config.training.max_steps:  # as many steps of less text
             break
         smaller = replace(plan.config, training=replace(plan.config.training, max_tokens=fewer))
         other = measure_plan(smaller, amount, measure)
@@ -267,10 +287,11 @@ def least_tokens(max_len: int) -> int:
 
 
 def choose_validations(minutes: float, share: float) -> int:
-    """Return the number of validations: one in two or three minutes of a short training, at most 20.
+    """Return the number of validations: one in two or three minutes of a short training, at most 20; fewer than eight
+    if these would take half the time.
 
     Args:
         share: of the time that each of them takes.
     """
     wanted = min(20, max(8, round(minutes / 5)))
-    return max(7, min(wanted, int(VALIDATING / share))) if share else wanted
+    return max(1, min(7, int(MOST_VALIDATING / share)), min(wanted, int(VALIDATING / share))) if share else wanted
