@@ -17,6 +17,7 @@ from safetensors.torch import load_file
 
 from mt.data import store
 from mt.runtime.locks import locked
+from mt.runtime.signals import Interrupted, StopSignals
 from mt.training.validator import Validator
 
 LIMITS = ["training.valid_every_steps=2", "training.log_every_steps=1"]
@@ -296,6 +297,23 @@ def test_the_best_model_is_kept_when_the_validation_text_changes(mt, own_corpus)
     assert (own_corpus / "run" / "model.safetensors").read_bytes() == best
 
 
+def test_the_model_to_start_from_is_kept_when_the_validation_text_changes(mt, own_corpus, run_folder, monkeypatch):
+    """It was the best, of step 0, when training was interrupted."""
+    size = ["model.d_model=64", "model.d_ff=128", "optim.lr=1e-9", "training.valid_every_steps=100"]
+    arguments = overrides(own_corpus, f"run_dir={own_corpus}/run", f"training.init_from={run_folder}", *size)
+
+    def interrupt(self):
+        raise Interrupted(signal.SIGTERM)
+
+    with monkeypatch.context() as interrupted:
+        interrupted.setattr(StopSignals, "check_agreed", interrupt)
+        assert mt(*arguments, "training.max_steps=4").code == 143
+    write_pairs(own_corpus / "valid", toy_pairs(30, 77))
+    outcome = mt(*arguments, "training.max_steps=4", "data.accept_changes=true")
+    assert outcome.code == 0, outcome.err
+    assert "The best model so far, that of step 0, on the new validation text: validation loss " in outcome.err
+
+
 def test_a_damaged_record_of_the_text_says_nothing(train, tmp_path):
     assert train("training.max_steps=2").code == 0
     config = (tmp_path / "run" / "config.yaml").read_text()
@@ -311,8 +329,6 @@ def train_in_two_parts(train, tmp_path, monkeypatch):
     """Train with these overrides, once as a whole and once interrupted after step 6; return the rows of both."""
 
     def train_twice(*settings):
-        from mt.runtime.signals import Interrupted, StopSignals
-
         assert train(*settings, folder="whole").code == 0
         check, n_calls = StopSignals.check_agreed, [0]
 
