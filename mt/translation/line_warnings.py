@@ -30,4 +30,5 @@ def warn(lines: list[int], message: str) -> None:
     """Log a warning about some lines that names the first few."""
     if numbers := list(dict.fromkeys(map(str, lines))):
         more = f" and {len(numbers) - 5} more" if len(numbers) > 5 else ""
-        log.warning("line %s%s: %s", ", ".join(numbers[:5]), more, message)
+        unit = "line" if len(numbers) == 1 else "lines"
+        log.warning("%s %s%s: %s", unit, ", ".join(numbers[:5]), more, message)
