@@ -133,7 +133,7 @@ def test_a_published_run_has_no_reverse(copy_of_run, tmp_path, caplog):
     config = (copy_of_run / "config.yaml").read_text(encoding="utf-8")
     (copy_of_run / "config.yaml").write_text(config.replace("reverse: null", "reverse: gone"), encoding="utf-8")
     (copy_of_run / "SHA256SUMS").unlink()
-    publish(RunLayout(copy_of_run), tmp_path / "public")
+    publish(RunLayout(copy_of_run), tmp_path / "public", with_quality=True)
     assert "reverse: null" in (tmp_path / "public" / "config.yaml").read_text(encoding="utf-8")
     assert "search.reverse is not published" in caplog.text
 
