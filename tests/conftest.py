@@ -6,7 +6,7 @@ import json
 import os
 import random
 import shutil
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,7 +15,7 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
-from mt import SearchConfig, Translator, cli
+from mt import cli
 
 # The models of the tests are so small that a second thread only waits for the first. OMP_NUM_THREADS=2 tries two.
 N_THREADS = int(os.environ.setdefault("OMP_NUM_THREADS", "1"))
@@ -93,15 +93,6 @@ def toy_pairs(count: int, seed: int) -> list[tuple[str, str]]:
     r = random.Random(seed)
     sentences = [" ".join(r.choices(WORDS, k=r.randint(1, 7))) + r.choice(["", "."]) for _ in range(count)]
     return [(sentence, sentence.upper()) for sentence in sentences]
-
-
-def clear_lines(translator: Translator, lines: Sequence[str], margin: float = 0.1) -> dict[str, str]:
-    """Return the lines of which the best translation is better than the next by so much, with that translation.
-
-    Of the others, another engine, or another batch, may find either: sums are rounded differently.
-    """
-    found = translator.n_best(list(lines), SearchConfig(n_best=2), quiet=True)
-    return {line: a.text for line, (a, b) in zip(lines, found, strict=True) if a.score - b.score > margin}
 
 
 @pytest.fixture(scope="session", autouse=True)

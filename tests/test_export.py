@@ -12,7 +12,7 @@ import pytest
 import sentencepiece
 import torch
 import yaml
-from conftest import ROOT, clear_lines, overrides, slow_except, toy_pairs
+from conftest import ROOT, overrides, slow_except, toy_pairs
 from safetensors.torch import load_file, save_file
 
 from mt import SearchConfig, Translator
@@ -482,18 +482,25 @@ for line in sys.argv[2:]:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("quantization", [[], ["--quantization", "int8"]])
+@pytest.mark.parametrize("quantization", ["float32", "int8"])
 def test_argos_translate_reads_the_package(run_folder, mt, tmp_path, quantization):
-    file, expected = tmp_path / "toy.argosmodel", clear_lines(Translator.load(run_folder), LINES)
-    lines = list(expected)[:5]
-    assert mt("export", run_folder, "--to", "libretranslate", file, *quantization).code == 0
+    """It finds what the same engine finds, which in int8 depends on the processor."""
+    file, lines = tmp_path / "toy.argosmodel", LINES[:5]
+    assert mt("export", run_folder, "--to", "libretranslate", file, "--quantization", quantization).code == 0
+    assert mt("export", run_folder, "--to", "ctranslate2", tmp_path / "ct", "--quantization", quantization).code == 0
+    engine = ctranslate2.Translator(str(tmp_path / "ct"), "cpu", compute_type=quantization, intra_threads=1)
+    tokenizer = Translator.load(run_folder).tokenizer
+    pieces = in_pieces(tokenizer.src, tokenizer.encode_src(lines))
+    searched = engine.translate_batch(pieces, beam_size=4, length_penalty=0.2)
+    expected = [tokenizer.tgt.decode(one.hypotheses[0]) for one in searched]
     folders = {f"XDG_{kind}_HOME": str(tmp_path / kind.lower()) for kind in ("DATA", "CONFIG", "CACHE")}
+    folders["ARGOS_COMPUTE_TYPE"] = quantization
     done = subprocess.run(
         [sys.executable, "-c", ARGOS, str(file), *lines],
         capture_output=True, text=True, check=False, env={**os.environ, **folders},
     )  # fmt: skip
     assert done.returncode == 0, done.stderr[-2000:]
-    assert done.stdout.splitlines() == ["Afar → bb aa bb", *(expected[line] for line in lines)]
+    assert done.stdout.splitlines() == ["Afar → bb aa bb", *expected]
     assert mt("export", run_folder, "--to", "libretranslate", file).code == 2  # it is there already
 
 

@@ -12,11 +12,12 @@ from importlib import metadata
 
 import httpx
 import pytest
-from conftest import ROOT, clear_lines, toy_pairs
+from conftest import ROOT, toy_pairs
 from fastapi.testclient import TestClient
 from libretranslatepy import LibreTranslateAPI
 from server import serving
 
+from mt import SearchConfig
 from mt.config.choices import EngineName, SearchMethod
 from mt.errors import UserError
 from mt.serving.app import create_app
@@ -320,6 +321,15 @@ def test_libretranslates_own_client(run_folder, translator):
         assert [theirs.translate(line, "aa", "bb") for line in LINES[:5]] == translator.translate(LINES[:5])
         process.send_signal(signal.SIGTERM)
         assert process.wait(10) in (0, -signal.SIGTERM, 143)
+
+
+def clear_lines(translator, lines, margin=0.1):
+    """Return the lines of which the best translation is better than the next by so much, with that translation.
+
+    Of the others, another engine, or another batch, may find either: sums are rounded differently.
+    """
+    found = translator.n_best(list(lines), SearchConfig(n_best=2), quiet=True)
+    return {line: a.text for line, (a, b) in zip(lines, found, strict=True) if a.score - b.score > margin}
 
 
 def test_many_clients_get_their_own_translations(run_folder, translator):
