@@ -159,6 +159,14 @@ def test_steps_are_profiled_on_request(corpus, tmp_path, mt):
     assert "aten::addmm" in (tmp_path / "run" / "profile" / "operations.txt").read_text()
 
 
+@pytest.mark.parametrize("n_steps", [3, 11])
+def test_a_training_that_is_too_short_for_its_profile_is_named(corpus, tmp_path, mt, n_steps):
+    short = [f"training.max_steps={n_steps}", f"training.valid_every_steps={n_steps}"]
+    outcome = mt(*overrides(corpus, f"run_dir={tmp_path}/run", *short, "training.profile_steps=2"))
+    assert outcome.code == 0
+    assert "training.profile_steps=2: training ended before step 12" in outcome.err
+
+
 def test_pictures_have_chinese_glyphs(recwarn):
     """matplotlib warns about every glyph that no font has."""
     import io

@@ -211,6 +211,17 @@ def test_limits_in_epochs_and_minutes(corpus, tmp_path, mt):
     assert "training.max_minutes=0.02 is reached" in minutes.err
 
 
+def test_a_single_step_of_an_epoch_changes_the_weights(tmp_path, mt):
+    """A corpus that fits into one batch, for one epoch, where the schedule ends."""
+    write_pairs(tmp_path / "train", toy_pairs(5, seed=1))
+    write_pairs(tmp_path / "valid", toy_pairs(5, seed=2))
+    schedule = ["training.max_epochs=1", "optim.schedule=cosine", "optim.warmup_steps=1"]
+    others = ["training.log_every_steps=1", "tokenizer.vocab_size=null", "data.test={}"]
+    assert mt(*overrides(tmp_path, f"run_dir={tmp_path}/run", *schedule, *others)).code == 0
+    (row,) = [row for row in rows(tmp_path / "run") if "train/loss" in row]
+    assert row["train/learning_rate"] > 0
+
+
 @pytest.mark.slow
 def test_compiled_equals_eager_up_to_rounding(corpus, tmp_path, mt):
     losses = []

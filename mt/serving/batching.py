@@ -97,7 +97,7 @@ class Batcher:
     async def wait_for_more(self, n_jobs: int, seconds: float) -> None:
         """Wait for as many jobs as the last batch had, which took so long, but not for as long."""
         end = time.monotonic() + PATIENCE * seconds
-        while len(self.waiting) < n_jobs and time.monotonic() < end:
+        while sum(not job.found.done() for job in self.waiting) < n_jobs and time.monotonic() < end:
             await asyncio.sleep(LOOK_SECONDS)
 
     def next_batch(self) -> list[Job]:

@@ -36,3 +36,9 @@ def profiled_steps(n_steps: int, folder: Path, show: Callable[[str], None]) -> I
     plan = schedule(wait=N_FIRST_STEPS - 1, warmup=1, active=n_steps, repeat=1)
     with profile(activities=activities, schedule=plan, on_trace_ready=write) as profiler:
         yield profiler.step
+    if profiler.step_num < N_FIRST_STEPS + n_steps:
+        log.warning(
+            "training.profile_steps=%d: training ended before step %d, so the profile is not complete.",
+            n_steps,
+            N_FIRST_STEPS + n_steps,
+        )

@@ -142,10 +142,11 @@ class Trainer:
         loss_sum, nll_sum = add_gradients(shared, batches, seed, self.device, self.world)
         n_all_tokens = self.agree(session, sum(batch.n_tgt_tokens for batch in batches))
         self.state.step += 1
-        self.state.data_position, self.state.epochs = self.loader.position, self.loader.epochs
+        # a schedule that ends with the epochs sees those before the step: otherwise a single batch would learn nothing
         learning_rate, grad_norm = self.learner.update.apply(
             self.model, n_all_tokens, self.state.step, self.state.minutes, self.state.epochs
         )
+        self.state.data_position, self.state.epochs = self.loader.position, self.loader.epochs
         session.progress.advance()
         if not isfinite(grad_norm):
             self.skip(batches)
