@@ -37,6 +37,7 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument("--lines", type=int, default=500, help="number of sentences")
     parser.add_argument("--parts", type=int, default=5, help="parts to translate in turn")
     parser.add_argument("--single", type=int, default=50, help="sentences to translate one by one")
+    parser.add_argument("--starts", type=int, default=3, help="starts to time, of which the median is printed")
     parser.add_argument("--threads", type=int, default=1)
     usual = [name for name in ENGINES if "bf16" not in name or bf16_is_faster(torch.device("cpu"))]
     parser.add_argument("--only", nargs="+", choices=ENGINES, default=usual, help="default: all that suit this machine")
@@ -97,12 +98,12 @@ def run_in_turn(names: list[str], models: Models, lines: list[str], options: arg
     for name in names:
         connections[name].send(None)
         results[name].peak_mib = connections[name].recv()
-        results[name].start_seconds = seconds_to_first(name, models)
+        results[name].start_seconds = seconds_to_first(name, models, options.starts)
     return results
 
 
-def seconds_to_first(name: str, models: Models) -> float:
-    """Return the time from the start of a new process to its first translation; median of three."""
+def seconds_to_first(name: str, models: Models, n_starts: int) -> float:
+    """Return the time from the start of a new process to its first translation; median of several starts."""
     code = (
         "import sys; from pathlib import Path; from decoding_engines import ENGINES, Models; "
         "m = Models(Path(sys.argv[2]), Path(sys.argv[3]), Path(sys.argv[4]), int(sys.argv[5])); "
@@ -110,7 +111,7 @@ def seconds_to_first(name: str, models: Models) -> float:
     )
     arguments = [name, str(models.run), str(models.ctranslate2), str(models.huggingface), str(models.n_threads)]
     times = []
-    for _ in range(3):
+    for _ in range(n_starts):
         start = time.perf_counter()
         subprocess.run([sys.executable, "-c", code, *arguments], check=True, cwd=Path(__file__).parent)
         times.append(time.perf_counter() - start)

@@ -8,7 +8,7 @@ import subprocess
 import sys
 
 import pytest
-from conftest import DEMO, ROOT, SMALL, overrides
+from conftest import DEMO, ROOT, SMALL, overrides, toy_pairs, write_pairs
 
 TINY = [*SMALL, "data.test=null", "training.max_steps=4", "training.valid_every_steps=2"]
 
@@ -85,8 +85,8 @@ def test_decoding_benchmark_with_every_engine(run_folder, corpus):
     valid = corpus / "valid"
     printed = script(
         "bench_decoding", run_folder, "--input", f"{valid}.aa", "--reference", f"{valid}.bb", "--lines", 12, "--parts",
-        2, "--single", 2, "--only", "mt", "mt, exact stopping", "mt, bf16", "CTranslate2 float32", "CTranslate2 int8",
-        "Hugging Face generate()",
+        2, "--single", 2, "--starts", 1, "--only", "mt", "mt, exact stopping", "mt, bf16", "CTranslate2 float32",
+        "CTranslate2 int8", "Hugging Face generate()",
     )  # fmt: skip
     rows = [[cell.strip() for cell in line.split("|")[1:-1]] for line in printed.splitlines() if line.startswith("|")]
     for engine in ("mt", "CTranslate2 float32", "Hugging Face generate()"):
@@ -172,8 +172,9 @@ def test_comparing_options_on_a_part_of_the_demo(tmp_path):
 def test_recipes_with_more_data(corpus, tmp_path):
     (tmp_path / "mono.aa").write_text("ba de fi\ngo hu\n" * 5, encoding="utf-8")
     (tmp_path / "mono.bb").write_text("BA DE FI\nGO HU\n" * 5, encoding="utf-8")
+    write_pairs(tmp_path / "train", toy_pairs(100, seed=1))
     tiny = [setting for setting in TINY if not setting.startswith(("data=", "data.src_lang", "data.tgt_lang"))]
-    common = ["--folder", tmp_path / "runs", "--parallel", corpus / "train", "--langs", "aa", "bb"]
+    common = ["--folder", tmp_path / "runs", "--parallel", tmp_path / "train", "--langs", "aa", "bb"]
     overrides = ["tokenizer.vocab_size=null", f"data.valid={corpus}/valid", f"data.test={{valid: {corpus}/valid}}"]
     printed = script("more_data", "back-translation", "distillation", *common, "--mono", tmp_path / "mono.bb",
                      "--", *tiny, *overrides)  # fmt: skip
@@ -216,8 +217,9 @@ def test_recipes_divide_the_demo(tmp_path):
 
 @pytest.mark.slow
 def test_diversification_ends_with_the_command_of_all_models(corpus, tmp_path, mt):
+    write_pairs(tmp_path / "train", toy_pairs(100, seed=1))
     tiny = [setting for setting in TINY if not setting.startswith(("data=", "data.src_lang", "data.tgt_lang"))]
-    printed = script("more_data", "diversification", "--folder", tmp_path / "runs", "--parallel", corpus / "train",
+    printed = script("more_data", "diversification", "--folder", tmp_path / "runs", "--parallel", tmp_path / "train",
                      "--langs", "aa", "bb", "--students", 1, "--", *tiny,
                      "tokenizer.vocab_size=null", f"data.valid={corpus}/valid")  # fmt: skip
     start, *command = shlex.split(printed.splitlines()[-1].removeprefix("Together: "))

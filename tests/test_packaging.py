@@ -95,8 +95,9 @@ def test_a_checkout_works_without_an_editable_installation(installed, tmp_path):
         shutil.copytree(ROOT / name, checkout / name, ignore=shutil.ignore_patterns("__pycache__"))
     code = "import sys; sys.meta_path = [f for f in sys.meta_path if 'editable' not in str(f)]; from mt import cli; "
     command = [sys.executable, "-c", code + "sys.exit(cli.run(sys.argv[1:]))", "train", "training.max_steps=1"]
-    few = ["data.train=pkg://mt.demo/probe", "model.d_model=32", "tokenizer.vocab_size=null", "data.test=null"]
-    outcome = subprocess.run([*command, *few], cwd=checkout, capture_output=True, text=True, check=False)
+    small = ["model.d_model=32", "model.n_encoder_layers=1", "model.n_decoder_layers=1", "tokenizer.vocab_size=null"]
+    text = ["data.train=pkg://mt.demo/probe", "data.valid=pkg://mt.demo/probe", "data.test=null"]
+    outcome = subprocess.run([*command, *small, *text], cwd=checkout, capture_output=True, text=True, check=False)
     assert outcome.returncode == 0, outcome.stderr
 
 
