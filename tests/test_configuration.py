@@ -84,10 +84,34 @@ def test_values_with_equals_signs_need_no_quotes(mt):
     job = "runs/sweep/optim.lr=0.001,model=tiny"
     composed = yaml.safe_load(mt("train", f"training.init_from={job}", f"run_dir={job}", "--cfg", "job").out)
     assert (composed["training"]["init_from"], composed["run_dir"]) == (job, job)
-    listed = mt("train", "data=files", "data.train=[runs/a=b]", "--cfg", "job")
-    assert (listed.code, "data.train=[runs/a=b] cannot be read (" in listed.err) == (2, True), listed.err
+    listed = yaml.safe_load(mt("train", "data=files", "data.train=[runs/a=b, c]", "--cfg", "job").out)
+    assert listed["data"]["train"] == ["runs/a=b", "c"]
+    refused = mt("train", "data=files", "data.train=[runs/a", "--cfg", "job")
+    assert (refused.code, "data.train=[runs/a cannot be read (" in refused.err) == (2, True), refused.err
     quoted = yaml.safe_load(mt("train", f'run_dir="{job}"', "--cfg", "job").out)
     assert quoted["run_dir"] == job
+
+
+@pytest.mark.parametrize(
+    ("given", "read"),
+    [
+        ("语料/新闻", "语料/新闻"),
+        ("it & co!/tr #1", "it & co!/tr #1"),
+        ("[语料/a, b/c]", ["语料/a", "b/c"]),
+        ("[{path: Übung/tr, weight: 2}, 'ö, b']", [{"path": "Übung/tr", "weight": 2}, "ö, b"]),
+        ("${name}/ü", "demo/ü"),
+        ('"~/ö"', "~/ö"),
+    ],
+)
+def test_paths_in_any_script_need_no_quotes(mt, given, read):
+    outcome = mt("train", "data=files", "name=demo", f"data.train={given}", "--cfg", "job")
+    assert outcome.code == 0, outcome.err
+    assert yaml.safe_load(outcome.out)["data"]["train"] in (read, str(read).replace("demo", "${name}"))
+
+
+def test_features_are_checked_before_the_number_of_heads_is_known(mt):
+    text = ["data.src_lang=aa", "data.tgt_lang=bb", "data.train=nowhere", "data.valid=nowhere"]
+    assert "model.d_model=33 must be even" in mt("train", "data=files", *text, "model.d_model=33").err
 
 
 def test_options_of_hydra_that_exclude_each_other(mt):

@@ -44,5 +44,6 @@ def test_without_a_gpu(monkeypatch):
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     monkeypatch.setattr(torch.backends.mps, "is_available", lambda: False)
     assert str(choose_device()) == "cpu"
-    with pytest.raises(UserError, match="There is no device 'nonsense'"):
-        choose_device("nonsense")
+    for name in ("nonsense", "meta"):
+        with pytest.raises(UserError, match=f"There is no device '{name}'"):
+            choose_device(name)

@@ -7,7 +7,9 @@ import socket
 import subprocess
 import sys
 from contextlib import contextmanager
+from dataclasses import replace
 from functools import partial
+from math import exp
 from urllib.error import HTTPError
 from urllib.parse import urlencode
 from urllib.request import Request, urlopen
@@ -18,8 +20,10 @@ from conftest import toy_pairs, write_pairs
 from sacrebleu.metrics.chrf import CHRF
 from torch.nn import functional as F
 
+from mt.commands.explained import explain_sentence
 from mt.evaluation.differences import differences
 from mt.evaluation.ngrams import compare_ngrams
+from mt.translation import pipeline
 from mt.translation.alignment import label_pieces
 from mt.translation.explanation import PARTS, Head, explain
 from mt.translation.translator import Translator
@@ -28,6 +32,15 @@ from mt.translation.translator import Translator
 @pytest.fixture(scope="module")
 def translator(run_folder):
     return Translator.load(run_folder, "cpu")
+
+
+def test_what_is_explained_is_what_was_translated(translator):
+    """The text as it is: without the changes that are undone in a translation, and in one piece."""
+    sentence = "BA DE. fi go. ka"
+    explained = explain_sentence(translator, sentence, Head("encoder", 0, 0))
+    ((best,),) = translator.translate_texts([sentence], pipeline.Request(replace(translator.defaults, simplify=False)))
+    assert explained.translation == best.text
+    assert explained.explanation.probabilities == pytest.approx([exp(one) for one in best.log_probs], abs=1e-4)
 
 
 @pytest.mark.parametrize("part", PARTS)

@@ -154,7 +154,8 @@ def test_the_moving_average_is_kept_as_the_model(corpus, tmp_path, mt):
 def test_averages_of_saved_models(corpus, tmp_path, mt):
     run = tmp_path / "run"
     limits = ["training.max_steps=40", "training.valid_every_steps=8", "optim.lr=0.005", "training.average_best=3"]
-    outcome = mt(*overrides(corpus, f"run_dir={run}", *limits, "training.early_stopping.metric=loss"))
+    limits += ["training.early_stopping.metric=loss", "data.test={held: 20}"]
+    outcome = mt(*overrides(corpus, f"run_dir={run}", *limits))
     assert outcome.code == 0, outcome.err
     assert "The mean of the 3 best models is " in outcome.err
     files = sorted((run / "best").glob("step-*"))
@@ -165,6 +166,7 @@ def test_averages_of_saved_models(corpus, tmp_path, mt):
     for name in mean:
         assert torch.allclose(mean[name], sum(part[name] for part in parts) / 3, atol=1e-6)
     assert mt("translate", tmp_path / "mean", "ba de").code == 0
+    assert mt("evaluate", tmp_path / "mean", "--metrics", "chrf", "--samples", 0).code == 0  # the sets held out, too
     for wrong in (["--last", 2], ["--best", 1], ["--best", -3], ["--best", 9]):
         refused = mt("average", run, *wrong, "--output", tmp_path / "other")
         assert refused.code == 2

@@ -79,14 +79,23 @@ def test_two_runs_side_by_side(runs, corpus, mt):
     assert mt("runs", "--diff", runs / "done", runs / "nowhere").code == 2
 
 
+EOF = "\x04"
+
+
 def test_what_is_no_longer_needed_is_deleted_after_asking(runs, mt, monkeypatch):
     (runs / "sweep" / "stopped" / "checkpoints" / "damaged-step-000000001").mkdir()
     refused = mt("runs", runs, "--clean")
     assert refused.code == 2
     assert "add --yes" in refused.err
     monkeypatch.setattr("sys.stdin.isatty", lambda: True, raising=False)
-    for answer, code in (("", 1), ("y", 0)):
-        monkeypatch.setattr("builtins.input", lambda _, answer=answer: answer)
+
+    def reply(answer):
+        if answer == EOF:
+            raise EOFError
+        return answer
+
+    for answer, code in (("", 1), (EOF, 1), ("y", 0)):
+        monkeypatch.setattr("builtins.input", lambda _, answer=answer: reply(answer))
         before = sorted(runs.rglob("*"))
         assert mt("runs", runs, "--clean").code == code
         assert (sorted(runs.rglob("*")) == before) == bool(code)

@@ -282,6 +282,16 @@ def test_a_sweep_gives_each_job_a_folder_and_ends_with_a_table(corpus, tmp_path,
     assert "test_bleu" in table[1]
 
 
+@pytest.mark.parametrize(
+    ("twice", "message"),
+    [(["optim.lr=0.1", "optim.lr=0.001,0.01"], "Job 2 of 2: optim.lr=0.01"), (["name=a,b"], "name is the folder of")],
+)
+def test_a_setting_given_twice_and_a_sweep_over_names(corpus, tmp_path, mt, monkeypatch, twice, message):
+    monkeypatch.chdir(tmp_path)
+    outcome = mt(*overrides(corpus, "--multirun", "training.max_steps=1", "data.test=null", *twice))
+    assert message in outcome.err
+
+
 def test_a_job_of_a_sweep_finds_the_memory_of_the_one_before_free(corpus, tmp_path, mt, monkeypatch):
     alive, weights = [], []
     build = Transformer.__init__

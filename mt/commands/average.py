@@ -53,6 +53,8 @@ def main(arguments: list[str]) -> int:
             if source != run.config:  # which may be edited
                 check_sum(source)
             shutil.copyfile(source, folder / source.name)
+        if run.held_out.exists():  # its test sets may be there
+            shutil.copytree(run.held_out, RunLayout(folder).held_out)
         save_weights(weights, RunLayout(folder).weights)
         record_files(folder)
     print(f"The mean of {', '.join(path.stem for path in paths)} is in {options.output}.")

@@ -42,6 +42,13 @@ GROUP_CHOICE = re.compile(r"(?!(?:null|true|false)$)[A-Za-z_][\w,./-]*|\[[A-Za-z
 """a name, or several to sweep over; a list of names; a mapping with values; or a function such as `glob(*)`"""
 OVERRIDE = re.compile(r"~|[+]{0,2}\w[^=]*=")
 """the beginning of `key=value`, `+key=value` or `~key`"""
+UNREADABLE = re.compile(r"""[^A-Za-z0-9_/\-\\+.$%*@?|:,\[\]{}()"'\s]""")
+"""what Hydra reads between quotes alone"""
+ITEM = re.compile(
+    r"""\"(?:[^"\\]|\\.)*\"|'(?:[^'\\]|\\.)*'|"""
+    r"""(?P<before>\s*(?:[A-Za-z_]\w*:\s*)?)(?P<text>[^\[\]{}(),"'\s](?:[^\[\]{}(),"']*[^\[\]{}(),"'\s])?)"""
+)
+"""a text between quotes, or a plain one of a list, a dictionary or a sweep, with the key before it"""
 WITH_VALUE = ("--config-dir", "-cd", "--config-path", "-cp", "--config-name", "-cn", "--package", "-p")
 """Hydra's options whose value is an argument of its own"""
 OPTIONS = (
@@ -129,10 +136,19 @@ def overrides_last(arguments: Sequence[str]) -> list[str]:
 
 
 def with_quotes(argument: str, sweep: bool) -> str:
-    """Quote a value with `=`, such as the folder of a sweep's job, which Hydra could not read."""
+    """Quote texts that Hydra could not read, such as a path in Chinese, or with `=` as a folder of a sweep's job."""
     key, _, value = argument.partition("=")
-    has_syntax = re.search(r"[\"'\[\]{}()$\\]", value) or (sweep and "," in value)
-    return f'{key}="{value}"' if OVERRIDE.match(argument) and "=" in value and not has_syntax else argument
+    if not OVERRIDE.match(argument) or not UNREADABLE.search(value):
+        return argument
+    if not re.search(r"[\"'\[\]{}()$\\]", re.sub(r"\$\{[^{}]*\}", "", value)) and not (sweep and "," in value):
+        return f'{key}="{value}"'
+
+    def quote(item: re.Match[str]) -> str:
+        is_plain = item["text"] is not None and UNREADABLE.search(item["text"])
+        is_keyword = "(" in value and "=" in item[0]  # of a function, as in range(start=1, stop=3)
+        return f'{item["before"]}"{item["text"]}"' if is_plain and not is_keyword else item[0]
+
+    return f"{key}={ITEM.sub(quote, value)}"
 
 
 def check_syntax(arguments: Sequence[str]) -> None:
@@ -143,7 +159,7 @@ def check_syntax(arguments: Sequence[str]) -> None:
         except HydraException as error:
             reason = next(iter(str(error).splitlines()), "")
             raise UserError(
-                f"{argument} cannot be read ({reason}). A text with = , or brackets needs quotes of its own, as in "
+                f"{argument} cannot be read ({reason}). A text with = , ' or brackets needs quotes of its own, as in "
                 """'KEY="a=b"' or 'KEY=["a=b", c]'."""
             ) from error
 
@@ -226,8 +242,12 @@ def to_config(composed: DictConfig, arguments: list[str]) -> Config:
 
 def job_name(arguments: list[str]) -> str:
     """Return a folder name with the overrides of this job of a sweep, such as `optim.lr=0.001,model=tiny`."""
-    common = {one.get_key_element() for one in parse_overrides(arguments) if not one.is_sweep_override()}
+    last = {one.get_key_element(): one for one in parse_overrides(arguments)}  # which Hydra takes
+    common = {key for key, one in last.items() if not one.is_sweep_override()}
     own = [shorten_number(task) for task in HydraConfig.get().overrides.task if task.partition("=")[0] not in common]
+    for key in ("name", "run_dir"):
+        if any(task.startswith(f"{key}=") for task in own):
+            raise UserError(f"{key} is the folder of the whole sweep, which takes one: each job gets a folder in it.")
     return re.sub(r"[^\w.,=+-]", "_", ",".join(own)) or f"job-{HydraConfig.get().job.num}"
 
 

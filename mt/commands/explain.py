@@ -57,6 +57,8 @@ def main(arguments: list[str]) -> int:
     options = parser.parse_intermixed_args(arguments)
     if options.sentence is None and not options.serve:
         parser.error("give a sentence, or --serve")
+    if options.serve and (options.html or options.picture):
+        parser.error("--serve writes no files: omit --html and --picture")
     check_utf8(options.sentence or "")
     config = load_run_config(RunLayout(options.run))
     translator = Translator.load(options.run, options.device, config=config)

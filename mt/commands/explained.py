@@ -104,8 +104,8 @@ def explain_sentence(translator: Translator, sentence: str, head: Head) -> Expla
         raise UserError("The sentence is empty.")
     if len(translator.tags.src) + len(src_ids) > translator.max_len:
         raise UserError(f"The sentence has {len(src_ids)} pieces; the model takes at most {translator.max_len}.")
-    search = replace(translator.defaults, method=SearchMethod.beam, n_best=1, mbr=None, reverse=None)
-    translation = translator.translate([sentence], search)[0]
+    search = replace(translator.defaults, method=SearchMethod.beam, n_best=1, mbr=None, reverse=None, simplify=False)
+    translation = translator.translate([sentence], search, split=False)[0]  # of exactly the pieces that are explained
     ((src_ids, tgt_ids),) = translator.tags.before([(src_ids, tokenizer.encode_tgt([translation])[0])])
     explanation = explain(translator.model, tokenizer, src_ids, tgt_ids[: translator.max_len], head)
     return Explained(sentence, translation, translator.langs, head, explanation)

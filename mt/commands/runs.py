@@ -114,6 +114,15 @@ def compare(*folders: Path) -> str:
     return tabulate(rows, headers, tablefmt="plain", disable_numparse=True, missingval="null")
 
 
+def agrees(question: str) -> bool:
+    """Ask a question, and return whether the answer is yes; the end of the input is a no."""
+    try:
+        return input(question).strip().lower() in ("y", "yes")
+    except EOFError:
+        print()
+        return False
+
+
 def clean_up(runs: list[RunOverview], sure: bool) -> int:
     """Delete what runs no longer need, after asking."""
     paths = [path for run in runs for path in dispensable(run)]
@@ -126,7 +135,7 @@ def clean_up(runs: list[RunOverview], sure: bool) -> int:
     question = f"Delete these {len(paths)} folders, {describe_bytes(sum(sizes))} in all?"
     if not sure and not sys.stdin.isatty():
         raise UserError(f"{question} There is nobody to ask: add --yes.")
-    if not sure and input(f"{question} [y/N] ").strip().lower() not in ("y", "yes"):
+    if not sure and not agrees(f"{question} [y/N] "):
         print("Nothing was deleted.")
         return 1
     for path in paths:

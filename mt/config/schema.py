@@ -82,10 +82,10 @@ class ModelConfig:
     def __post_init__(self) -> None:
         require_positive("model", self, "d_model", "n_heads", "d_ff", "n_encoder_layers", "n_decoder_layers")
         require_fraction("model", self, "dropout", "attention_dropout", "activation_dropout", "layer_drop")
-        if self.d_model is None or self.n_heads is None:
+        if self.d_model is None:
             return
         require(
-            self.d_model % self.n_heads == 0,
+            self.n_heads is None or self.d_model % self.n_heads == 0,
             f"model.d_model={self.d_model} is not divisible by model.n_heads={self.n_heads}: "
             "every head takes the same number of features.",
         )

@@ -127,7 +127,10 @@ class SearchConfig:
             longest = max(map(len, phrase.split("|")))
             require(longest <= MAX_PHRASE, f"search.required: a phrase has at most {MAX_PHRASE} characters.")
             banned = [[word for word in self.forbidden_phrases if word in part] for part in phrase.split("|")]
-            require(not all(banned), f"search.required has '{phrase}', which contains {banned[0]} of search.forbidden.")
+            require(
+                not all(banned),
+                f"search.required has '{phrase}', which contains '{''.join(banned[0][:1])}' of search.forbidden.",
+            )
         require(
             not (self.required or self.terminology)
             or (self.method is SearchMethod.beam and self.beam_size > self.diverse_groups),

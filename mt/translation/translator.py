@@ -268,7 +268,7 @@ class Translator:
         n_required = segment.required.n_tokens if segment.required else 0
         limit = int(search.max_len_ratio * len(segment.ids)) + search.max_len_offset + len(segment.prefix) + n_required
         limit = int(min(limit, n_positions - 1 - len(segment.tgt_tags)))
-        if n_required and (n_given := len(segment.prefix) + n_required) > limit:
+        if (n_given := len(segment.prefix) + n_required) > limit:
             raise UserError(f"Prefix and required phrases take {n_given} pieces; the model allows at most {limit}.")
         return limit
 
