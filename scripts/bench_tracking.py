@@ -34,7 +34,9 @@ def main() -> None:
         timed(Tracker, name, name)
     timed(Trainer, "fit", "training")
     code = cli.run(["train", *sys.argv[1:]])
-    training = seconds.pop("training")
+    training = seconds.pop("training", None)
+    if training is None:  # such as with --help
+        sys.exit(code)
     print(f"\ntraining {training:.1f} s, validations included")
     for name, value in seconds.most_common():
         print(f"{name:<16} {value:6.2f} s  {100 * value / training:5.2f}%")

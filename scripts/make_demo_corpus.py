@@ -48,6 +48,7 @@ def main() -> None:
     parser.add_argument("--valid", type=int, default=500)
     parser.add_argument("--test", type=int, default=500)
     options = parser.parse_args()
+    options.folder.mkdir(parents=True, exist_ok=True)
     probe = options.folder / "probe.zh"
     excluded = set(probe.read_text(encoding="utf-8").splitlines()) if probe.exists() else set()
     pairs = make_pairs(options.train + options.valid + options.test, excluded)

@@ -16,6 +16,7 @@ monolingual text. With your own text:
 from __future__ import annotations
 
 import argparse
+import filecmp
 import shlex
 import shutil
 import subprocess
@@ -62,6 +63,14 @@ class Recipe:
         if not output.exists():
             mt("translate", str(run), "--input", str(source), "--output", str(output), *options)
 
+    def synthesise(self, run: Path, source: Path, prefix: Path, lang: str, into: str, *options: str) -> None:
+        """Make a corpus of a text in `lang` and its translations; those of another text are not taken for them."""
+        kept, output = Path(f"{prefix}.{lang}"), Path(f"{prefix}.{into}")
+        if output.exists() and not (kept.exists() and filecmp.cmp(source, kept, shallow=False)):
+            output.unlink()
+        shutil.copyfile(source, kept)
+        self.translate(run, source, output, *options)
+
     def mixed(self, name: str, synthetic: Path, tag: str) -> Path:
         """Train on as much parallel as synthetic text."""
         n_parallel, n_synthetic = (count_lines(f"{prefix}.{self.langs[0]}") for prefix in (self.parallel, synthetic))
@@ -72,16 +81,14 @@ class Recipe:
         """Add translations of monolingual text in the target language."""
         backwards = self.train("backwards", str(self.parallel), *backward_tests(self.common), langs=self.langs[::-1])
         synthetic = self.folder / f"synthetic-{search}"
-        self.translate(backwards, mono, Path(f"{synthetic}.{self.langs[0]}"), *SEARCHES[search])
-        shutil.copyfile(mono, f"{synthetic}.{self.langs[1]}")
+        self.synthesise(backwards, mono, synthetic, self.langs[1], self.langs[0], *SEARCHES[search])
         return self.mixed(f"back-translation-{search}", synthetic, "bt")
 
     def self_training(self, mono: Path) -> Path:
         """Add translations of monolingual text in the source language."""
         first = self.train("plain", str(self.parallel))
         synthetic = self.folder / "forward"
-        shutil.copyfile(mono, f"{synthetic}.{self.langs[0]}")
-        self.translate(first, mono, Path(f"{synthetic}.{self.langs[1]}"))
+        self.synthesise(first, mono, synthetic, *self.langs)
         return self.mixed("self-training", synthetic, "self")
 
     def distillation(self, student: list[str]) -> tuple[Path, Path]:
@@ -89,8 +96,7 @@ class Recipe:
         teachers = [self.train("plain", str(self.parallel)), self.train("plain-seed2", str(self.parallel), "seed=2")]
         distilled = self.folder / "distilled"
         source = Path(f"{self.parallel}.{self.langs[0]}")
-        shutil.copyfile(source, f"{distilled}.{self.langs[0]}")
-        self.translate(teachers[0], source, Path(f"{distilled}.{self.langs[1]}"), "--ensemble", str(teachers[1]))
+        self.synthesise(teachers[0], source, distilled, *self.langs, "--ensemble", str(teachers[1]))
         alone = self.train("student", str(self.parallel), *student)
         return alone, self.train("student-distilled", corpora(self.parallel, distilled), *student)
 
@@ -105,8 +111,7 @@ class Recipe:
             name = first_name(src, tgt)
             teacher = self.train(name, str(self.parallel), *tests, langs=(src, tgt), defaults=TEACHERS)
             versions.append(self.folder / f"translated-into-{tgt}")
-            shutil.copyfile(f"{self.parallel}.{src}", f"{versions[-1]}.{src}")
-            self.translate(teacher, Path(f"{self.parallel}.{src}"), Path(f"{versions[-1]}.{tgt}"))
+            self.synthesise(teacher, Path(f"{self.parallel}.{src}"), versions[-1], src, tgt)
         vocabulary = [f"tokenizer.from_run={self.folder / first_name(*self.langs)}"]
         if any(one.startswith("training.init_from=") for one in self.common):
             vocabulary = []  # all have that of the run to start from

@@ -3,12 +3,13 @@
 import re
 from random import Random
 
+import numpy as np
 import pytest
 from conftest import overrides, toy_pairs, write_pairs
 
 from mt.config.choices import Duplicates
 from mt.config.data import CleanConfig
-from mt.data.cleaning import language_identifier, observe
+from mt.data.cleaning import NO_HASHES, REASONS, language_identifier, observe, reasons_to_drop
 from mt.errors import UserError
 from mt.text.tokenizer import load_tokenizer
 
@@ -62,6 +63,18 @@ def test_dropped_pairs_are_reported(train, setting, message):
     log = train(*setting)
     (line,) = [line for line in log.splitlines() if line.startswith("Training data:")]
     assert message in line
+
+
+def test_faults_of_pairs_with_equal_sides_are_found():
+    pairs = [("a bell \x07 rings",) * 2, ("The same on both sides, in English.",) * 2]
+    for filters, identify in (({"control": True}, None), ({"control": True, "language": True}, lambda text: "en")):
+        clean = CleanConfig(**filters)
+        lens = (np.array([5, 5], np.int32),) * 2
+        reasons = reasons_to_drop(observe(pairs, clean, ("en", "de"), identify), lens, clean, (99, 99), NO_HASHES)
+        assert [REASONS[reason] for reason in reasons] == [
+            "with control characters",
+            "in another language" if identify else "kept",
+        ]
 
 
 def test_all_filters_together(train):

@@ -227,6 +227,8 @@ def test_a_fraction_of_the_text(corpus, mt, tmp_path):
     parts = [set(fraction_of(text_of(pairs), fraction).read()) for fraction in (0.25, 0.5, 1.0)]
     assert parts[0] < parts[1] < parts[2] == set(pairs)
     assert [len(part) / 2000 for part in parts] == pytest.approx([0.25, 0.5, 1.0], abs=0.03)
+    backwards = fraction_of(text_of([(tgt, src) for src, tgt in pairs]), 0.5).read()
+    assert {(src, tgt) for tgt, src in backwards} == parts[1]
     settings = [*overrides(corpus)[1:], f"data.cache_dir={tmp_path}/cache", f"run_dir={tmp_path}/run"]
     outcome = mt("prepare", *settings, "data.fraction=0.5")
     assert outcome.code == 0, outcome.err

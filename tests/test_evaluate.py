@@ -189,6 +189,7 @@ def test_references_without_words(mt, run_folder, tmp_path):
         (["--worst", "-1"], "--worst: -1 must be 0 or more"),
         (["-t", "wmt14", "--test", "t=x"], "Give -t or --test, not both."),
         (["--by", "domain"], "valid.domain with the domain of each sentence"),
+        (["--stress", "--metrics", "ter"], "--stress has figures of its own: omit --metrics."),
     ],
 )
 def test_impossible_evaluations_are_refused(mt, run_folder, corpus, arguments, message):

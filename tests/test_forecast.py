@@ -7,6 +7,10 @@ import shutil
 import pytest
 from conftest import overrides
 
+from mt.commands.evaluated_runs import EvaluatedRun
+from mt.commands.verdict import worth_of_text
+from mt.runs.layout import RunLayout
+from mt.runs.run_files import load_run_config
 from mt.training.forecast import forecast, forecast_run
 
 SHARES = [0.125, 0.25, 0.375, 0.5, 0.625, 0.75, 0.875]
@@ -142,7 +146,36 @@ def test_the_report_says_what_more_text_would_bring(mt, copy_of_run, tmp_path, s
     (page,) = copy_of_run.glob("report-*.html")
     text = page.read_text(encoding="utf-8")
     assert f"With 50% of the text (half), the validation BLEU {verdict}" in text
-    assert ("Next step: more text. It would bring more" in text) == (verdict.endswith("6.0 BLEU."))
+    assert ("Next step: more text." in text) == (verdict.endswith("6.0 BLEU."))
+    assert "than an hour" not in text  # two validations have no curve to tell that from
+
+
+@pytest.mark.parametrize(
+    ("changes", "score"), [({"fraction: 1.0": "fraction: 0.9"}, 22), ({"d_ff: 128\n": "d_ff: 64\n"}, 22), ({}, 0.1)]
+)
+def test_runs_that_say_nothing_about_text_are_not_taken_for_its_worth(mt, copy_of_run, tmp_path, changes, score):
+    half = tmp_path / "half"
+    shutil.copytree(copy_of_run, half)
+    config = (half / "config.yaml").read_text(encoding="utf-8")
+    for old, new in ({"fraction: 1.0": "fraction: 0.5"} | changes).items():
+        assert old in config
+        config = config.replace(old, new)
+    (half / "config.yaml").write_text(config, encoding="utf-8")
+    for run, best in ((copy_of_run, 28), (half, score)):
+        row = {"step": 20, "valid/bleu": best, "valid/chrf": best, "valid/loss": 2.1}
+        (run / "metrics.jsonl").write_text(json.dumps(row) + "\n")
+    pair = [EvaluatedRun(RunLayout(run), run.name, load_run_config(RunLayout(run))) for run in (copy_of_run, half)]
+    assert worth_of_text(pair) is None
+
+
+def test_the_report_of_an_unfinished_training_says_so(mt, copy_of_run):
+    (state,) = copy_of_run.glob("checkpoints/*/state.json")
+    changed = json.loads(state.read_text()) | {"is_finished": False}
+    state.write_text(json.dumps(changed))
+    (state.parent / "SHA256SUMS").unlink()
+    assert mt("report", copy_of_run).code == 0
+    page = (copy_of_run / "report.html").read_text(encoding="utf-8")
+    assert f"Training is not finished: it stopped at step {changed['step']:,}." in page
 
 
 def test_training_says_what_it_is_heading_for(mt, corpus, tmp_path):

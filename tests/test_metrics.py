@@ -40,6 +40,19 @@ def test_scores_equal_those_of_the_sacrebleu_command(lang, tokenizer, texts, tmp
     assert "version:" in bleu.signature
 
 
+def test_a_few_sentences_have_no_interval():
+    for count, has_one in ((9, False), (10, True)):
+        systems = [["The cat sat on the mat."] * count, ["The cat."] * count]
+        first, second = Scorer("de").compare(systems, [["The cat is on the mat."] * count], 20)
+        assert (first[0].half_interval is not None, second[0].p_value is not None) == (has_one, has_one)
+
+
+def test_thai_is_scored_by_characters():
+    bleu = Scorer("tha").score(["เขาไปโรงเรียนทุกวัน"], [["เขาไปตลาดทุกวัน"]])[0]
+    assert "tok:char" in bleu.signature
+    assert 30 < bleu.value < 90
+
+
 def test_language_variants_and_missing_tokenizers():
     assert "tok:zh" in Scorer("zh_CN").score(CHINESE[0], [CHINESE[1]])[0].signature
     with pytest.raises(UserError, match=r"data\.tgt_lang=ja.*sacrebleu\[ja\]"):

@@ -4,6 +4,7 @@ from dataclasses import replace
 from random import Random
 
 import pytest
+import regex
 from conftest import overrides
 
 from mt.config.data import NoiseConfig
@@ -55,6 +56,13 @@ def test_every_kind_of_noise_occurs_at_its_probability():
     assert {"hte", "Te", "TThe", "dgos,", "barkk,", "awya!"} - {*wrong} <= {"hte", "barkk,", "awya!"}
     assert all(len(word) >= 2 for word in wrong)
     assert {tgt for _, tgt in pairs} == {OTHER}
+
+
+def test_typos_leave_accents_and_vowel_signs_with_their_letters():
+    marked = {*many(typos=ALMOST, pair=("e\u0301te\u0301s", OTHER)), *many(typos=ALMOST, pair=("मैंने", OTHER))}
+    assert len(marked) > 4
+    for src, _ in marked:
+        assert {*regex.findall(r"\X", src)} <= {"e\u0301", "t", "s", "मैं", "ने"}
 
 
 def test_markers_stand_in_corresponding_places():

@@ -12,7 +12,8 @@ from conftest import overrides, write_pairs
 
 from mt import SearchConfig, Translator
 from mt.data.noise import END
-from mt.evaluation.stress import ADDED, ends_in_loop
+from mt.evaluation import test_sets
+from mt.evaluation.stress import ADDED, build_stress_tests, ends_in_loop
 from mt.text.copying import MARKERS
 from mt.text.markup import read_marks
 from mt.text.plain_form import to_plain
@@ -284,6 +285,13 @@ def test_stress_tests(mt, run_folder, corpus, tmp_path):
     table = mt("evaluate", run_folder, "--stress", *test).out
     assert "CAPITALS" in table
     assert "100.0%" in table
+
+
+def test_punctuation_is_only_taken_from_references_of_sources_that_had_it():
+    pairs = test_sets.TestSet("t", ["Hello there", "Hello."], [["Hallo du.", "Hallo."]])
+    (test,) = [test for test in build_stress_tests(pairs, ("en", "de")) if test.name == "no final punctuation"]
+    assert test.src == ["Hello there", "Hello"]
+    assert test.tgt(pairs.references[0]) == ["Hallo du.", "Hallo"]
 
 
 def test_capitals_are_only_tested_where_the_source_has_them(mt, run_folder, tmp_path):

@@ -66,6 +66,8 @@ def main(arguments: list[str]) -> int:
     for option, is_given in (("--stress", options.stress), ("--trust", options.trust)):
         if is_given and (options.by or options.worst or (options.stress and options.trust)):
             raise UserError(f"{option} has a table of its own: omit --by and --worst, and give --stress or --trust.")
+        if is_given and tuple(options.metrics) != CHOICES[:-1]:
+            raise UserError(f"{option} has figures of its own: omit --metrics.")
     if options.stress:
         return run_stress_tests(runs, tests, options)
     if options.trust:

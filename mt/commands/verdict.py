@@ -12,7 +12,7 @@ from mt.config.checks import check_file
 from mt.config.choices import StoppingMetric
 from mt.config.corpora import public_name
 from mt.config.file import flatten
-from mt.config.schema import Config
+from mt.config.schema import Config, ModelConfig
 from mt.errors import UserError
 from mt.evaluation.results import TestSetResult
 from mt.quality.estimator import QualityEstimator, load_estimator
@@ -23,7 +23,7 @@ from mt.runtime.checksums import digest
 from mt.runtime.progress import describe_seconds
 from mt.training.forecast import forecast
 from mt.training.pruning import validations
-from mt.training.ranking import comparison_score
+from mt.training.ranking import MIN_BLEU, comparison_score
 from mt.translation.translator import Translator
 
 BANDS = (
@@ -38,6 +38,8 @@ BANDS = (
 BEST_BAND = "excellent, or the test set resembles the training data"
 MUCH = 0.1
 """rise of the validation loss that shows overfitting"""
+MOST_OF_TEXT = 0.75
+"""A larger part of a text differs too little from the whole to say what text is worth."""
 LARGE_GAP = 0.4
 """difference of the losses, in nats per token, that shows too little text"""
 FEW_EPOCHS = 30
@@ -77,7 +79,7 @@ class WorthOfText:
 
     def __str__(self) -> str:
         start = f"With {self.fraction:.0%} of the text ({self.name}), the validation BLEU was "
-        start += f"{self.lost:.1f} lower" if self.lost > 0 else "no lower"
+        start += f"{self.lost:.1f} lower" if self.lost >= 0.05 else "no lower"
         if self.share_of_time < SAME_TIME:
             return f"{start}, but after less training: train it as long as this run to see what text is worth."
         if self.of_twice_as_much < MUCH_BLEU:
@@ -87,19 +89,30 @@ class WorthOfText:
 
 
 def worth_of_text(runs: Sequence[EvaluatedRun]) -> WorthOfText | None:
-    """Return what the second run says about the text of the first; None if it was not trained on a part of it."""
+    """Return what the second run says about the text of the first.
+
+    None if it was not trained on a part of it, if their models differ in size, or if one of them has learnt nothing.
+    """
     if len(runs) < 2:
         return None
     whole, part = runs[0], runs[1]
     texts = [(one.config.data.train, one.config.data.valid) for one in (whole, part)]
+    sizes = [sizes_of(one.config.model) for one in (whole, part)]
     states = [CheckpointStore(one.layout.checkpoints).latest_state() for one in (whole, part)]
     bests = [best_validation(one.layout, one.config.training.early_stopping.metric)[0] for one in (whole, part)]
     fraction = part.config.data.fraction / whole.config.data.fraction
-    if texts[0] != texts[1] or fraction >= 1 or not all(bests) or not all(states):
+    if texts[0] != texts[1] or sizes[0] != sizes[1] or fraction > MOST_OF_TEXT or not all(bests) or not all(states):
         return None
     scores = [best["valid/bleu"] for best in bests if best]
+    if min(scores) < MIN_BLEU:
+        return None
     minutes = [state.minutes for state in states if state]
     return WorthOfText(part.name, fraction, scores[0] - scores[1], minutes[1] / max(minutes[0], 1e-9))
+
+
+def sizes_of(model: ModelConfig) -> tuple[int | None, ...]:
+    """Return the sizes of a model."""
+    return model.d_model, model.d_ff, model.n_encoder_layers, model.n_decoder_layers
 
 
 def describe_quality(
@@ -117,12 +130,16 @@ def describe_quality(
         worth: of more text, if it is known.
     """
     parts = []
+    state = CheckpointStore(run.checkpoints).latest_state()
+    if state is not None and not state.is_finished:
+        parts.append(f"Training is not finished: it stopped at step {state.step:,}.")
     for test in tests:
         bleu = next((score for score in test.runs[0].scores if score.metric == "BLEU"), None)
         if bleu is not None:
             band = next((band for bound, band in BANDS if bleu.value < bound), BEST_BAND)
             interval = f" ± {bleu.half_interval:.1f}" if bleu.half_interval is not None else ""
-            parts.append(f"BLEU {bleu.value:.1f}{interval} on {test.name}: {band}.")
+            meaning = "" if "tok:char" in bleu.signature else f": {band}"  # of characters, it is higher than of words
+            parts.append(f"BLEU {bleu.value:.1f}{interval} on {test.name}{meaning}.")
     if best is not None:
         parts.append(describe_end(best, rows))
         if worth is not None:
@@ -164,10 +181,11 @@ def describe_next_step(best: Row, rows: Sequence[Row], run: RunLayout, worth: Wo
     minutes = min(60.0, (MOST_SHARE - 1) * state.minutes)
     after = forecast(shares, [row["valid/bleu"] for row in begun], 1 + minutes / state.minutes) if minutes else None
     more = after.score - best["valid/bleu"] if after is not None and best["step"] == begun[-1]["step"] else 0.0
+    more_time = "an hour" if minutes == 60 else describe_seconds(60 * minutes)
     if worth is not None and worth.share_of_time >= SAME_TIME and worth.of_twice_as_much > max(more, MUCH_BLEU):
-        return "Next step: more text. It would bring more than an hour of training."
+        than = f" It would bring more than {more_time} more of training." if more else ""
+        return f"Next step: more text.{than}"
     if after is not None and more >= MUCH_BLEU:
-        more_time = "an hour" if minutes == 60 else describe_seconds(60 * minutes)
         length = describe_seconds(60 * (state.minutes + minutes))
         return (
             f"Next step: longer training. A new one with {more_time} more, {length} in all, would reach a validation "

@@ -37,7 +37,7 @@ NO_LETTERS = regex.compile(r"[^\p{L}\p{M}]+")
 Identify = Callable[[str], str]
 """text -> label of the language it is in"""
 Labels = tuple[str, str]
-FACTS_VERSION = 2
+FACTS_VERSION = 3
 """increased when a filter finds something else in the same text"""
 
 
@@ -46,7 +46,7 @@ class Facts:
     """Properties of the text of pairs."""
 
     seen: NDArray[np.uint8]
-    """the first of IDENTICAL, CONTROL and LANGUAGE that holds, else KEPT"""
+    """the first of CONTROL, LANGUAGE and IDENTICAL that holds, else KEPT; the first two only if they are looked for"""
     pair_hashes: Hashes
     """equal for equal pairs; for near duplicates, too, if these are to be dropped"""
     src_hashes: Hashes
@@ -55,7 +55,7 @@ class Facts:
 def facts_key(clean: CleanConfig) -> str:
     """Return a text that differs for settings that lead to different facts."""
     filters = (clean.control, clean.language, clean.duplicates is Duplicates.near)
-    return repr((*filters, FACTS_VERSION) if clean.language or filters[2] else filters)
+    return repr((*filters, FACTS_VERSION) if any(filters) else filters)
 
 
 def observe(
@@ -82,15 +82,13 @@ def observe(
 
 
 def look(pair: Pair, clean: CleanConfig, labels: Labels, identify: Identify | None) -> int:
-    """Return the first fault of a pair's text, or KEPT."""
-    if pair[0] == pair[1]:
-        return IDENTICAL
+    """Return the first fault of a pair's text, or KEPT; equal sides, which may be allowed, come last."""
     if clean.control and any(map(CONTROLS.search, pair)):
         return CONTROL
     sides = zip(pair, labels, strict=True)
     if identify and any(len(text) >= MIN_IDENTIFIABLE and identify(text) != label for text, label in sides):
         return LANGUAGE
-    return KEPT
+    return IDENTICAL if pair[0] == pair[1] else KEPT
 
 
 def letters(text: str) -> str:

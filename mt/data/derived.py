@@ -38,12 +38,12 @@ def in_memory(name: str, pairs: Sequence[Pair]) -> ParallelText:
 def fraction_of(text: ParallelText, fraction: float) -> ParallelText:
     """Return a fraction of a text: pairs whose hashes are small, so that a smaller fraction is a part of a larger one.
 
-    Pairs that occur several times are all taken, or none.
+    Pairs that occur several times are all taken, or none, also if the text is used in the opposite direction, too.
     """
     bound = round(fraction * 2**64)
 
     def read() -> Iterator[Pair]:
-        return (pair for pair in text.read() if xxhash.xxh3_64_intdigest("\t".join(pair).encode()) < bound)
+        return (pair for pair in text.read() if xxhash.xxh3_64_intdigest("\t".join(sorted(pair)).encode()) < bound)
 
-    digest = hashlib.sha256(f"{text.fingerprint} {fraction}".encode()).hexdigest()[:32]
+    digest = hashlib.sha256(f"{text.fingerprint} {fraction} of sorted pairs".encode()).hexdigest()[:32]
     return ParallelText(text.name, digest, None, read)

@@ -19,6 +19,8 @@ MIN_LETTERS = 3
 END = regex.compile(r"(?r)[\p{Sentence_Terminal}…\s]+$")
 """the end of a sentence, without brackets, percent and quotation marks; (?r): from the end"""
 BREAK = regex.compile(r"[,;:，；：、]\s*")
+GRAPHEME = regex.compile(r"\X")
+"""a character with its accents or vowel signs"""
 WORD = regex.compile(r"[^\s\p{P}]{3,}")
 
 
@@ -69,25 +71,26 @@ def mistype(word: str, probability: float, random: Random) -> str:
     """Return a word, with a typo at this probability."""
     if random.random() >= probability:
         return word
-    letters = [index for index, character in enumerate(word) if character.isalpha()]
+    characters = GRAPHEME.findall(word)
+    letters = [index for index, character in enumerate(characters) if character[0].isalpha()]
     if len(letters) < MIN_LETTERS:
         return word
-    return random.choice(TYPOS)(word, random.choice(letters[:-1]))
+    return "".join(random.choice(TYPOS)(characters, random.choice(letters[:-1])))
 
 
-def swap(word: str, index: int) -> str:
+def swap(word: list[str], index: int) -> list[str]:
     """Exchange a character and the next one."""
-    return word[:index] + word[index + 1] + word[index] + word[index + 2 :]
+    return [*word[:index], word[index + 1], word[index], *word[index + 2 :]]
 
 
-def drop(word: str, index: int) -> str:
+def drop(word: list[str], index: int) -> list[str]:
     """Delete a character."""
     return word[:index] + word[index + 1 :]
 
 
-def double(word: str, index: int) -> str:
+def double(word: list[str], index: int) -> list[str]:
     """Repeat a character."""
     return word[: index + 1] + word[index:]
 
 
-TYPOS: tuple[Callable[[str, int], str], ...] = (swap, drop, double)
+TYPOS: tuple[Callable[[list[str], int], list[str]], ...] = (swap, drop, double)

@@ -90,7 +90,7 @@ def find_files(source: str, context: SourceContext) -> list[Path]:
         candidates = [Path(f"{path}.{lang}{compression}") for compression in ("", *COMPRESSIONS)]
         found = [candidate for candidate in candidates if candidate.is_file()]
         if not found:
-            if path.suffix == ".csv":
+            if plain_suffix(path) == ".csv":
                 raise UserError(f"{context.key}: {path}: save the table with tabs between its columns, as a .tsv file.")
             if path.is_file():
                 raise UserError(

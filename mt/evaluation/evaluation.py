@@ -113,12 +113,13 @@ class Evaluation:
 
 
 def rank(test: TestSet, translations: Sequence[str]) -> list[Sentence]:
-    """Sort the sentences by the chrF of their translation, worst first."""
+    """Sort the sentences by the chrF of their translation, worst first; nothing is the best translation of nothing."""
     chrf = CHRF()
     sentences = []
     for i, (source, translation) in enumerate(zip(test.src, translations, strict=True)):
         references = [reference[i] for reference in test.references]
-        value = chrf.sentence_score(translation, references).score
+        is_right = not translation and not all(references)
+        value = 100.0 if is_right else chrf.sentence_score(translation, references).score
         sentences.append(Sentence(i + 1, value, source, references[0], translation))
     return sorted(sentences, key=lambda sentence: sentence.chrf)
 

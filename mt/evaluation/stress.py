@@ -84,7 +84,7 @@ def build_stress_tests(test: TestSet, langs: tuple[str, str], seed: int = 1) -> 
         changes = [each(partial(casing.apply, lang=lang), cased) for lang in langs]
         tests.append(StressTest(name, changes[0](src), changes[1]))
     for name, way in WAYS.items():
-        change = each(way, [True] * len(src))
+        change = each(way, [way(line) != line for line in src])
         tests.append(StressTest(name, change(src), change))
     for name, things in ADDED.items():
         copied = [random.choice(things) for _ in src]

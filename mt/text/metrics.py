@@ -19,8 +19,11 @@ from mt.text.languages import plain_language
 log = logging.getLogger(__name__)
 MIN_LINES = 100
 """of a text that is judged"""
+MIN_RESAMPLED = 10
+"""sentences without which resampling says nothing"""
 
-TOKENIZERS = {"zh": "zh", "ja": "ja-mecab", "ko": "ko-mecab"}
+TOKENIZERS = {"zh": "zh", "ja": "ja-mecab", "ko": "ko-mecab", **dict.fromkeys(("th", "lo", "km", "my"), "char")}
+"""sacreBLEU's tokenizers for languages whose words are not separated by spaces, and for Korean"""
 METRICS = ("BLEU", "chrF", "chrF++", "TER")
 """The metrics of sacreBLEU, by their usual names."""
 
@@ -121,10 +124,16 @@ class Scorer:
         rows = [
             (name, str(signatures[key]), results[key]) for name, key in zip(self.names, list(signatures), strict=True)
         ]
+        convert = tested_score if len(references[0]) >= MIN_RESAMPLED else untested_score
         return [
-            [tested_score(name, signature, row[number], row[0]) for name, signature, row in rows]
+            [convert(name, signature, row[number], row[0]) for name, signature, row in rows]
             for number in range(len(systems))
         ]
+
+
+def untested_score(name: str, signature: str, result: Any, first: Any) -> Score:
+    """Convert a result of sacreBLEU's test of so few sentences that its interval and its p-value mean nothing."""
+    return Score(name, float(result.score), signature)
 
 
 def tested_score(name: str, signature: str, result: Any, first: Any) -> Score:

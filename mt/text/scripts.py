@@ -9,7 +9,7 @@ from langcodes.tag_parser import LanguageTagError
 
 PARTS = {
     "Aran": ("Arab",), "Latf": ("Latn",), "Latg": ("Latn",), "Hans": ("Hani",), "Hant": ("Hani",),
-    "Jpan": ("Hani", "Hira", "Kana"), "Kore": ("Hang", "Hani"),
+    "Jpan": ("Hani", "Hira", "Kana"), "Kore": ("Hang", "Hani"), "Hanb": ("Hani", "Bopo"), "Jamo": ("Hang",),
 }  # fmt: skip
 """the scripts of Unicode that make up a way of writing"""
 ALSO = {"sr": "Latn", "uz": "Cyrl", "kk": "Latn", "az": "Cyrl", "mn": "Mong", "pa": "Arab", "ku": "Arab"}
