@@ -107,6 +107,8 @@ def test_heads_that_fit_no_size():
     assert choose(3_000, model=ModelConfig(n_heads=12), max_minutes=1).model.d_model == 192
     with pytest.raises(UserError, match=r"model.n_heads=7 divides no automatic size .* set model.d_model, too"):
         choose(3_000, model=ModelConfig(n_heads=7))
+    _, (reasons, _) = choose(30_000, model=ModelConfig(n_heads=128), max_minutes=600, with_lines=True)
+    assert "128 features, the largest size for 30,000 pairs and 128 heads;" in reasons
 
 
 def test_the_log_gives_reasons():

@@ -264,6 +264,7 @@ def test_validation_and_test_data_from_the_training_text(corpus, tmp_path, mt):
         ("0", "number of pairs"),
         ("inf", "number of pairs"),
         ("1.5", "number of pairs"),
+        ("1.0", "number of pairs, or a fraction of them below 1"),
         ("900", "too few"),
         ("799", "too few"),
     ],

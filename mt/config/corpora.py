@@ -93,8 +93,8 @@ def is_size(value: Any) -> bool:
 def check_sources(key: str, value: Any) -> None:
     """Raise `UserError` unless `value` is a source, a list of sources, or a number of pairs to hold out."""
     if is_size(value):
-        is_valid = math.isfinite(value) and (0 < value < 1 or value == int(value) > 0)
-        require(is_valid, f"{key}={value} must be a number of pairs, or a fraction.")
+        is_valid = math.isfinite(value) and (0 < value < 1 or value == int(value) > 0) and str(value) != "1.0"
+        require(is_valid, f"{key}={value} must be a number of pairs, or a fraction of them below 1.")
     else:
         source_list(key, value)
 

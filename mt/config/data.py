@@ -40,7 +40,7 @@ class CleanConfig:
     """Drop a pair if py3langid identifies another language in a side of 20 characters or more; a few thousand pairs are
     checked each second."""
     duplicates: Duplicates = Duplicates.none
-    """exact: drop a pair that occurred before in the same corpus; near: also one that has the same letters."""
+    """exact: drop a pair that occurred before in its corpus; near: also one with the same letters and digits."""
     overlap: bool = False
     """Drop a pair whose source is in the validation data or in a test set."""
 

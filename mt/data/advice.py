@@ -1,6 +1,6 @@
 """Advice on settings, from the statistics of a corpus."""
 
-from mt.config.schema import Config
+from mt.config.schema import Config, TokenizerConfig
 from mt.data.statistics import UNEQUAL, CorpusStatistics, SideStatistics
 from mt.text.languages import has_spaces
 
@@ -18,8 +18,7 @@ MANY_UNEQUAL = 0.01
 
 def advise(statistics: CorpusStatistics, config: Config) -> list[str]:
     """Return sentences that each name something unusual and the setting that changes it."""
-    coverage = config.tokenizer.character_coverage
-    advice = [one for lang, side in statistics.sides.items() for one in advise_on_side(lang, side, coverage)]
+    advice = [one for lang, side in statistics.sides.items() for one in advise_on_side(lang, side, config.tokenizer)]
     for dropped in statistics.dropped:
         if dropped.count > MANY_DROPPED * statistics.n_pairs:
             percent = f"{dropped.count / statistics.n_pairs:.0%}"
@@ -35,28 +34,24 @@ def advise(statistics: CorpusStatistics, config: Config) -> list[str]:
     return advice
 
 
-def advise_on_side(lang: str, side: SideStatistics, coverage: float) -> list[str]:
-    """Return advice on the vocabulary of one language, given tokenizer.character_coverage."""
+def advise_on_side(lang: str, side: SideStatistics, tokenizer: TokenizerConfig) -> list[str]:
+    """Return advice on the vocabulary of one language; that of the automatic size comes from experiments."""
     advice = []
-    if side.n_rare > MANY_RARE * side.n_used:
-        advice.append(
-            f"{lang}: {side.n_rare:,} of the {side.n_used:,} pieces in use occur fewer than ten times, too seldom to "
-            f"be learned. Try a smaller vocabulary: tokenizer.vocab_size={round_down(side.vocab_size - side.n_rare)}."
-        )
-    elif has_spaces(lang) and side.pieces_per_word > MANY_PIECES:
-        advice.append(
-            f"{lang}: a word has {side.pieces_per_word:.1f} pieces on average, and few pieces are rare. Try a larger "
-            f"vocabulary: tokenizer.vocab_size={2 * side.vocab_size}."
-        )
-    if side.byte_fraction > MANY_BYTES and coverage < 1:
+    if tokenizer.vocab_size is not None:
+        size = f"tokenizer.vocab_size={tokenizer.vocab_size}"
+        if side.n_rare > MANY_RARE * side.n_used:
+            advice.append(
+                f"{lang}: {side.n_rare:,} of the {side.n_used:,} pieces in use occur fewer than ten times, too seldom "
+                f"to be learned: {size} may be too large. null chooses a size that fits the corpus."
+            )
+        elif has_spaces(lang) and side.pieces_per_word > MANY_PIECES:
+            advice.append(
+                f"{lang}: a word has {side.pieces_per_word:.1f} pieces on average, and few pieces are rare: {size} may "
+                "be too small. null chooses a size that fits the corpus."
+            )
+    if side.byte_fraction > MANY_BYTES and tokenizer.character_coverage < 1:
         advice.append(
             f"{lang}: {side.byte_fraction:.1%} of the pieces are single bytes of characters that the vocabulary "
             "lacks. tokenizer.character_coverage=1 gives every character a piece."
         )
     return advice
-
-
-def round_down(number: int) -> int:
-    """Round a size down to two digits."""
-    scale = int("1" + "0" * max(0, len(str(number)) - 2))
-    return number // scale * scale

@@ -33,7 +33,8 @@ CONTROLS = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ufffd]")
 """characters that no text contains; U+FFFD replaces a byte that was not UTF-8"""
 MIN_IDENTIFIABLE = 20
 """characters that a text needs for its language to be identified"""
-NO_LETTERS = regex.compile(r"[^\p{L}\p{M}]+")
+OTHERS = regex.compile(r"[^\p{L}\p{M}\p{N}]+")
+"""all but letters, their marks such as the vowel signs of Hindi, and digits"""
 Identify = Callable[[str], str]
 """text -> label of the language it is in"""
 Labels = tuple[str, str]
@@ -71,7 +72,7 @@ def observe(
     else:  # the usual case, without a function call for each pair
         seen = [IDENTICAL if src == tgt else KEPT for src, tgt in pairs]
     if clean.duplicates is Duplicates.near:
-        texts = [f"{letters(src)}\t{letters(tgt)}".encode() for src, tgt in pairs]
+        texts = [f"{skeleton(src)}\t{skeleton(tgt)}".encode() for src, tgt in pairs]
     else:
         texts = [f"{src}\t{tgt}".encode() for src, tgt in pairs]
     return Facts(
@@ -91,9 +92,9 @@ def look(pair: Pair, clean: CleanConfig, labels: Labels, identify: Identify | No
     return IDENTICAL if pair[0] == pair[1] else KEPT
 
 
-def letters(text: str) -> str:
-    """Return only the letters of a text and their marks, such as the vowel signs of Hindi, in lower case."""
-    return str(NO_LETTERS.sub("", text)).lower()
+def skeleton(text: str) -> str:
+    """Return only the letters and digits of a text, in lower case."""
+    return str(OTHERS.sub("", text)).lower()
 
 
 def hash_sources(pairs: Sequence[Pair]) -> Hashes:

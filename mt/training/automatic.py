@@ -184,9 +184,11 @@ def explain(asked: Config, chosen: Config, n_pairs: int) -> list[str]:
     model = chosen.model
     reasons: list[str] = []
     if asked.model.d_model is None:
-        is_largest = model.d_model == fitting_sizes(None, n_pairs)[-1].d_model
+        n_heads = asked.model.n_heads or 1
+        fitting = [size for size in fitting_sizes(None, n_pairs) if size.d_model % n_heads == 0]
+        is_largest = model.d_model == fitting[-1].d_model
         why = f"because a larger model would not see the {TOKENS_PER_WEIGHT} tokens per weight that it needs"
-        largest = f"the largest size for {n_pairs:,} pairs"
+        largest = f"the largest size for {n_pairs:,} pairs" + (f" and {n_heads} heads" if n_heads > 1 else "")
         reasons.append(f"{model.d_model} features, {largest if is_largest else why}")
     if asked.model.dropout is None:
         most = next(most for most, dropout in DROPOUT if dropout == model.dropout)
