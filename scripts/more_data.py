@@ -67,7 +67,7 @@ class Recipe:
         """Make a corpus of a text in `lang` and its translations; those of another text are not taken for them."""
         kept, output = Path(f"{prefix}.{lang}"), Path(f"{prefix}.{into}")
         if output.exists() and not (kept.exists() and filecmp.cmp(source, kept, shallow=False)):
-            output.unlink()
+            sys.exit(f"{output} has the translations of another text than {source}: give another --folder.")
         shutil.copyfile(source, kept)
         self.translate(run, source, output, *options)
 

@@ -1,11 +1,13 @@
 """Every script of scripts/ runs to its end in a tiny size; what the benchmarks measured is in docs/benchmarks.md."""
 
+import importlib
 import importlib.util
 import json
 import os
 import shlex
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 from conftest import DEMO, ROOT, SMALL, overrides, toy_pairs, write_pairs
@@ -182,6 +184,21 @@ def test_recipes_with_more_data(corpus, tmp_path):
                       "--", *tiny, *overrides)  # fmt: skip
     for run in ("plain", "back-translation-beam", "back-translation-sampling", "self-training", "student-distilled"):
         assert (tmp_path / "runs" / run / "model.safetensors").exists(), printed
+
+
+def test_translations_of_another_text_are_not_taken(tmp_path, monkeypatch):
+    monkeypatch.syspath_prepend(str(ROOT / "scripts"))
+    more_data = importlib.import_module("more_data")
+    monkeypatch.setattr(more_data, "mt", lambda *arguments: Path(arguments[5]).write_text("neu\n", encoding="utf-8"))
+    recipe, source = more_data.Recipe(tmp_path, tmp_path / "parallel", ("aa", "bb"), []), tmp_path / "mono"
+    for text in ("new\n", "new\n", "other\n"):
+        source.write_text(text, encoding="utf-8")
+        if text == "other\n":
+            with pytest.raises(SystemExit, match=r"synthetic\.bb has the translations of another text"):
+                recipe.synthesise(tmp_path / "run", source, tmp_path / "synthetic", "aa", "bb")
+        else:
+            recipe.synthesise(tmp_path / "run", source, tmp_path / "synthetic", "aa", "bb")
+    assert (tmp_path / "synthetic.aa").read_text(encoding="utf-8") == "new\n"
 
 
 @pytest.mark.parametrize(

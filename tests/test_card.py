@@ -1,10 +1,11 @@
 """`mt card`: what a model card says, and what it does not give away."""
 
 import os
+import re
 
 import pytest
 import yaml
-from conftest import overrides
+from conftest import overrides, toy_pairs, write_pairs
 from huggingface_hub import ModelCard
 
 from mt.config.corpora import public_name
@@ -20,6 +21,15 @@ def card(mt, copy_of_run):
         return ModelCard.load(copy_of_run / "README.md"), outcome
 
     return write
+
+
+def test_a_few_sentences_have_scores_without_intervals(card, copy_of_run, tmp_path):
+    config = copy_of_run / "config.yaml"
+    write_pairs(tmp_path / "few", toy_pairs(5, 3))
+    text = config.read_text(encoding="utf-8")
+    config.write_text(re.sub(r"(?m)^    test: .*$", f"    test: {tmp_path}/few", text), encoding="utf-8")
+    found, _ = card()
+    assert re.search(r"\| test +\| 5 +\| [\d.]+ +\|", found.content)
 
 
 def test_metadata_and_scores(card, mt, copy_of_run):

@@ -59,10 +59,10 @@ def test_every_kind_of_noise_occurs_at_its_probability():
 
 
 def test_typos_leave_accents_and_vowel_signs_with_their_letters():
-    marked = {*many(typos=ALMOST, pair=("e\u0301te\u0301s", OTHER)), *many(typos=ALMOST, pair=("मैंने", OTHER))}
+    marked = {*many(typos=ALMOST, pair=("e\u0301te\u0301s", OTHER)), *many(typos=ALMOST, pair=("कार्यक्रम", OTHER))}
     assert len(marked) > 4
     for src, _ in marked:
-        assert {*regex.findall(r"\X", src)} <= {"e\u0301", "t", "s", "मैं", "ने"}
+        assert {*regex.findall(r"\X", src)} <= {"e\u0301", "t", "s", *regex.findall(r"\X", "कार्यक्रम")}
 
 
 def test_markers_stand_in_corresponding_places():

@@ -164,7 +164,7 @@ def test_a_training_that_is_too_short_for_its_profile_is_named(corpus, tmp_path,
     short = [f"training.max_steps={n_steps}", f"training.valid_every_steps={n_steps}"]
     outcome = mt(*overrides(corpus, f"run_dir={tmp_path}/run", *short, "training.profile_steps=2"))
     assert outcome.code == 0
-    assert "training.profile_steps=2: training ended before step 12" in outcome.err
+    assert "training.profile_steps=2 needs 12 steps" in outcome.err
 
 
 def test_pictures_have_chinese_glyphs(recwarn):

@@ -289,7 +289,7 @@ def test_a_sweep_gives_each_job_a_folder_and_ends_with_a_table(corpus, tmp_path,
 def test_a_setting_given_twice_and_a_sweep_over_names(corpus, tmp_path, mt, monkeypatch, twice, message):
     monkeypatch.chdir(tmp_path)
     outcome = mt(*overrides(corpus, "--multirun", "training.max_steps=1", "data.test=null", *twice))
-    assert message in outcome.err
+    assert (outcome.code, message in outcome.err) == (2 if "name" in message else 0, True), outcome.err
 
 
 def test_a_job_of_a_sweep_finds_the_memory_of_the_one_before_free(corpus, tmp_path, mt, monkeypatch):

@@ -18,7 +18,7 @@ from mt.commands.verdict import ESTIMATES, best_validation, describe_quality, de
 from mt.config.corpora import HUB, public_name, training_sources
 from mt.errors import UserError
 from mt.evaluation.evaluation import Evaluation
-from mt.evaluation.results import TestSetResult
+from mt.evaluation.results import TestSetResult, describe
 from mt.evaluation.stress import as_table
 from mt.evaluation.test_sets import TestSet
 from mt.runs.layout import RunLayout
@@ -144,7 +144,7 @@ def score_table(results: Sequence[TestSetResult]) -> str | None:
     if not results:
         return None
     rows = [
-        [result.name, f"{result.n_sentences:,}", *(f"{one.value:.2f} ± {one.half_interval:.2f}" for one in scores)]
+        [result.name, f"{result.n_sentences:,}", *map(describe, scores)]
         for result in results
         for scores in [result.runs[0].scores]
     ]

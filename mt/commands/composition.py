@@ -43,10 +43,10 @@ GROUP_CHOICE = re.compile(r"(?!(?:null|true|false)$)[A-Za-z_][\w,./-]*|\[[A-Za-z
 OVERRIDE = re.compile(r"~|[+]{0,2}\w[^=]*=")
 """the beginning of `key=value`, `+key=value` or `~key`"""
 UNREADABLE = re.compile(r"""[^A-Za-z0-9_/\-\\+.$%*@?|:,\[\]{}()"'\s]""")
-"""what Hydra reads between quotes alone"""
+"""what Hydra reads only between quotes"""
 ITEM = re.compile(
-    r"""\"(?:[^"\\]|\\.)*\"|'(?:[^'\\]|\\.)*'|"""
-    r"""(?P<before>\s*(?:[A-Za-z_]\w*:\s*)?)(?P<text>[^\[\]{}(),"'\s](?:[^\[\]{}(),"']*[^\[\]{}(),"'\s])?)"""
+    r"""\"(?:[^"\\]|\\.)*\"|'(?:[^'\\]|\\.)*'|(?P<before>[ \t]*(?:[\w.-]+:[ \t]+)?)"""
+    r"""(?P<text>(?:\$\{[^{}]*\}|[^\[\]{}(),"' \t])(?:\$\{[^{}]*\}|[^\[\]{}(),"'])*)"""
 )
 """a text between quotes, or a plain one of a list, a dictionary or a sweep, with the key before it"""
 WITH_VALUE = ("--config-dir", "-cd", "--config-path", "-cp", "--config-name", "-cn", "--package", "-p")
@@ -136,19 +136,26 @@ def overrides_last(arguments: Sequence[str]) -> list[str]:
 
 
 def with_quotes(argument: str, sweep: bool) -> str:
-    """Quote texts that Hydra could not read, such as a path in Chinese, or with `=` as a folder of a sweep's job."""
-    key, _, value = argument.partition("=")
-    if not OVERRIDE.match(argument) or not UNREADABLE.search(value):
+    """Quote texts that Hydra cannot read, such as a path in Chinese, or the folder of a sweep's job, which has `=`."""
+    if not OVERRIDE.match(argument) or is_readable(argument):
         return argument
-    if not re.search(r"[\"'\[\]{}()$\\]", re.sub(r"\$\{[^{}]*\}", "", value)) and not (sweep and "," in value):
-        return f'{key}="{value}"'
 
     def quote(item: re.Match[str]) -> str:
-        is_plain = item["text"] is not None and UNREADABLE.search(item["text"])
-        is_keyword = "(" in value and "=" in item[0]  # of a function, as in range(start=1, stop=3)
-        return f'{item["before"]}"{item["text"]}"' if is_plain and not is_keyword else item[0]
+        text = item["text"]
+        return f'{item["before"]}"{text.rstrip()}"' if text and UNREADABLE.search(text) else item[0]
 
-    return f"{key}={ITEM.sub(quote, value)}"
+    key, _, value = argument.partition("=")
+    has_parts = re.match(r"[\[{]|\w+\(", value) or (sweep and "," in value)
+    quoted = f"{key}={ITEM.sub(quote, value)}" if has_parts else f'{key}="{value}"'
+    return quoted if is_readable(quoted) else argument
+
+
+def is_readable(argument: str) -> bool:
+    """Return whether Hydra can read an override."""
+    try:
+        return bool(parse_overrides([argument])) or argument.startswith("~")
+    except HydraException:
+        return False
 
 
 def check_syntax(arguments: Sequence[str]) -> None:
@@ -159,8 +166,8 @@ def check_syntax(arguments: Sequence[str]) -> None:
         except HydraException as error:
             reason = next(iter(str(error).splitlines()), "")
             raise UserError(
-                f"{argument} cannot be read ({reason}). A text with = , ' or brackets needs quotes of its own, as in "
-                """'KEY="a=b"' or 'KEY=["a=b", c]'."""
+                f"{argument} cannot be read ({reason}). A text with , ' or brackets needs quotes of its own, as in "
+                """'KEY="a, b"' or 'KEY=["a, b", c]'."""
             ) from error
 
 
@@ -245,9 +252,8 @@ def job_name(arguments: list[str]) -> str:
     last = {one.get_key_element(): one for one in parse_overrides(arguments)}  # which Hydra takes
     common = {key for key, one in last.items() if not one.is_sweep_override()}
     own = [shorten_number(task) for task in HydraConfig.get().overrides.task if task.partition("=")[0] not in common]
-    for key in ("name", "run_dir"):
-        if any(task.startswith(f"{key}=") for task in own):
-            raise UserError(f"{key} is the folder of the whole sweep, which takes one: each job gets a folder in it.")
+    if names := {"name", "run_dir"} & {task.partition("=")[0] for task in own}:
+        raise UserError(f"{min(names)} is the folder of the sweep, which takes one: each job gets a folder in it.")
     return re.sub(r"[^\w.,=+-]", "_", ",".join(own)) or f"job-{HydraConfig.get().job.num}"
 
 

@@ -104,6 +104,7 @@ def explain_sentence(translator: Translator, sentence: str, head: Head) -> Expla
         raise UserError("The sentence is empty.")
     if len(translator.tags.src) + len(src_ids) > translator.max_len:
         raise UserError(f"The sentence has {len(src_ids)} pieces; the model takes at most {translator.max_len}.")
+    translator.part_len = translator.max_len  # what is explained is one pass
     search = replace(translator.defaults, method=SearchMethod.beam, n_best=1, mbr=None, reverse=None, simplify=False)
     translation = translator.translate([sentence], search, split=False)[0]  # of exactly the pieces that are explained
     ((src_ids, tgt_ids),) = translator.tags.before([(src_ids, tokenizer.encode_tgt([translation])[0])])

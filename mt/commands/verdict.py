@@ -132,7 +132,7 @@ def describe_quality(
     parts = []
     state = CheckpointStore(run.checkpoints).latest_state()
     if state is not None and not state.is_finished:
-        parts.append(f"Training is not finished: it stopped at step {state.step:,}.")
+        parts.append(f"Training is not finished; its last checkpoint is that of step {state.step:,}.")
     for test in tests:
         bleu = next((score for score in test.runs[0].scores if score.metric == "BLEU"), None)
         if bleu is not None:
@@ -181,11 +181,12 @@ def describe_next_step(best: Row, rows: Sequence[Row], run: RunLayout, worth: Wo
     minutes = min(60.0, (MOST_SHARE - 1) * state.minutes)
     after = forecast(shares, [row["valid/bleu"] for row in begun], 1 + minutes / state.minutes) if minutes else None
     more = after.score - best["valid/bleu"] if after is not None and best["step"] == begun[-1]["step"] else 0.0
-    more_time = "an hour" if minutes == 60 else describe_seconds(60 * minutes)
     if worth is not None and worth.share_of_time >= SAME_TIME and worth.of_twice_as_much > max(more, MUCH_BLEU):
-        than = f" It would bring more than {more_time} more of training." if more else ""
+        longer = "hour" if minutes == 60 else describe_seconds(60 * minutes)
+        than = f" It would bring more than another {longer} of training would." if more else ""
         return f"Next step: more text.{than}"
     if after is not None and more >= MUCH_BLEU:
+        more_time = "an hour" if minutes == 60 else describe_seconds(60 * minutes)
         length = describe_seconds(60 * (state.minutes + minutes))
         return (
             f"Next step: longer training. A new one with {more_time} more, {length} in all, would reach a validation "

@@ -42,12 +42,12 @@ def advise_on_side(lang: str, side: SideStatistics, tokenizer: TokenizerConfig) 
         if side.n_rare > MANY_RARE * side.n_used:
             advice.append(
                 f"{lang}: {side.n_rare:,} of the {side.n_used:,} pieces in use occur fewer than ten times, too seldom "
-                f"to be learned: {size} may be too large. null chooses a size that fits the corpus."
+                f"to be learned: {size} may be too large. With null, it fits the corpus."
             )
         elif has_spaces(lang) and side.pieces_per_word > MANY_PIECES:
             advice.append(
                 f"{lang}: a word has {side.pieces_per_word:.1f} pieces on average, and few pieces are rare: {size} may "
-                "be too small. null chooses a size that fits the corpus."
+                "be too small. With null, it fits the corpus."
             )
     if side.byte_fraction > MANY_BYTES and tokenizer.character_coverage < 1:
         advice.append(

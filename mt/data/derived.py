@@ -38,7 +38,7 @@ def in_memory(name: str, pairs: Sequence[Pair]) -> ParallelText:
 def fraction_of(text: ParallelText, fraction: float) -> ParallelText:
     """Return a fraction of a text: pairs whose hashes are small, so that a smaller fraction is a part of a larger one.
 
-    Pairs that occur several times are all taken, or none, also if the text is used in the opposite direction, too.
+    Pairs that occur several times are all taken, or none, even if the text is also used in the opposite direction.
     """
     bound = round(fraction * 2**64)
 

@@ -113,7 +113,7 @@ class Evaluation:
 
 
 def rank(test: TestSet, translations: Sequence[str]) -> list[Sentence]:
-    """Sort the sentences by the chrF of their translation, worst first; nothing is the best translation of nothing."""
+    """Sort the sentences by the chrF of their translation, worst first; it is 100 if an empty line stays empty."""
     chrf = CHRF()
     sentences = []
     for i, (source, translation) in enumerate(zip(test.src, translations, strict=True)):

@@ -20,7 +20,7 @@ log = logging.getLogger(__name__)
 MIN_LINES = 100
 """of a text that is judged"""
 MIN_RESAMPLED = 10
-"""sentences without which resampling says nothing"""
+"""fewest sentences for which resampling says anything"""
 
 TOKENIZERS = {"zh": "zh", "ja": "ja-mecab", "ko": "ko-mecab", **dict.fromkeys(("th", "lo", "km", "my"), "char")}
 """sacreBLEU's tokenizers for languages whose words are not separated by spaces, and for Korean"""

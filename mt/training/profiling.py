@@ -28,7 +28,7 @@ def profiled_steps(n_steps: int, folder: Path, show: Callable[[str], None]) -> I
         table = recorded.key_averages().table(sort_by=order, row_limit=N_ROWS, max_name_column_width=40)
         (folder / "operations.txt").write_text(table, encoding="utf-8")
         show(table)
-        log.info("The profile of %d steps is in %s; open its trace at ui.perfetto.dev.", n_steps, folder)
+        log.info("The profile is in %s; open its trace at ui.perfetto.dev.", folder)
 
     activities = [ProfilerActivity.CPU]
     if torch.cuda.is_available():
@@ -38,7 +38,7 @@ def profiled_steps(n_steps: int, folder: Path, show: Callable[[str], None]) -> I
         yield profiler.step
     if profiler.step_num < N_FIRST_STEPS + n_steps:
         log.warning(
-            "training.profile_steps=%d: training ended before step %d, so the profile is not complete.",
+            "training.profile_steps=%d needs %d steps, more than this start has made: the profile is not complete.",
             n_steps,
             N_FIRST_STEPS + n_steps,
         )
