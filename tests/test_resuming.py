@@ -364,7 +364,7 @@ def test_a_schedule_by_epochs_ends_with_them(train, train_in_two_parts, more):
     settings = ["optim.schedule=null", "optim.warmup_steps=null", "training.max_epochs=2", *more]
     whole, run = train_in_two_parts(*settings)
     rates = [row["train/learning_rate"] for row in whole if "train/learning_rate" in row]
-    assert rates[-1] == 0 < rates[-2] < max(rates)
+    assert 0 < rates[-1] < 0.05 * max(rates)  # the last step, with which the epochs end, still learns
     if not more:  # time never passes twice alike
         assert run == whole
     again = train(*settings)
