@@ -23,6 +23,7 @@ from mt.data.mixture import Member, Mixture
 from mt.data.sampler import Epoch, plan_batches
 from mt.data.sources import ParallelText, open_text
 from mt.errors import UserError
+from mt.text.scripts import fraction_in, scripts_of
 from mt.text.tokenizer_training import train_tokenizer
 
 PAIRS = [
@@ -219,6 +220,17 @@ def test_preparation_alone_and_then_training(corpus, mt, tmp_path, monkeypatch):
     monkeypatch.undo()
     assert mt("train", *arguments, f"run_dir={tmp_path}/whole").code == 0
     assert (tmp_path / "run/model.safetensors").read_bytes() == (tmp_path / "whole/model.safetensors").read_bytes()
+
+
+@pytest.mark.parametrize("name", ["text.csv", "text.csv.gz"])
+def test_tables_with_commas_are_refused(corpus, mt, tmp_path, name):
+    (tmp_path / name).write_bytes(b"a,b\n" if name.endswith("csv") else gzip.compress(b"a,b\n"))
+    refused = mt(*overrides(corpus, f"data.train={tmp_path}/{name}", f"run_dir={tmp_path}/run"))
+    assert (refused.code, "save the table with tabs between its columns" in refused.err) == (2, True), refused.err
+
+
+def test_languages_in_two_scripts_have_letters():
+    assert fraction_in(scripts_of("zh-Hanb"), ["ㄅㄆ 漢字"]) == 1
 
 
 def test_a_fraction_of_the_text(corpus, mt, tmp_path):

@@ -13,6 +13,7 @@ from conftest import toy_pairs
 
 from mt.evaluation import test_sets
 from mt.evaluation.breakdown import by_frequency, interval
+from mt.evaluation.evaluation import rank
 
 
 @pytest.fixture(scope="module")
@@ -198,6 +199,11 @@ def test_impossible_evaluations_are_refused(mt, run_folder, corpus, arguments, m
     assert outcome.code == 2
     assert message in outcome.err
     assert "Traceback" not in outcome.err
+
+
+def test_an_empty_line_that_stays_empty_is_not_among_the_worst():
+    test = test_sets.TestSet("t", ["", "Hallo", "Ja"], [["", "Hello", "Yes"]])
+    assert [(one.number, one.chrf) for one in rank(test, ["", "Help", "Yes"])][1:] == [(1, 100.0), (3, 100.0)]
 
 
 def test_a_run_that_cannot_be_written_to_is_evaluated(mt, run_folder, monkeypatch):

@@ -241,6 +241,7 @@ def test_a_server_that_cannot_start_says_why(mt, run_folder):
             (["--serve", "--port", 99999], "--port 99999"),
             (["--serve", "--head", 9], "the model has heads 1 to 2"),
             ([], "give a sentence, or --serve"),
+            (["--serve", "--html", "x.html"], "--serve writes no files: omit --html and --picture"),
         ]:
             outcome = mt("explain", run_folder, *arguments)
             assert outcome.code == 2

@@ -137,7 +137,7 @@ def overrides_last(arguments: Sequence[str]) -> list[str]:
 
 def with_quotes(argument: str, sweep: bool) -> str:
     """Quote texts that Hydra cannot read, such as a path in Chinese, or the folder of a sweep's job, which has `=`."""
-    if not OVERRIDE.match(argument) or is_readable(argument):
+    if not OVERRIDE.match(argument) or why_unreadable(argument) is None:
         return argument
 
     def quote(item: re.Match[str]) -> str:
@@ -147,28 +147,26 @@ def with_quotes(argument: str, sweep: bool) -> str:
     key, _, value = argument.partition("=")
     has_parts = re.match(r"[\[{]|\w+\(", value) or (sweep and "," in value)
     quoted = f"{key}={ITEM.sub(quote, value)}" if has_parts else f'{key}="{value}"'
-    return quoted if is_readable(quoted) else argument
-
-
-def is_readable(argument: str) -> bool:
-    """Return whether Hydra can read an override."""
-    try:
-        return bool(parse_overrides([argument])) or argument.startswith("~")
-    except HydraException:
-        return False
+    return quoted if why_unreadable(quoted) is None else argument
 
 
 def check_syntax(arguments: Sequence[str]) -> None:
     """Raise `UserError` for an override that Hydra cannot read; its own message does not name it."""
     for argument in filter(OVERRIDE.match, arguments):
-        try:
-            parse_overrides([argument])
-        except HydraException as error:
-            reason = next(iter(str(error).splitlines()), "")
+        if (reason := why_unreadable(argument)) is not None:
             raise UserError(
                 f"{argument} cannot be read ({reason}). A text with , ' or brackets needs quotes of its own, as in "
                 """'KEY="a, b"' or 'KEY=["a, b", c]'."""
-            ) from error
+            )
+
+
+def why_unreadable(argument: str) -> str | None:
+    """Return why Hydra cannot read an override; None if it can."""
+    try:
+        parse_overrides([argument])
+    except HydraException as error:
+        return next(iter(str(error).splitlines()), "")
+    return None
 
 
 def current_command() -> str:

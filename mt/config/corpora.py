@@ -93,8 +93,12 @@ def is_size(value: Any) -> bool:
 def check_sources(key: str, value: Any) -> None:
     """Raise `UserError` unless `value` is a source, a list of sources, or a number of pairs to hold out."""
     if is_size(value):
-        is_valid = math.isfinite(value) and (0 < value < 1 or value == int(value) > 0) and str(value) != "1.0"
-        require(is_valid, f"{key}={value} must be a number of pairs, or a fraction of them below 1.")
+        is_number = math.isfinite(value) and value == int(value) > 0
+        is_unclear = value == 1 and isinstance(value, float)  # one pair, or all of them?
+        require(
+            0 < value < 1 or (is_number and not is_unclear),
+            f"{key}={value} must be a number of pairs, or a fraction of them below 1.",
+        )
     else:
         source_list(key, value)
 

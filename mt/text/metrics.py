@@ -2,7 +2,7 @@
 
 import logging
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from typing import Any
 
@@ -124,16 +124,13 @@ class Scorer:
         rows = [
             (name, str(signatures[key]), results[key]) for name, key in zip(self.names, list(signatures), strict=True)
         ]
-        convert = tested_score if len(references[0]) >= MIN_RESAMPLED else untested_score
-        return [
-            [convert(name, signature, row[number], row[0]) for name, signature, row in rows]
+        scores = [
+            [tested_score(name, signature, row[number], row[0]) for name, signature, row in rows]
             for number in range(len(systems))
         ]
-
-
-def untested_score(name: str, signature: str, result: Any, first: Any) -> Score:
-    """Convert a result of sacreBLEU's test of so few sentences that its interval and its p-value mean nothing."""
-    return Score(name, float(result.score), signature)
+        if len(references[0]) < MIN_RESAMPLED:
+            return [[replace(score, half_interval=None, p_value=None) for score in system] for system in scores]
+        return scores
 
 
 def tested_score(name: str, signature: str, result: Any, first: Any) -> Score:
