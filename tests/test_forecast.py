@@ -4,14 +4,18 @@ import json
 import math
 import shutil
 
+import numpy as np
 import pytest
 from conftest import overrides
 
 from mt.commands.evaluated_runs import EvaluatedRun
-from mt.commands.verdict import worth_of_text
+from mt.commands.longer_training import fitted_points, longer_training
+from mt.commands.training_curves import FIT
+from mt.commands.worth_of_text import worth_of_text
+from mt.runs.checkpoint import TrainState
 from mt.runs.layout import RunLayout
 from mt.runs.run_files import load_run_config
-from mt.training.forecast import forecast, forecast_run
+from mt.training.forecast import LearningCurve, forecast_run
 
 SHARES = [0.125, 0.25, 0.375, 0.5, 0.625, 0.75, 0.875]
 CURVES = {
@@ -39,6 +43,24 @@ CURVES = {
     "3,000 pairs, dropout 0.3": (0.125, [9.6, 13.9, 16.5, 16.3], 18.4),
 }
 """trainings: the share between two validations, the BLEU of those in the first half, and the best BLEU of all"""
+
+
+def forecast(shares, scores):
+    curve = LearningCurve.fit(shares, scores)
+    return curve.forecast() if curve else None
+
+
+def end(run, scores, valid_losses, train_nll, minutes, epochs=40):
+    """Give a run other validations, and an end after so many minutes."""
+    rows = []
+    for step, (score, valid_loss) in enumerate(zip(scores, valid_losses, strict=True), start=1):
+        rows.append({"step": 10 * step, "train/nll": train_nll})
+        rows.append({"step": 10 * step, "valid/bleu": score, "valid/chrf": score, "valid/loss": valid_loss})
+    (run / "metrics.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    (state,) = run.glob("checkpoints/*/state.json")
+    changed = {"minutes": minutes, "is_finished": True, "epochs": float(epochs)}
+    state.write_text(json.dumps(json.loads(state.read_text()) | changed))
+    (state.parent / "SHA256SUMS").unlink()
 
 
 @pytest.mark.parametrize(
@@ -85,7 +107,7 @@ def test_bounds():
 @pytest.mark.parametrize(
     ("scores", "train_nll", "valid_losses", "epochs", "advice"),
     [
-        ([10, 20, 25, 28], 2.0, [2.1] * 4, 40, "longer training. A new one with an hour more, 1:30:00 in all"),
+        ([10, 20, 25, 28], 2.0, [2.1] * 4, 40, "longer training."),
         ([10, 20, 25, 28], 1.0, [1.8] * 4, 40, "more text of the kind that is to be translated"),
         ([10, 20, 25, 24], 1.0, [1.9, 1.8, 1.7, 1.8], 9, "more text of the kind that is to be translated"),
         ([10, 12, 14, 13], 1.0, [2.2, 2.1, 2.0, 1.8], 5, "longer training. The model has read its text 5.0 times"),
@@ -93,31 +115,44 @@ def test_bounds():
     ],
 )
 def test_the_report_says_what_would_help_most(mt, copy_of_run, scores, train_nll, valid_losses, epochs, advice):
-    rows = []
-    for number, (score, valid_loss) in enumerate(zip(scores, valid_losses, strict=True), start=1):
-        rows.append({"step": 10 * number, "train/nll": train_nll})
-        rows.append({"step": 10 * number, "valid/bleu": score, "valid/chrf": score, "valid/loss": valid_loss})
-    (copy_of_run / "metrics.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
-    (state,) = copy_of_run.glob("checkpoints/*/state.json")
-    changed = {"minutes": 30.0, "is_finished": True, "epochs": float(epochs)}
-    state.write_text(json.dumps(json.loads(state.read_text()) | changed))
-    (state.parent / "SHA256SUMS").unlink()
+    end(copy_of_run, scores, valid_losses, train_nll, minutes=30.0, epochs=epochs)
     assert mt("report", copy_of_run).code == 0
     assert f"Next step: {advice}" in (copy_of_run / "report.html").read_text(encoding="utf-8")
 
 
 def test_a_short_curve_is_not_followed_for_an_hour(mt, copy_of_run):
     """After five minutes, another quarter of an hour is as much as it can tell."""
-    scores = [2, 6, 10, 14, 17]
-    rows = [{"step": 10 * n, "valid/bleu": s, "valid/chrf": s, "valid/loss": 9.0 - n} for n, s in enumerate(scores, 1)]
-    rows += [{"step": 50, "train/nll": 4.0}]
-    (copy_of_run / "metrics.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
-    (state,) = copy_of_run.glob("checkpoints/*/state.json")
-    state.write_text(json.dumps(json.loads(state.read_text()) | {"minutes": 5.0, "is_finished": True, "epochs": 9.0}))
-    (state.parent / "SHA256SUMS").unlink()
+    end(copy_of_run, [2, 6, 10, 14, 17], [8.0, 7.0, 6.0, 5.0, 4.0], 4.0, minutes=5.0, epochs=9)
     assert mt("report", copy_of_run).code == 0
     page = (copy_of_run / "report.html").read_text(encoding="utf-8")
-    assert "A new one with 10:00 more, 15:00 in all, would reach" in page
+    assert "A new training with 10:00 more, 15:00 in all, would reach" in page
+    assert FIT in page
+
+
+def test_the_fitted_curve_goes_through_the_validations_and_on_to_the_score_that_is_told():
+    """Points as they are drawn; the curve and its end are those of the sentence in the report."""
+    scores = [30 + 6 * math.log(step / 40) for step in (10, 20, 30, 40)]
+    rows = [{"step": step, "valid/bleu": score} for step, score in zip((10, 20, 30, 40), scores, strict=True)]
+    longer = longer_training(rows, TrainState(step=40, minutes=30.0, is_finished=True))
+    points = fitted_points(rows, longer)
+    steps, *bounds = zip(*points, strict=True)
+    assert steps[0] == pytest.approx(10)
+    assert steps[-1] == pytest.approx(120)  # an hour more: three times as long
+    for step, score in zip((10, 20, 30, 40), scores, strict=True):
+        low, middle, high = (np.interp(step, steps, values) for values in bounds)
+        assert low < score < high
+        assert middle == pytest.approx(score, abs=0.6)
+    _, _, middle, high = points[-1]
+    assert f"about {middle:.1f} (30.0 to {high:.1f})" in str(longer)  # at least the best model so far
+    assert fitted_points(rows, None)[-1][0] == pytest.approx(40)
+    assert fitted_points(rows[:2], None) == []
+
+
+def test_another_hour_that_would_not_help_is_named(mt, copy_of_run):
+    end(copy_of_run, [28, 28.1, 28, 28.1], [2.0] * 4, 1.9, minutes=90.0)
+    assert mt("report", copy_of_run).code == 0
+    page = (copy_of_run / "report.html").read_text(encoding="utf-8")
+    assert "Another hour of training would hardly help, if the curve goes on as it did. Next step: a larger" in page
 
 
 @pytest.mark.parametrize(
@@ -134,13 +169,7 @@ def test_the_report_says_what_more_text_would_bring(mt, copy_of_run, tmp_path, s
     config = half / "config.yaml"
     config.write_text(config.read_text(encoding="utf-8").replace("fraction: 1.0", "fraction: 0.5"), encoding="utf-8")
     for run, best, time in ((copy_of_run, 28, 30.0), (half, score, minutes)):
-        losses = [{"step": step, "train/nll": 2.0} for step in (10, 20)]
-        curve = [(5, 0.8 * best), (10, 0.92 * best), (15, 0.97 * best), (20, best)]
-        scores = [{"step": step, "valid/bleu": s, "valid/chrf": s, "valid/loss": 2.1} for step, s in curve]
-        (run / "metrics.jsonl").write_text("".join(json.dumps(row) + "\n" for row in losses + scores))
-        (state,) = run.glob("checkpoints/*/state.json")
-        state.write_text(json.dumps(json.loads(state.read_text()) | {"minutes": time, "is_finished": True}))
-        (state.parent / "SHA256SUMS").unlink()
+        end(run, [0.8 * best, 0.92 * best, 0.97 * best, best], [2.1] * 4, 2.0, minutes=time)
     assert mt("report", copy_of_run, half).code == 0
     (page,) = copy_of_run.glob("report-*.html")
     text = page.read_text(encoding="utf-8")

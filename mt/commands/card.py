@@ -12,9 +12,10 @@ from tabulate import tabulate
 from mt.commands.evaluated_runs import EvaluatedRun, load_runs
 from mt.commands.export import fits_transformers
 from mt.commands.options import device_parser, direction_parser, output_file, reverse_parser, run_parser, search_parser
+from mt.commands.run_facts import ESTIMATES, best_validation, describe_run, find_estimator, summarise
 from mt.commands.stress_tests import stress_results
 from mt.commands.test_options import choose_tests, tests_parser
-from mt.commands.verdict import ESTIMATES, best_validation, describe_quality, describe_run, find_estimator, summarise
+from mt.commands.verdict import describe_quality
 from mt.config.corpora import HUB, public_name, training_sources
 from mt.errors import UserError
 from mt.evaluation.evaluation import Evaluation

@@ -10,7 +10,7 @@ from tabulate import tabulate
 
 from mt.commands.export import FOLDERS, PACKAGES, export
 from mt.commands.options import run_parser
-from mt.commands.verdict import find_estimator
+from mt.commands.run_facts import find_estimator
 from mt.config.corpora import HUB
 from mt.display.terminal import describe_bytes
 from mt.errors import UserError

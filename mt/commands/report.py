@@ -21,18 +21,14 @@ from mt.commands.options import (
     run_path,
     search_parser,
 )
+from mt.commands.run_facts import best_validation, describe_run, marked_configuration, summarise
 from mt.commands.test_options import choose_tests, tests_parser
-from mt.commands.verdict import (
-    best_validation,
-    describe_quality,
-    describe_run,
-    marked_configuration,
-    summarise,
-    worth_of_text,
-)
+from mt.commands.training_curves import draw_training
+from mt.commands.verdict import describe_quality
+from mt.commands.worth_of_text import worth_of_text
 from mt.config.schema import Config
 from mt.display.pages.page import as_svg, lang_attribute, render
-from mt.display.plotting import Panel, draw_attention, draw_curves
+from mt.display.plotting import draw_attention
 from mt.errors import UserError
 from mt.evaluation.breakdown import Grouping
 from mt.evaluation.differences import Span, differences
@@ -40,7 +36,7 @@ from mt.evaluation.evaluation import Evaluation, rank, training_words
 from mt.evaluation.results import Sentence, TestSetResult
 from mt.evaluation.test_sets import TestSet
 from mt.runs.layout import RunLayout
-from mt.runs.metrics_file import MetricsFile, Row
+from mt.runs.metrics_file import MetricsFile
 from mt.runtime.checksums import warn_if_damaged
 from mt.runtime.files import write_output, write_text
 from mt.text.metrics import METRICS, Scorer
@@ -48,12 +44,6 @@ from mt.translation.alignment import middle_layer
 from mt.translation.translator import Translator
 
 log = logging.getLogger(__name__)
-CURVES = {
-    "Loss per target token, in nats": {"training, unsmoothed": "train/nll", "validation": "valid/loss"},
-    "Validation scores": {"BLEU": "valid/bleu", "chrF": "valid/chrf"},
-    "Learning rate": {"learning rate": "train/learning_rate"},
-    "Gradient norm": {"gradient norm": "train/gradient_norm"},
-}
 N_PICTURES = 3
 MAX_PIECES = 40
 """pieces of a sentence that fit into a picture"""
@@ -127,7 +117,7 @@ def main(arguments: list[str]) -> int:
         reports.append(report_test_set(result, test, translator, options.sentences))
     results = [report.result for report in reports]
     best, rows = best_validation(run, config.training.early_stopping.metric)
-    curves = draw_training(run, best)
+    curves = draw_training(run, best, rows)
     page = render(
         "report.html",
         name=runs[0].name,
@@ -200,15 +190,3 @@ def draw_sentence(translator: Translator, source: str, translation: str) -> Figu
     """Draw the attention of the middle decoder layer."""
     attention = translator.attention(source, translation, middle_layer(translator.model))
     return draw_attention(attention.weights, attention.src_pieces, attention.tgt_pieces)
-
-
-def draw_training(run: RunLayout, best: Row | None) -> Figure | None:
-    """Draw the training curves, if the run has any, and mark the step of the best model."""
-    rows = MetricsFile(run.metrics).rows()
-    panels = []
-    for title, names in CURVES.items():
-        curves = {label: [(row["step"], row[key]) for row in rows if key in row] for label, key in names.items()}
-        curves = {label: points for label, points in curves.items() if points}
-        if curves:
-            panels.append(Panel(title, curves))
-    return draw_curves(panels, best["step"] if best else None) if panels else None

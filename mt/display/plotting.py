@@ -1,7 +1,7 @@
 """Pictures. matplotlib has no Chinese, Japanese or Korean glyphs; the package zhplot brings a font with them."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache
 from importlib.util import find_spec
 from math import ceil, sqrt
@@ -31,7 +31,8 @@ class Panel:
     title: str
     curves: Mapping[str, Sequence[tuple[float, float]]]
     """step and value of each point, by the curve's name"""
-    log: bool = False
+    fits: Mapping[str, Sequence[tuple[float, float, float, float]]] = field(default_factory=dict)
+    """step, lower bound, value and upper bound of each point of a fitted curve, by its name"""
 
 
 @cache
@@ -107,13 +108,16 @@ def draw_curves(panels: Sequence[Panel], marked_step: float | None = None) -> Fi
         for name, points in panel.curves.items():
             steps, values = zip(*points, strict=True)
             axes.plot(steps, values, label=name, marker="o" if len(points) < 30 else "", markersize=3)
+        for name, fit in panel.fits.items():
+            steps, lows, values, highs = zip(*fit, strict=True)
+            axes.plot(steps, values, label=name, linestyle=":", color="#5b6675")
+            axes.fill_between(steps, lows, highs, color="#5b6675", alpha=0.15, linewidth=0)
         if marked_step is not None:
             axes.axvline(marked_step, color="#8a94a3", linestyle="--", linewidth=1)
         axes.set_title(panel.title, size=10)
         axes.set_xlabel("step", size=9)
-        axes.set_yscale("log" if panel.log else "linear")
         axes.grid(alpha=0.3)
-        if len(panel.curves) > 1:
+        if len(panel.curves) + len(panel.fits) > 1:
             axes.legend(fontsize=8)
     return figure
 

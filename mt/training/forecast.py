@@ -37,7 +37,7 @@ MIN_SHARE, MAX_SHARE = 0.25, 0.95
 
 @dataclass(frozen=True)
 class Forecast:
-    """The score at the end of training."""
+    """A score that is expected, and the interval of 80% around it."""
 
     low: float
     score: float
@@ -47,32 +47,63 @@ class Forecast:
         return f"heading for BLEU {self.score:.1f} ({self.low:.1f} to {self.high:.1f})"
 
 
-def forecast(shares: Sequence[float], scores: Sequence[float], end: float = 1.0) -> Forecast | None:
-    """Return the score to expect at the end, with an interval of 80%; None if there are too few validations.
+@dataclass(frozen=True)
+class LearningCurve:
+    """A curve of each family, fitted to the validations of a training so far, and how likely each of them is."""
 
-    Args:
-        shares: of the training that was done at each validation, from 0 to 1.
-        scores: BLEU of each validation.
-        end: for which a score is expected; above 1 for a training that is so many times as long.
-    """
-    if len(scores) < MIN_VALIDATIONS:
-        return None
-    u, y, best = np.asarray(shares), np.asarray(scores), max(scores)
-    noise = NOISE + OF_BEST * best
-    ends, weights = [], []
-    for family, prior in FAMILIES:
-        features = np.stack((np.ones_like(u), family(u)), axis=1)
-        # weighted by u: what came last says most about what comes next
-        coefficients, *_ = np.linalg.lstsq(features * u[:, None], y * u, rcond=None)
-        errors = (features @ coefficients - y) * u
-        ends.append(float(coefficients @ (1.0, family(np.full(1, end)).item())))
-        weights.append(prior * np.exp(-(errors @ errors) / (2 * noise**2)) + 1e-9)
-    mean = float(np.average(ends, weights=weights))
-    variance = float(np.average((np.array(ends) - mean) ** 2, weights=weights))
-    rise, left = max(0.0, mean - scores[-1]), end - shares[-1]
-    deviation = np.sqrt(variance + noise**2 + (OF_RISE * rise) ** 2 + (OF_SCORE * left * mean) ** 2)
-    between = [mean + side * QUANTILE * deviation for side in (-1, 0, 1)]
-    return Forecast(*(min(100.0, max(best, float(value))) for value in between))  # the best model is kept
+    coefficients: Array
+    """of each family, (F, 2)"""
+    weights: Array
+    """(F,)"""
+    noise: float
+    """standard deviation of a validation around the curve"""
+    last_share: float
+    """of training that was done at the last validation"""
+    last_score: float
+    best_score: float
+
+    @classmethod
+    def fit(cls, shares: Sequence[float], scores: Sequence[float]) -> "LearningCurve | None":
+        """Fit the curves; None if there are too few validations.
+
+        Args:
+            shares: of the training that was done at each validation, from 0 to 1.
+            scores: BLEU of each validation.
+        """
+        if len(scores) < MIN_VALIDATIONS:
+            return None
+        u, y = np.asarray(shares), np.asarray(scores)
+        noise = NOISE + OF_BEST * max(scores)
+        coefficients, weights = [], []
+        for family, prior in FAMILIES:
+            features = np.stack((np.ones_like(u), family(u)), axis=1)
+            # weighted by u: what came last says most about what comes next
+            fitted, *_ = np.linalg.lstsq(features * u[:, None], y * u, rcond=None)
+            errors = (features @ fitted - y) * u
+            coefficients.append(fitted)
+            weights.append(prior * np.exp(-(errors @ errors) / (2 * noise**2)) + 1e-9)
+        return cls(np.stack(coefficients), np.array(weights), noise, shares[-1], scores[-1], max(scores))
+
+    def at(self, share: float) -> Forecast:
+        """Return the score of a model that has had so much training, with an interval of 80%.
+
+        Args:
+            share: of this training; above 1 for one that is so many times as long.
+        """
+        pairs = zip(self.coefficients, FAMILIES, strict=True)
+        values = np.array([a + b * family(np.full(1, share)).item() for (a, b), (family, _) in pairs])
+        mean = float(np.average(values, weights=self.weights))
+        variance = float(np.average((values - mean) ** 2, weights=self.weights))
+        left = max(0.0, share - self.last_share)
+        rise = max(0.0, mean - self.last_score) if left else 0.0
+        deviation = np.sqrt(variance + self.noise**2 + (OF_RISE * rise) ** 2 + (OF_SCORE * left * mean) ** 2)
+        between = [mean + side * QUANTILE * deviation for side in (-1, 0, 1)]
+        return Forecast(*(min(100.0, max(0.0, float(value))) for value in between))
+
+    def forecast(self, end: float = 1.0) -> Forecast:
+        """Return the score to expect of the best model when training ends: at least the best score so far."""
+        found = self.at(end)
+        return Forecast(*(max(self.best_score, value) for value in (found.low, found.score, found.high)))
 
 
 def forecast_run(rows: Sequence[Row], share: float) -> Forecast | None:
@@ -80,4 +111,6 @@ def forecast_run(rows: Sequence[Row], share: float) -> Forecast | None:
     if not rows or not MIN_SHARE <= share <= MAX_SHARE:
         return None
     begun = [row for row in rows if row["step"]]  # without that of a model to start from
-    return forecast([row["step"] / rows[-1]["step"] * share for row in begun], [row["valid/bleu"] for row in begun])
+    shares, scores = [row["step"] / rows[-1]["step"] * share for row in begun], [row["valid/bleu"] for row in begun]
+    curve = LearningCurve.fit(shares, scores)
+    return curve.forecast() if curve else None

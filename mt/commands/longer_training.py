@@ -1,0 +1,89 @@
+"""What longer training would bring, by the learning curve of a run."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from mt.runs.checkpoint import TrainState
+from mt.runs.metrics_file import Row
+from mt.runtime.progress import describe_seconds
+from mt.training.forecast import LearningCurve
+
+MOST_MINUTES = 60.0
+"""by which a training is thought to be prolonged"""
+MOST_SHARE = 3
+"""length, by that of a training, of another one whose score is forecast; further ahead, a curve says too little"""
+MUCH_BLEU = 0.5
+"""the smallest difference that matters"""
+N_POINTS = 60
+"""of a drawn curve"""
+
+
+@dataclass(frozen=True)
+class LongerTraining:
+    """A training like that of a run, but longer."""
+
+    curve: LearningCurve
+    minutes: float
+    """that it takes longer"""
+    share: float
+    """its length, by that of the run's training"""
+
+    @property
+    def gain(self) -> float:
+        """BLEU that it would bring."""
+        return self.curve.forecast(self.share).score - self.curve.best_score
+
+    @property
+    def more_time(self) -> str:
+        """The additional time, in words that follow "another"."""
+        return "hour" if self.minutes == MOST_MINUTES else describe_seconds(60 * self.minutes)
+
+    def __str__(self) -> str:
+        if self.gain < MUCH_BLEU:
+            return f"Another {self.more_time} of training would hardly help, if the curve goes on as it did."
+        after = self.curve.forecast(self.share)
+        length = describe_seconds(60 * self.minutes * self.share / (self.share - 1))
+        more_time = f"an {self.more_time}" if self.minutes == MOST_MINUTES else self.more_time
+        return (
+            f"A new training with {more_time} more, {length} in all, would reach a validation BLEU of about "
+            f"{after.score:.1f} ({after.low:.1f} to {after.high:.1f}), if the curve goes on as it did."
+        )
+
+
+def longer_training(rows: Sequence[Row], state: TrainState | None) -> LongerTraining | None:
+    """Return what would come of a longer training than that of a run.
+
+    None if the run is not finished, has too few validations, or had become worse by its end.
+
+    Args:
+        rows: all validations.
+        state: in the last checkpoint.
+    """
+    curve = fit_validations(rows)
+    if curve is None or curve.last_score < curve.best_score - MUCH_BLEU:
+        return None
+    if state is None or not state.is_finished or not state.minutes:
+        return None
+    minutes = min(MOST_MINUTES, (MOST_SHARE - 1) * state.minutes)
+    return LongerTraining(curve, minutes, 1 + minutes / state.minutes)
+
+
+def fit_validations(rows: Sequence[Row]) -> LearningCurve | None:
+    """Fit a curve to the validation BLEU of a run, by the share of its training; None if there are too few."""
+    begun = [row for row in rows if row["step"]]  # without that of a model to start from
+    return LearningCurve.fit([row["step"] / rows[-1]["step"] for row in begun], [row["valid/bleu"] for row in begun])
+
+
+def fitted_points(rows: Sequence[Row], longer: LongerTraining | None) -> list[tuple[float, float, float, float]]:
+    """Return step, lower bound, value and upper bound of points of the fitted curve, from the first validation on.
+
+    It ends with the longer training, if that is known; there are no points if there are too few validations.
+    """
+    curve = fit_validations(rows)
+    if curve is None:
+        return []
+    n_steps = rows[-1]["step"]
+    first, last = next(row["step"] for row in rows if row["step"]) / n_steps, longer.share if longer else 1.0
+    shares = [first + (last - first) * index / (N_POINTS - 1) for index in range(N_POINTS)]
+    found = [curve.at(share) for share in shares]
+    return [(share * n_steps, at.low, at.score, at.high) for share, at in zip(shares, found, strict=True)]
