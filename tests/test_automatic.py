@@ -14,7 +14,9 @@ from mt.config.choices import OptimizerName
 from mt.config.data import DataConfig
 from mt.config.schema import Config, ModelConfig, OptimConfig, TrainingConfig
 from mt.errors import UserError
-from mt.training.automatic import Amount, choose_settings
+from mt.training.automatic import choose_settings
+from mt.training.plan import Amount
+from mt.training.reasons import describe_choices
 
 TEXT = ["data=files", "data.src_lang=aa", "data.tgt_lang=bb"]
 DATA = DataConfig("aa", "bb", "train", "valid")
@@ -46,9 +48,10 @@ def choose(
         tokens = candidate.training.max_tokens / 2048
         return overhead + seconds_per_step * tokens * (candidate.model.d_model / 128) ** 2
 
-    chosen, lines = choose_settings(config, Amount(n_pairs, 20 * n_pairs, 1, 20 * n_valid), measure)
-    assert not unset(chosen)
-    return (chosen, lines) if with_lines else chosen
+    amount = Amount(n_pairs, 20 * n_pairs, 1, 20 * n_valid)
+    plan = choose_settings(config, amount, measure)
+    assert not unset(plan.config)
+    return (plan.config, describe_choices(config, plan, amount)) if with_lines else plan.config
 
 
 def test_larger_corpora_get_larger_models_and_fewer_epochs():

@@ -20,10 +20,12 @@ from mt.runs.layout import RunLayout
 from mt.runs.saved_model import build_model
 from mt.runtime.devices import bf16_is_faster, choose_device, chooses_bf16
 from mt.runtime.distributed import ALONE, World
-from mt.training.automatic import Amount, choose_settings
+from mt.training.automatic import choose_settings
 from mt.training.gradients import add_gradients
 from mt.training.objective import Objective
 from mt.training.optim import LearningRate, Update, build_optimizer
+from mt.training.plan import Amount
+from mt.training.reasons import describe_choices
 
 log = logging.getLogger(__name__)
 MEASURED_STEPS = 8
@@ -75,13 +77,14 @@ def choose_automatic(config: Config, data: Prepared, world: World) -> Config:
     )
     n_batches = config.training.batches_per_process(world.size) * world.size
     amount = Amount(len(data.train), n_tokens, n_batches, n_valid_tokens)
-    config, lines = choose_settings(config, amount, partial(measure_step, data=data, world=world))
-    config = world.gather(config)[0]  # every process has measured another speed
-    values = ", ".join(f"{key}={describe_value(value_at(config, key))}" for key in chosen)
+    plan = world.gather(choose_settings(config, amount, partial(measure_step, data=data, world=world)))[
+        0
+    ]  # speeds differ
+    values = ", ".join(f"{key}={describe_value(value_at(plan.config, key))}" for key in chosen)
     log.info("Chosen for %s pairs and this machine, because they were not set: %s.", f"{amount.n_pairs:,}", values)
-    for line in lines:
+    for line in describe_choices(config, plan, amount):
         log.info("%s", line)
-    return config
+    return plan.config
 
 
 def describe_value(value: object) -> str:

@@ -1,28 +1,27 @@
-"""Hydra, in one place: composing the configuration, naming the jobs of a sweep, and shortening error messages."""
+"""Composing the configuration with Hydra, naming the jobs of a sweep, and shortening error messages."""
 
 import logging
 import os
 import re
 import shlex
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from math import prod
 from pathlib import Path
 
 import hydra
 from hydra.core.config_store import ConfigStore
 from hydra.core.hydra_config import HydraConfig
-from hydra.core.override_parser.overrides_parser import OverridesParser
-from hydra.core.override_parser.types import Override
 from hydra.errors import HydraException
 from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
+from mt.commands.overrides import as_typed, parse_overrides, readable
 from mt.config.file import check_key
 from mt.config.schema import Config, ModelConfig, OptimConfig, TokenizerConfig, TrainingConfig
 from mt.config.search import SearchConfig
-from mt.errors import UserError, WorkFailed, fail, suggest
+from mt.errors import UserError, WorkFailed, fail
 from mt.runs.layout import RunLayout
 from mt.runtime.distributed import StoppedElsewhere
 from mt.runtime.packages import packaged
@@ -37,25 +36,6 @@ DEFAULTS = {
     ("search", "default"): SearchConfig,
 }
 """group and name of the choices that are the defaults of the schema itself, without a YAML file"""
-GROUPS = ("data", "experiment", *(group for group, _ in DEFAULTS))
-GROUP_CHOICE = re.compile(r"(?!(?:null|true|false)$)[A-Za-z_][\w,./-]*|\[[A-Za-z_][\w,./ -]*\]|\{.*\}|\w+\(.*\)")
-"""a name, or several to sweep over; a list of names; a mapping with values; or a function such as `glob(*)`"""
-OVERRIDE = re.compile(r"~|[+]{0,2}\w[^=]*=")
-"""the beginning of `key=value`, `+key=value` or `~key`"""
-UNREADABLE = re.compile(r"""[^A-Za-z0-9_/\-\\+.$%*@?|:,\[\]{}()"'\s]""")
-"""what Hydra reads only between quotes"""
-ITEM = re.compile(
-    r"""\"(?:[^"\\]|\\.)*\"|'(?:[^'\\]|\\.)*'|(?P<before>[ \t]*(?:[\w.-]+:[ \t]+)?)"""
-    r"""(?P<text>(?:\$\{[^{}]*\}|[^\[\]{}(),"' \t])(?:\$\{[^{}]*\}|[^\[\]{}(),"'])*)"""
-)
-"""a text between quotes, or a plain one of a list, a dictionary or a sweep, with the key before it"""
-WITH_VALUE = ("--config-dir", "-cd", "--config-path", "-cp", "--config-name", "-cn", "--package", "-p")
-"""Hydra's options whose value is an argument of its own"""
-OPTIONS = (
-    *WITH_VALUE, "--cfg", "-c", "--experimental-rerun", "--help", "-h", "--hydra-help", "--info", "-i", "--multirun",
-    "-m", "--resolve", "--run", "-r", "--shell-completion", "-sc", "--version",
-)  # fmt: skip
-"""all of Hydra's options"""
 
 
 def run_jobs(arguments: list[str], job: Callable[[Config], float | None]) -> int:
@@ -103,12 +83,7 @@ def run_composed(arguments: list[str], job: Callable[[Config], float | None]) ->
             return None
         return job(config)
 
-    sweep = bool({"-m", "--multirun"} & set(arguments))
-    arguments = [part for argument in with_demo(arguments) for part in replacing_test_sets(argument, sweep)]
-    for argument in arguments:
-        check_argument(argument)
-    arguments = overrides_last([with_quotes(argument, sweep) for argument in arguments])
-    check_syntax(arguments)
+    arguments = readable(arguments)
     os.environ["HYDRA_FULL_ERROR"] = "1"  # so that errors are raised here instead of being printed
     sys.argv = ["mt train", *arguments]
     try:
@@ -125,50 +100,6 @@ def run_composed(arguments: list[str], job: Callable[[Config], float | None]) ->
         raise failures[0]
 
 
-def overrides_last(arguments: Sequence[str]) -> list[str]:
-    """Return arguments with the overrides at the end: Hydra wants them side by side."""
-    options: list[str] = []
-    overrides: list[str] = []
-    for before, argument in zip(["", *arguments], arguments, strict=False):
-        is_override = OVERRIDE.match(argument) and before not in WITH_VALUE
-        (overrides if is_override else options).append(argument)
-    return options + overrides
-
-
-def with_quotes(argument: str, sweep: bool) -> str:
-    """Quote texts that Hydra cannot read, such as a path in Chinese, or the folder of a sweep's job, which has `=`."""
-    if not OVERRIDE.match(argument) or why_unreadable(argument) is None:
-        return argument
-
-    def quote(item: re.Match[str]) -> str:
-        text = item["text"]
-        return f'{item["before"]}"{text.rstrip()}"' if text and UNREADABLE.search(text) else item[0]
-
-    key, _, value = argument.partition("=")
-    has_parts = re.match(r"[\[{]|\w+\(", value) or (sweep and "," in value)
-    quoted = f"{key}={ITEM.sub(quote, value)}" if has_parts else f'{key}="{value}"'
-    return quoted if why_unreadable(quoted) is None else argument
-
-
-def check_syntax(arguments: Sequence[str]) -> None:
-    """Raise `UserError` for an override that Hydra cannot read; its own message does not name it."""
-    for argument in filter(OVERRIDE.match, arguments):
-        if (reason := why_unreadable(argument)) is not None:
-            raise UserError(
-                f"{argument} cannot be read ({reason}). A text with , ' or brackets needs quotes of its own, as in "
-                """'KEY="a, b"' or 'KEY=["a, b", c]'."""
-            )
-
-
-def why_unreadable(argument: str) -> str | None:
-    """Return why Hydra cannot read an override; None if it can."""
-    try:
-        parse_overrides([argument])
-    except HydraException as error:
-        return next(iter(str(error).splitlines()), "")
-    return None
-
-
 def current_command() -> str:
     """Return the command line of the job that runs, or an empty string if there is none."""
     if not HydraConfig.initialized():
@@ -177,51 +108,6 @@ def current_command() -> str:
     folders = [one.path for one in hydra_config.runtime.config_sources if one.provider == "command-line"]
     options = [part for folder in folders for part in ("--config-dir", folder)]
     return shlex.join(["mt", "train", *options, *as_typed(hydra_config.overrides.task)])
-
-
-def as_typed(overrides: Sequence[str]) -> list[str]:
-    """Return overrides as they were before `replacing_test_sets`."""
-    followed = zip(overrides, [*overrides[1:], ""], strict=True)
-    typed = [one for one, after in followed if not (one == "data.test=null" and after.startswith("data.test="))]
-    return [one.removeprefix("++") if one.startswith("++data.test") else one for one in typed]
-
-
-def check_argument(argument: str) -> None:
-    """Raise `UserError` for an override that Hydra would refuse in terms of its own, or fail at."""
-    key, equals, value = argument.lstrip("+~").partition("=")
-    if argument.startswith("-") and key not in OPTIONS:
-        setting = argument.lstrip("-") if equals else "KEY=VALUE"
-        raise UserError(f"There is no option '{key}'.{suggest(key, OPTIONS)} Settings have no dashes: {setting}")
-    if not key and equals:
-        raise UserError(f"'{argument}' has no key: give KEY=VALUE.")
-    is_choice = GROUP_CHOICE.fullmatch(value) or (key == "experiment" and value == "null")
-    if key in GROUPS and equals and not is_choice:
-        raise UserError(f"{argument}: {key} must be the name of a file of that group; `mt train --help` lists them.")
-    if argument.startswith(("+", "~")) and equals and not key.startswith("hydra") and "@" not in key:
-        check_key(key)
-
-
-def with_demo(arguments: list[str]) -> list[str]:
-    """Add the demo's settings if no data set and no experiment is chosen."""
-    if {argument.lstrip("+").partition("=")[0] for argument in arguments} & {"data", "experiment"}:
-        return arguments
-    if any(argument.lstrip("+").startswith("data.train=") for argument in arguments):
-        log.warning(
-            "data.train replaces only the training text of the demo: its languages, test sets and settings remain. For "
-            "your own text, add data=files."
-        )
-    overrides = (number for number, argument in enumerate(arguments) if re.match(r"[^-=]+=", argument))
-    first = next(overrides, len(arguments))  # Hydra wants overrides side by side
-    return [*arguments[:first], "experiment=demo", *arguments[first:]]
-
-
-def replacing_test_sets(argument: str, sweep: bool) -> list[str]:
-    """Make `data.test={…}` replace the test sets of the YAML files; Hydra would merge them, and refuse new names."""
-    if argument.startswith("data.test=") and not sweep:
-        return ["data.test=null", argument]
-    if argument.startswith("data.test="):  # a sweep accepts a key only once: new names are added
-        return [f"++{argument}"]
-    return [f"++{argument}" if argument.startswith("data.test.") else argument]
 
 
 def to_config(composed: DictConfig, arguments: list[str]) -> Config:
@@ -267,12 +153,6 @@ def count_jobs(arguments: list[str]) -> str:
     except HydraException:
         return ""
     return f" of {prod(n_values)}"
-
-
-def parse_overrides(arguments: list[str]) -> list[Override]:
-    """Parse those of some arguments that set a value."""
-    given = [argument for argument in arguments if "=" in argument and not argument.startswith("-")]
-    return OverridesParser.create().parse_overrides(given)
 
 
 def shorten_number(override: str) -> str:

@@ -1,0 +1,109 @@
+"""How long a training is, in steps and tokens, given its text, its batches and the speed of this machine."""
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from mt.config.automatic import fill
+from mt.config.schema import Config
+
+Measure = Callable[[Config], float]
+"""configuration -> seconds of a step on this machine"""
+FINE_TUNING = 0.3
+"""factor of the learning rate and of the epochs of a model that is trained already"""
+VALIDATION = 1.8
+"""time of a validation, by that of steps for as many tokens"""
+VALIDATING, MOST_VALIDATING = 0.15, 0.5
+"""shares of the time for validations at most: of more than seven, and of fewer"""
+MOST_TOKENS = 8192
+"""the largest automatic batch"""
+FEWEST_TOKENS = 1024
+"""the smallest one, unless `data.max_len` needs more"""
+ANY = {
+    "model.dropout": 0.1, "model.attention_dropout": 0.1, "model.activation_dropout": 0.1, "optim.lr": 1e-3,
+    "optim.weight_decay": 0.0, "optim.warmup_steps": 1, "training.valid_every_steps": 1,
+    "training.checkpoint_every_steps": 1,
+}  # fmt: skip
+"""values that do not matter when a step is measured"""
+
+
+@dataclass(frozen=True)
+class Amount:
+    """The amount of training text, and the share of it that a step sees."""
+
+    n_pairs: int
+    n_tokens: int
+    """tokens of the longer side of each pair, EOS included"""
+    batches_per_step: int
+    """in all processes together"""
+    n_valid_tokens: int = 0
+    """of the validation text, counted likewise"""
+
+    def steps_per_epoch(self, max_tokens: int) -> float:
+        """Return the number of steps of an epoch, nearly: batches are a little smaller than the budget."""
+        return max(1.0, self.n_tokens / (max_tokens * self.batches_per_step))
+
+    def steps_per_validation(self, max_tokens: int) -> float:
+        """Return the number of steps that take about as long as a validation."""
+        return VALIDATION * self.n_valid_tokens / (max_tokens * self.batches_per_step)
+
+
+@dataclass(frozen=True)
+class Plan:
+    """A configuration with a batch size and the sizes of a model, and the length of its training."""
+
+    config: Config
+    seconds: float
+    """of a step"""
+    n_steps: int
+
+    @property
+    def n_tokens(self) -> int:
+        """Tokens that each process sees at most, in one batch of every step."""
+        return self.n_steps * self.config.training.max_tokens
+
+
+def measure_plan(config: Config, amount: Amount, measure: Measure) -> Plan:
+    """Return the plan of a configuration that has a batch size and the sizes of a model."""
+    seconds = measure(fill(config, ANY))
+    return Plan(config, seconds, count_steps(config, amount, seconds))
+
+
+def count_steps(config: Config, amount: Amount, seconds: float) -> int:
+    """Return the number of steps until the first limit, or without a limit as many as such a corpus usually needs."""
+    training, limits = config.training, []
+    steps_per_epoch = amount.steps_per_epoch(training.max_tokens)
+    if training.max_steps is not None:
+        limits.append(float(training.max_steps))
+    if training.max_epochs is not None:
+        limits.append(training.max_epochs * steps_per_epoch)
+    if training.max_minutes is not None:
+        n_all = 60 * training.max_minutes / seconds
+        n_each = amount.steps_per_validation(training.max_tokens)
+        limits.append(max(n_all / 2, n_all - n_each * choose_validations(training.max_minutes, n_each / n_all)))
+    if not limits:
+        n_epochs = min(150.0, max(8.0, 100 * math.sqrt(30_000 / amount.n_pairs)))
+        limits.append(n_epochs * (FINE_TUNING if training.init_from is not None else 1) * steps_per_epoch)
+    return max(1, math.ceil(min(limits)))
+
+
+def choose_max_tokens(n_pairs: int, max_len: int) -> int:
+    """Return a budget that grows with the square root of the corpus: small corpora need many steps."""
+    wanted = 2048 * math.sqrt(n_pairs / 30_000)
+    return max(256 * round(min(MOST_TOKENS, max(FEWEST_TOKENS, wanted)) / 256), least_tokens(max_len))
+
+
+def least_tokens(max_len: int) -> int:
+    """Return the smallest budget that suffices for a pair of `max_len` tokens."""
+    return 256 * (max_len // 256 + 1)
+
+
+def choose_validations(minutes: float, share: float) -> int:
+    """Return the number of validations: one in two or three minutes of a short training, at most 20; fewer than eight
+    if these would take half the time.
+
+    Args:
+        share: of the time that each of them takes.
+    """
+    wanted = min(20, max(8, round(minutes / 5)))
+    return max(1, min(7, int(MOST_VALIDATING / share)), min(wanted, int(VALIDATING / share))) if share else wanted
