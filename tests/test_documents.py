@@ -53,11 +53,15 @@ def test_one_key_of_json_lines(run_folder, mt, tmp_path, plain):
         ("in.jsonl", "[1]\n", "text", "line 1"),
         ("in.jsonl", '{"text": 1}\n', "text", "'text' must be text"),
         ("in.txt", "a\n", "1", "--column needs"),
+        ("in.tsv", "a\tb\n", None, "say which column"),
+        ("in.jsonl", '{"text": "a"}\n', None, "say which column"),
+        ("in.vtt", "WEBVTT\n", None, "the lines of .vtt files are not plain text"),
     ],
 )
 def test_malformed_tables_are_refused(run_folder, mt, tmp_path, name, content, column, message):
     (tmp_path / name).write_text(content, encoding="utf-8")
-    outcome = mt("translate", run_folder, "-i", tmp_path / name, "--column", column, "-o", tmp_path / "out")
+    options = ["--column", column] if column else []
+    outcome = mt("translate", run_folder, "-i", tmp_path / name, *options, "-o", tmp_path / "out")
     assert outcome.code == 2
     assert message in outcome.err
     assert not (tmp_path / "out").exists()

@@ -2,6 +2,7 @@
 
 import random
 import re
+import time
 
 import pytest
 import torch
@@ -219,3 +220,15 @@ def test_sentences_of_a_text_with_markup(text, sentences):
 
 def test_marks_on_letters_are_parts_of_words():
     assert word_spans("हिन्दी, a") == [(0, 6), (6, 7), (8, 9)]
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["%" + "0" * 50_000, "<a>" * 90 + "<c></b>" * 10_000, "<a '\"" * 15_000, "<b>ba</b>. " * 3_000, "<!--" * 10_000],
+)
+def test_no_text_takes_a_time_that_grows_with_its_square(text):
+    """The first took four minutes, and held up everybody whom `mt serve` answers."""
+    start = time.process_time()
+    read_marks(text)
+    split_marked(text, "en")
+    assert time.process_time() - start < 20

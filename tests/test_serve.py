@@ -7,8 +7,10 @@ import signal
 import subprocess
 import sys
 import threading
+import time
 from dataclasses import replace
 from importlib import metadata
+from urllib.parse import quote_plus
 
 import httpx
 import pytest
@@ -125,7 +127,51 @@ def test_texts_keep_their_lines_and_their_markup(client, translator):
     assert html.count("<b>") == html.count("</b>") == 1
     broken = {"q": "<a href='x'\n title='y'>ba</a> de\nfi", "format": "html"}
     answer = client.post("/translate", json=asked | broken).json()["translatedText"]
-    assert answer.count("<a href='x'  title='y'>") == answer.count("</a>") == answer.count("\n") == 1
+    assert answer.count("<a href='x' title='y'>") == answer.count("</a>") == 1
+    assert "\n" not in answer  # which is a space in HTML
+
+
+def test_items_and_cells_of_html_are_texts_of_their_own(client, translator):
+    asked = {"source": "aa", "target": "bb", "format": "html", "alternatives": 1}
+    page = f"<ul><li>{LINES[0]}</li><li>{LINES[1]}</li></ul><script>ba()</script>"
+    first, second = translator.translate(LINES[:2])
+    answer = client.post("/translate", json=asked | {"q": [page, "12"]}).json()
+    assert answer["translatedText"] == [f"<ul><li>{first}</li><li>{second}</li></ul><script>ba()</script>", "12"]
+    (other,), none = answer["alternatives"]
+    assert other.count("<li>") == 2
+    assert none == []
+
+
+def test_a_form_is_utf8_as_curl_sends_it(client, translator):
+    """curl's -d sends the bytes as they are."""
+    form = {"Content-Type": "application/x-www-form-urlencoded"}
+    accented = f"{LINES[0]} é"
+    for body in (f"q={accented}".encode(), f"q={quote_plus(accented)}".encode()):
+        answer = client.post("/translate", content=body + b"&source=aa&target=bb", headers=form)
+        assert answer.json() == {"translatedText": translator.translate([accented])[0]}, body
+    answer = client.post("/translate", content=b"q=%ff&target=bb", headers=form)
+    assert (answer.status_code, "not a form in UTF-8" in answer.json()["error"]) == (400, True)
+    answer = client.post("/translate", files={"q": (None, LINES[0]), "target": (None, "bb")})
+    assert answer.json()["translatedText"] == translator.translate(LINES[:1])[0]
+
+
+def test_a_prefix_counts_for_each_text(client):
+    asked = {"texts": ["ba"] * 10, "prefix": "BA " * 10}
+    answer = client.post("/v1/translate", json=asked)
+    assert (answer.status_code, answer.json()["error"]) == (
+        413,
+        "The text has 320 characters: at most 200 are allowed.",
+    )
+
+
+def test_a_failure_of_the_server_is_json(translator, monkeypatch):
+    monkeypatch.setattr("mt.serving.service.Service.request", lambda *_, **__: 1 / 0)
+    with TestClient(create_app(models_of(translator), Limits()), raise_server_exceptions=False) as client:
+        answer = client.post("/translate", json={"q": "ba", "target": "bb"})
+    assert (answer.status_code, answer.json()) == (
+        500,
+        {"error": "The server failed at this request; its log says why."},
+    )
 
 
 def test_languages_settings_health_and_description(client):
@@ -208,7 +254,7 @@ def test_a_key(translator):
         half = r'{"q": "ba", "source": "aa", "target": "bb", "api_key": "\ud83d"}'
         assert client.post("/translate", content=half, headers={"Content-Type": "application/json"}).status_code == 403
         assert client.post("/translate", json=asked | {"api_key": "geheim"}).status_code == 200
-        bearer = {"Authorization": "Bearer geheim"}
+        bearer = {"Authorization": "bearer geheim"}  # the case of the scheme does not matter
         assert client.post("/v1/translate", json={"texts": ["ba"]}, headers=bearer).status_code == 200
         assert client.post("/v1/translate", json={"texts": ["ba"]}).status_code == 403
         assert client.post("/detect", json={"q": "ba"}).status_code == 403
@@ -229,6 +275,7 @@ class SlowTranslator:
 
     def __init__(self):
         self.batches = []
+        self.on_progress = lambda fraction: None
         self.go = threading.Event()
 
     def set_direction(self, src_lang, tgt_lang, tag):
@@ -282,6 +329,64 @@ def test_a_client_that_leaves_costs_nothing():
     found, batches = in_batches((["a"], None), (["b"], None), cancel=[0])
     assert isinstance(found[0], asyncio.CancelledError)
     assert batches == [["b"]]
+
+
+def test_what_nobody_waits_for_any_longer_is_given_up():
+    class Endless(SlowTranslator):
+        def translate_texts(self, lines, request):
+            if lines == ["endless"]:
+                while True:
+                    self.on_progress(0.5)
+            return super().translate_texts(lines, request)
+
+    async def ask():
+        endless = Endless()
+        endless.go.set()
+        batcher = Batcher(endless, 100)
+        first = asyncio.create_task(batcher.translate(["endless"], Options(Request(None))))
+        await asyncio.sleep(0.05)
+        assert batcher.is_busy
+        first.cancel()
+        found = await batcher.translate(["a"], Options(Request(None)))
+        await batcher.close()
+        return found, batcher.is_busy
+
+    assert asyncio.run(ask()) == ([["A"]], False)
+
+
+def test_the_end_does_not_wait_for_a_batch():
+    async def end():
+        slow = SlowTranslator()
+        batcher = Batcher(slow, 100)
+        first = asyncio.create_task(batcher.translate(["a"], Options(Request(None))))
+        await asyncio.sleep(0.05)
+        first.cancel()
+        start = time.monotonic()
+        await batcher.close()
+        seconds = time.monotonic() - start
+        is_busy = batcher.is_busy
+        slow.go.set()
+        return seconds, is_busy
+
+    seconds, is_busy = asyncio.run(end())
+    assert is_busy
+    assert seconds < 5  # a batch of this translator takes ten seconds
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--port", 99999], "port must be 0-65535"),
+        (["--host", "256.1.1.1"], "--host 256.1.1.1"),
+        (["--tls-cert", "nowhere.pem", "--tls-key", "nowhere.key"], "No such file"),
+        (["--tls-cert", "README.md", "--tls-key", "README.md"], "--tls-cert README.md"),
+    ],
+)
+def test_an_address_or_a_certificate_that_cannot_be_used_is_named_at_once(mt, run_folder, options, message):
+    outcome = mt("serve", run_folder, *options)
+    assert outcome.code == 2
+    assert message in outcome.err
+    assert "Traceback" not in outcome.err
 
 
 def test_an_error_is_for_those_who_caused_it():

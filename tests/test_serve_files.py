@@ -41,7 +41,7 @@ def send(client):
 def test_text_and_tables_keep_their_lines_and_cells(send):
     assert send("a.txt", f"{LINES[0]}\r\n\r\n{LINES[1]}\n".encode()) == (
         "a.bb.txt",
-        f"{LINES[0].upper()}\n\n{LINES[1].upper()}\n",
+        f"{LINES[0].upper()}\r\n\r\n{LINES[1].upper()}\n",
     )
     assert send("../ü b.TSV", f"{LINES[0]}\t2,019\n\t{LINES[1]}".encode(), source="aa") == (
         "%C3%BC%20b.bb.TSV",
@@ -50,6 +50,9 @@ def test_text_and_tables_keep_their_lines_and_cells(send):
 
 
 def test_documents(send):
+    assert send("page.HTML", f"<li>{LINES[0]}<li>{LINES[1]}".encode("utf-16"))[1] == (
+        f"<li>{LINES[0].upper()}<li>{LINES[1].upper()}"
+    )
     subtitles = f"1\n00:00:01,000 --> 00:00:02,000\n{LINES[0]}\n"
     assert next(srt.parse(send("film.srt", subtitles.encode())[1])).content == LINES[0].upper()
     catalogue = f'msgid ""\nmsgstr ""\n\nmsgid "{LINES[1]}"\nmsgstr ""\n'
@@ -62,7 +65,8 @@ def test_documents(send):
         ("a.exe", b"ba", {}, 400, "'.exe' files are not translated"),
         ("a", b"ba", {}, 400, "'' files are not translated"),
         ("a.txt", b"\xff", {}, 400, "not UTF-8"),
-        ("a.docx", b"ba", {}, 400, "The file is not a Word document"),
+        ("a.txt", "ba de".encode("utf-16-le"), {}, 400, "UTF-16 without a byte order mark"),
+        ("a.docx", b"ba", {}, 400, "FILE is not a Word document"),
         ("a.txt", b"ba " * 1000, {}, 413, "at most 2,000"),
         ("a.txt", b"ba", {"target": "cc"}, 400, "no model"),
         ("a.txt", b"x" * 21_000_000, {}, 413, "too long"),

@@ -1,7 +1,10 @@
-"""Subtitles, message catalogues and Word documents come out as such, in another language."""
+"""Subtitles, message catalogues, Word documents and web pages come out as such, in another language."""
 
 import gzip
+import re
+import time
 import zipfile
+from copy import deepcopy
 
 import docx
 import polib
@@ -12,6 +15,7 @@ from docx.shared import Pt
 
 from mt.text.documents.kinds import read_document
 from mt.text.documents.subtitles import lines_of
+from mt.text.documents.web_page import WebPage
 
 LINES = [source for source, _ in toy_pairs(80, 4) if len(source.split()) in (2, 3) and not source.endswith(".")]
 """of which the translation is the same in capitals"""
@@ -235,6 +239,101 @@ def test_what_is_no_plain_text_stays_where_it_is(translate_file, tmp_path):
     assert found.paragraphs[0].text.rpartition("\n")[2] == translated(LINES[2])
 
 
+def test_sections_may_share_a_header(translate_file, tmp_path):
+    document = docx.Document()
+    document.sections[0].header.paragraphs[0].text = LINES[0]
+    shared = document.sections[0]._sectPr.headerReference_lst[0]
+    document.add_section()._sectPr.insert(0, deepcopy(shared))
+    document.save(tmp_path / "in.docx")
+    found = docx.Document(str(translate_file(tmp_path / "in.docx")))
+    assert [section.header.paragraphs[0].text for section in found.sections] == [translated(LINES[0])] * 2
+
+
+@pytest.mark.parametrize("wrapper", ["hyperlink", "smartTag", "customXml", "dir"])
+def test_text_in_a_wrapper_is_translated(translate_file, tmp_path, wrapper):
+    """With the marks that Word's spelling checker leaves in it."""
+    document = docx.Document()
+    paragraph = document.add_paragraph()
+    outside, first, second = (docx.oxml.OxmlElement("w:r") for _ in range(3))
+    for run, text in zip((outside, first, second), (f"{LINES[0]} ", LINES[1], f" {LINES[2]}"), strict=True):
+        run.add_t(text)
+    around = docx.oxml.OxmlElement(f"w:{wrapper}")
+    around.extend([docx.oxml.OxmlElement("w:proofErr"), first, docx.oxml.OxmlElement("w:bookmarkStart"), second])
+    paragraph._p.extend([outside, around])
+    document.save(tmp_path / "in.docx")
+    (found,) = docx.Document(str(translate_file(tmp_path / "in.docx"))).paragraphs
+    text = "".join(part.text for part in found._p.iter(docx.oxml.ns.qn("w:t")))
+    assert sorted(text.split()) == sorted(translated(" ".join(LINES[:3])).split())
+
+
+def test_the_line_breaks_and_the_mark_of_subtitles_are_kept(translate_file, tmp_path):
+    content = SUBTITLES.replace("\n", "\r\n")
+    for encoding in ("utf-8-sig", "utf-16"):  # Windows players tell UTF-8 by its mark
+        (tmp_path / "in.srt").write_bytes(content.encode(encoding))
+        found = translate_file(tmp_path / "in.srt").read_bytes()
+        assert found.startswith(b"\xef\xbb\xbf1\r\n")
+        assert found.count(b"\n") == found.count(b"\r\n")
+
+
+def test_speakers_of_a_dialogue_keep_their_marks(translate_file, tmp_path):
+    content = f"1\n00:00:01,000 --> 00:00:02,000\n>> {LINES[0]}\\N>> {LINES[1]}\n"
+    (tmp_path / "in.srt").write_text(content)
+    (found,) = srt.parse(translate_file(tmp_path / "in.srt").read_text(encoding="utf-8"))
+    assert found.content == f">> {translated(LINES[0])}\n>> {translated(LINES[1])}"
+
+
+def test_long_lines_of_a_catalogue_stay_long(translate_file, tmp_path):
+    line = 'msgid "' + "word " * 40 + '"\nmsgstr "by hand"\n'
+    (tmp_path / "in.po").write_text(f'msgid ""\nmsgstr ""\n\n{line}\nmsgid "{LINES[0]}"\nmsgstr ""\n')
+    assert line in translate_file(tmp_path / "in.po").read_text()
+
+
+PAGE = f"""<!DOCTYPE html>\r
+<html><head><title>{LINES[0]}</title>
+<style>p {{ color: red }}</style><script>if (a < b) {{ run("<p>ba</p>"); }}</script></head>
+<body><!-- a <p> of {LINES[1]} -->
+<ul><li>{LINES[1]}</li><li>{LINES[2]}</li></ul>
+<table><tr><td>{LINES[3]}</td><td>12</td><td>&nbsp;</td></tr></table>
+<p translate="no">{LINES[4]}</p><pre>
+  {LINES[4]}
+</pre>
+<p>
+  {LINES[5].replace(" ", chr(10))}
+</p>
+{LINES[6]}<pre>ba</pre></body></html>
+"""
+
+
+def test_a_page_keeps_all_but_its_texts(translate_file, tmp_path):
+    """Each item and each cell is a text of its own; a line break is a space."""
+    for name in ("in.html", "in.htm"):
+        (tmp_path / name).write_bytes(PAGE.encode())
+        expected = PAGE.replace(LINES[5].replace(" ", "\n"), LINES[5].upper())
+        for place in (f"<title>{LINES[0]}", f"<li>{LINES[1]}", f"<li>{LINES[2]}", f"<td>{LINES[3]}", f"p>\n{LINES[6]}"):
+            tag, _, text = place.partition(">")
+            expected = expected.replace(place, f"{tag}>{text.upper()}")
+        assert translate_file(tmp_path / name).read_bytes().decode() == expected
+
+
+def test_inline_tags_move_with_their_words_and_code_stays(translate_file, tmp_path):
+    content = f"<p>{LINES[0]} <code>a &lt;b> c</code> <b class='x\ny'>{LINES[1]}</b></p>"
+    (tmp_path / "in.html").write_text(content)
+    found = translate_file(tmp_path / "in.html").read_text()
+    assert found.count("<code>a &lt;b> c</code>") == found.count("<b class='x y'>") == found.count("</b>") == 1
+    words = re.sub(r"<code>.*</code>|<[^>]*>", " ", found).split()
+    assert sorted(words) == sorted(translated(f"{LINES[0]} {LINES[1]}").split())
+
+
+@pytest.mark.parametrize(
+    "page", ["<code>" * 20_000, "<!--" * 20_000, "<script></script" * 6_000, "<pre><p></pre>" * 6_000, "<b " * 30_000]
+)
+def test_no_page_takes_a_time_that_grows_with_its_square(page):
+    start = time.process_time()
+    divided = WebPage(page)
+    assert divided.fill(divided.texts) == page
+    assert time.process_time() - start < 20
+
+
 @pytest.mark.parametrize("suffix", [".srt", ".po", ".docx"])
 def test_damaged_files_are_named(mt, run_folder, tmp_path, suffix):
     path, output = tmp_path / f"in{suffix}", tmp_path / f"out{suffix}"
@@ -254,6 +353,13 @@ def test_a_bomb_is_refused(mt, run_folder, tmp_path, monkeypatch):
     outcome = mt("translate", run_folder, "--input", tmp_path / "in.docx", "--output", tmp_path / "out.docx")
     assert outcome.code == 2
     assert "larger than 1,000 bytes" in outcome.err
+    monkeypatch.undo()
+    monkeypatch.setattr("mt.text.documents.word.MAX_XML_TAGS", 1000)  # 50 bytes of memory for each of its bytes
+    with zipfile.ZipFile(tmp_path / "in.docx", "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("word/document.xml", "<w:p/>" * 1001)
+    outcome = mt("translate", run_folder, "--input", tmp_path / "in.docx", "--output", tmp_path / "out.docx")
+    assert outcome.code == 2
+    assert "more than 1,000 tags" in outcome.err
 
 
 def test_wrong_options(mt, run_folder, tmp_path):

@@ -2,6 +2,9 @@
 
 import argparse
 import logging
+import os
+import socket
+import ssl
 
 from mt.commands.options import RUN_HELP, positive, run_path, search_overrides, search_parser
 from mt.config.choices import EngineName
@@ -48,8 +51,8 @@ def main(arguments: list[str]) -> int:
     options = build_parser().parse_args(arguments)
     require_package("fastapi", "mt serve")
     require_package("uvicorn", "mt serve")
-    if bool(options.tls_cert) != bool(options.tls_key):
-        raise UserError("--tls-cert and --tls-key belong together.")
+    check_tls(options.tls_cert, options.tls_key)
+    check_address(options.host, options.port)
     import uvicorn
 
     from mt.serving.app import create_app
@@ -68,11 +71,38 @@ def main(arguments: list[str]) -> int:
         estimator = find_estimator(RunLayout(run))
         served.append(Served(config.name, *languages, batcher, config.data.language_tags, estimator))
     app = create_app(Models(served), Limits(options.max_characters, options.max_file_characters, options.api_key))
-    uvicorn.run(
-        app, host=options.host, port=options.port, log_level="warning", ssl_certfile=options.tls_cert,
-        ssl_keyfile=options.tls_key, timeout_graceful_shutdown=SECONDS_TO_FINISH,
-    )  # fmt: skip
+    try:
+        uvicorn.run(
+            app, host=options.host, port=options.port, log_level="warning", ssl_certfile=options.tls_cert,
+            ssl_keyfile=options.tls_key, timeout_graceful_shutdown=SECONDS_TO_FINISH,
+        )  # fmt: skip
+    finally:
+        if any(one.batcher.is_busy for one in served):
+            os._exit(0)  # Python would wait for the thread
     return 0
+
+
+def check_tls(certificate: str | None, key: str | None) -> None:
+    """Raise `UserError` unless the two files are a certificate and its key, or neither is given."""
+    if bool(certificate) != bool(key):
+        raise UserError("--tls-cert and --tls-key belong together.")
+    if certificate:
+        try:
+            ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_cert_chain(certificate, key)
+        except OSError as error:  # of which those of the module `ssl` are
+            raise UserError(f"--tls-cert {certificate}, --tls-key {key}: {error}.") from error
+
+
+def check_address(host: str, port: int) -> None:
+    """Raise `UserError` if the server could not listen there, before models are loaded."""
+    try:
+        family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+        with socket.socket(family, kind, protocol) as one:
+            one.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            one.bind((address[0], port, *address[2:]))  # getaddrinfo takes 65536 for 0
+    except (OSError, OverflowError) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise UserError(f"--host {host} --port {port}: {str(reason).removesuffix('.')}.") from error
 
 
 def find_estimator(run: RunLayout) -> QualityEstimator | None:

@@ -20,6 +20,8 @@ ICONV_NAMES = {
     "shift_jis_2004": "CP932", "shift_jisx0213": "CP932", "euc_kr": "EUC-KR", "big5hkscs": "BIG5-HKSCS",
 }  # fmt: skip
 """names of encodings that iconv calls otherwise than Python"""
+UTF16_MARKS = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
+"""bytes with which a text in UTF-16 begins"""
 ASIDE = ".replaced"
 """suffix of a folder for the moment in which another takes its place"""
 COMPRESSIONS = (".gz", ".bz2", ".xz")
@@ -152,10 +154,26 @@ def suggest_encoding(sample: bytes, name: str) -> str:
     from charset_normalizer import from_bytes  # slow to import, and rarely needed
 
     best = from_bytes(sample).best()
-    if sample.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+    if sample.startswith(UTF16_MARKS):
         encoding = "UTF-16"
     elif best is None:
         return ""
     else:
         encoding = ICONV_NAMES.get(best.encoding, codecs.lookup(best.encoding).name.upper())
     return f" It is probably {encoding}: convert it with `iconv -f {encoding} -t UTF-8 {name} > NEW`."
+
+
+def decode_utf8(content: bytes, name: str) -> str:
+    """Decode a text in UTF-8, or in UTF-16 if its first bytes say so; line breaks stay as they are.
+
+    Raises:
+        UserError: it is in another encoding.
+    """
+    try:
+        text = content.decode("utf-16" if content.startswith(UTF16_MARKS) else "utf-8-sig")
+    except UnicodeDecodeError as error:
+        advice = suggest_encoding(content[: 1 << 16], name)
+        raise UserError(f"{name} is not UTF-8, at byte {error.start}.{advice}") from error
+    if "\0" in text:
+        raise UserError(f"{name} is not text, or it is UTF-16 without a byte order mark.")
+    return text

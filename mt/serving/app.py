@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from importlib import resources
 from typing import Annotated, Any
-from urllib.parse import quote
+from urllib.parse import parse_qsl, quote
 
 from fastapi import FastAPI, Form, Response, UploadFile
 from fastapi.exceptions import RequestValidationError
@@ -172,7 +172,13 @@ async def read_fields(http: HttpRequest) -> Mapping[str, Any]:
         if not isinstance(fields, dict):
             raise HTTPException(400, "The body is not a JSON object.")
         return fields
-    return {key: value for key, value in (await http.form()).items() if isinstance(value, str)}
+    if "multipart/" in http.headers.get("content-type", ""):
+        return {key: value for key, value in (await http.form()).items() if isinstance(value, str)}
+    try:  # Starlette would read bytes that curl's -d sends as they are as Latin-1
+        pairs = parse_qsl((await http.body()).decode(), keep_blank_values=True, errors="strict", max_num_fields=1000)
+    except ValueError as error:
+        raise HTTPException(400, f"The body is not a form in UTF-8: {error}.") from error
+    return dict(pairs)
 
 
 def add_errors(app: FastAPI) -> None:
@@ -196,6 +202,10 @@ def add_errors(app: FastAPI) -> None:
     @app.exception_handler(UserError)
     async def impossible(http: HttpRequest, error: UserError) -> Response:
         return answer(400, str(error))
+
+    @app.exception_handler(Exception)
+    async def failed(http: HttpRequest, error: Exception) -> Response:
+        return answer(500, "The server failed at this request; its log says why.")
 
     @app.exception_handler(QueueFull)
     async def full(http: HttpRequest, error: QueueFull) -> Response:

@@ -25,12 +25,18 @@ PATIENCE = 0.1
 """fraction of a batch's time to wait for as many requests as it had: who gets an answer often sends the next request"""
 LOOK_SECONDS = 0.001
 """between looks whether so many have arrived"""
+SECONDS_TO_END = 1.0
+"""for a batch whose requests have been given up, when the server ends"""
 MAX_LINES = 256
 """of a batch, unless a single job has more"""
 
 
 class QueueFull(Exception):
     """Too many lines are waiting already."""
+
+
+class Abandoned(Exception):
+    """Nobody waits for the lines any longer."""
 
 
 @dataclass(frozen=True)
@@ -64,6 +70,8 @@ class Batcher:
         self.waiting: deque[Job] = deque()
         self.thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="translate")
         self.worker: asyncio.Task[None] | None = None
+        self.is_busy = False
+        """whether the thread is translating"""
 
     @property
     def n_waiting(self) -> int:
@@ -119,7 +127,9 @@ class Batcher:
         lines = [line for job in jobs for line in job.lines]
         loop = asyncio.get_running_loop()
         try:
-            found = iter(await loop.run_in_executor(self.thread, self.translate_now, lines, jobs[0].options))
+            found = iter(await loop.run_in_executor(self.thread, self.translate_now, lines, jobs))
+        except Abandoned:
+            return
         except Exception as error:
             if len(jobs) > 1:  # only one of them may be to blame
                 for job in jobs:
@@ -135,13 +145,23 @@ class Batcher:
             if not job.found.done():
                 job.found.set_result(own)
 
-    def translate_now(self, lines: list[str], options: Options) -> Found:
-        """Translate lines in this thread."""
-        self.translator.set_direction(options.src_lang, options.tgt_lang, options.tag)
-        return self.translator.translate_texts(lines, options.request)
+    def translate_now(self, lines: list[str], jobs: Sequence[Job]) -> Found:
+        """Translate the lines of jobs in this thread; raise `Abandoned` once nobody waits for them."""
+
+        def check(_: float) -> None:
+            if all(job.found.done() for job in jobs):
+                raise Abandoned
+
+        options, usual = jobs[0].options, self.translator.on_progress
+        self.is_busy, self.translator.on_progress = True, check
+        try:
+            self.translator.set_direction(options.src_lang, options.tgt_lang, options.tag)
+            return self.translator.translate_texts(lines, options.request)
+        finally:
+            self.is_busy, self.translator.on_progress = False, usual
 
     async def close(self) -> None:
-        """Finish what waits, and end the thread."""
+        """End the work; a batch that nobody waits for any longer may go on for a while."""
         if self.worker is not None:
-            await self.worker
-        self.thread.shutdown()
+            await asyncio.wait({self.worker}, timeout=SECONDS_TO_END)
+        self.thread.shutdown(wait=False, cancel_futures=True)

@@ -11,9 +11,10 @@ from dataclasses import dataclass, field
 from pathlib import Path, PurePath
 
 from mt.errors import UserError
+from mt.runtime.files import decode_utf8
 from mt.text.documents.kinds import KINDS, Document, read_document
 
-CELLS = {".txt": r"(\n)", ".tsv": r"(\t|\n)"}
+CELLS = {".txt": r"(\r?\n)", ".tsv": r"(\t|\r?\n)"}
 """what separates the texts of a file"""
 SUFFIXES = (*CELLS, *KINDS)
 MAX_FILE_BYTES = 20_000_000
@@ -24,6 +25,8 @@ MAX_STORED_BYTES = 200_000_000
 
 class PlainText:
     """Text, of which every line is translated, or a table, of which every cell is."""
+
+    is_markup = False
 
     def __init__(self, content: str, separator: str) -> None:
         self.parts = re.split(separator, content)
@@ -61,17 +64,14 @@ def read_file(name: str, content: bytes) -> Document:
     if suffix not in SUFFIXES:
         raise UserError(f"'{suffix}' files are not translated, but these: {', '.join(SUFFIXES)}.")
     if suffix in CELLS:
-        try:
-            return PlainText(content.decode("utf-8-sig").replace("\r\n", "\n"), CELLS[suffix])
-        except UnicodeDecodeError as error:
-            raise UserError(f"The file is not UTF-8, at byte {error.start}.") from error
+        return PlainText(decode_utf8(content, "FILE"), CELLS[suffix])
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / f"file{suffix}"
         path.write_bytes(content)
         try:
             return read_document(path)
         except UserError as error:
-            raise UserError(str(error).replace(str(path), "The file")) from error
+            raise UserError(str(error).replace(str(path), "FILE")) from error
 
 
 def write_file(document: Document, translations: Sequence[str], suffix: str, spaced: bool) -> bytes:

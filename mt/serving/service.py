@@ -17,6 +17,7 @@ from mt.quality.judge import Judge, with_alternatives
 from mt.serving.batching import Options
 from mt.serving.files import TranslatedFiles, read_file, suffix_of, translated_name, write_file
 from mt.serving.models import AUTO, Direction, Models, Served
+from mt.text.documents.web_page import WebPage
 from mt.text.languages import has_spaces
 from mt.text.markup import join_tags
 from mt.translation.documents import requests_for
@@ -32,6 +33,8 @@ WATCH_SECONDS = 0.1
 """between looks whether the client still waits"""
 GONE = 499
 """the status, seen in metrics alone, of a request whose client has left"""
+ENDING = 503
+"""the status of a request that takes longer than the server goes on after a signal"""
 
 
 @dataclass(frozen=True)
@@ -96,13 +99,15 @@ class Service:
     models: Models
     limits: Limits
     files: TranslatedFiles = field(default_factory=TranslatedFiles)
+    reading: asyncio.Lock = field(default_factory=asyncio.Lock)
+    """one file is read at a time: it may take much more memory than its bytes"""
 
     def check_key(self, http: HttpRequest, key: str | None) -> None:
         """Refuse a request without the key, if there is one: as the field `api_key`, or as a bearer token."""
-        given = key or http.headers.get("authorization", "").removeprefix("Bearer ").strip()
-        if self.limits.api_key and not secrets.compare_digest(
-            given.encode("utf-8", "replace"), self.limits.api_key.encode()
-        ):
+        scheme, _, token = http.headers.get("authorization", "").partition(" ")
+        bearer = token.strip().encode("latin-1") if scheme.lower() == "bearer" else b""  # the bytes that were sent
+        given = key.encode("utf-8", "replace") if key else bearer
+        if self.limits.api_key and not secrets.compare_digest(given, self.limits.api_key.encode()):
             raise HTTPException(403, "The API key is missing or wrong.")
 
     def check_texts(self, texts: list[str], max_characters: int | None = None) -> None:
@@ -137,12 +142,9 @@ class Service:
         self.check_texts(texts)
         identified = self.models.identify(" ".join(texts), asked.target) if asked.source == AUTO else None
         direction = self.models.find(identified[0] if identified else asked.source, asked.target)
-        request = self.request(direction.served, asked.alternatives + 1, markup=asked.format == "html")
-        found = await self.translate(http, direction, texts, request)
-        ranked = [
-            ["\n".join(line[min(rank, len(line) - 1)].text for line in text) for rank in range(asked.alternatives + 1)]
-            for text in found
-        ]
+        ranked = await (self.pages if asked.format == "html" else self.plain)(
+            http, direction, texts, asked.alternatives
+        )
         single = isinstance(asked.q, str)
         answer: dict[str, Any] = {"translatedText": ranked[0][0] if single else [text[0] for text in ranked]}
         if asked.alternatives:
@@ -153,15 +155,37 @@ class Service:
             answer["detectedLanguage"] = language if single else [language for _ in texts]
         return answer
 
+    async def plain(
+        self, http: HttpRequest, direction: Direction, texts: list[str], alternatives: int
+    ) -> list[list[str]]:
+        """Return the translations of each text, best first."""
+        request = self.request(direction.served, alternatives + 1, markup=False)
+        found = await self.translate(http, direction, texts, request)
+        return [["\n".join(of_rank(line, rank) for line in text) for rank in range(alternatives + 1)] for text in found]
+
+    async def pages(
+        self, http: HttpRequest, direction: Direction, texts: list[str], alternatives: int
+    ) -> list[list[str]]:
+        """Return the translations of each piece of HTML, best first."""
+        pages = [WebPage(text) for text in texts]
+        request = self.request(direction.served, alternatives + 1, markup=True)
+        each = iter(await self.translate(http, direction, [text for page in pages for text in page.texts], request))
+        ranked = []
+        for page in pages:
+            lines = [next(each)[0] for _ in page.texts]
+            ranked.append([page.fill([of_rank(line, rank) for line in lines]) for rank in range(alternatives + 1)])
+        return ranked
+
     async def file(self, http: HttpRequest, asked: FileRequest, name: str, content: bytes) -> str:
         """Translate a file, and return the key by which the translation can be fetched."""
         self.check_key(http, asked.api_key)
-        document = await asyncio.to_thread(read_file, name, content)
+        async with self.reading:
+            document = await asyncio.to_thread(read_file, name, content)
         self.check_texts(document.texts, self.limits.max_file_characters)
         direction = self.models.find_for("\n".join(document.texts), asked.source, asked.target)
         translator = direction.served.batcher.translator
         translations = [""] * len(document.texts)
-        for request, numbers in requests_for(document, translator.defaults):
+        for request, numbers in await asyncio.to_thread(requests_for, document, translator.defaults):
             texts = [document.texts[number] for number in numbers]
             found = await self.translate(http, direction, texts, replace(request, quiet=True))
             for number, lines in zip(numbers, found, strict=True):
@@ -173,7 +197,7 @@ class Service:
     async def full(self, http: HttpRequest, asked: FullRequest) -> dict[str, Any]:
         """Answer with scores, pieces and, if wanted, alignments."""
         self.check_key(http, None)
-        self.check_texts([*asked.texts, asked.prefix])
+        self.check_texts([*asked.texts, *[asked.prefix] * len(asked.texts)])  # a prefix takes time for each text
         if asked.markup and asked.align:
             raise HTTPException(422, "The words of a text with markup are not aligned: omit align.")
         if asked.quality and (asked.markup or asked.prefix or asked.diverse):
@@ -205,6 +229,11 @@ class Service:
         return Request(search, markup=markup, split=not search.required, scored=n_best > 1, quiet=True)
 
 
+def of_rank(line: list[Translation], rank: int) -> str:
+    """Return the translation of this rank, or the last one if there are fewer."""
+    return line[min(rank, len(line) - 1)].text
+
+
 def judge_of(direction: Direction) -> Judge:
     """Return what adds the quality to translations in a direction of a model."""
     served, pair = direction.served, direction.pair
@@ -232,5 +261,7 @@ async def while_connected(http: HttpRequest, work: Coroutine[Any, Any, T]) -> T:
             if await http.is_disconnected():
                 raise HTTPException(GONE, "The client has left.")
         return task.result()
+    except asyncio.CancelledError:
+        raise HTTPException(ENDING, "The server is ending.") from None
     finally:
         task.cancel()

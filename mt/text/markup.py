@@ -8,18 +8,27 @@ from __future__ import annotations
 
 import html
 import re
+from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from html.entities import html5
 
 from mt.errors import UserError
 
-ATTRIBUTES = r"(?:\"[^\"]*\"|'[^']*'|[^<>\"'])*?"
-MARK = re.compile(
+UNQUOTED = r"(?:[^<>\"'/]|/(?!>))*"
+ATTRIBUTES = rf"{UNQUOTED}(?:(?:\"[^\"]*\"|'[^']*'){UNQUOTED}){{0,1000}}"
+"""This and all else has bounds, so that no text takes a time that grows with the square of its length."""
+TAG = re.compile(
     rf"<(?P<close>/?)(?P<name>[A-Za-z][\w:.-]*)(?=[\s/>]){ATTRIBUTES}(?P<single>/?)>|<!--.{{0,1000}}?-->"
-    r"|\$?\{\{?[^{}]*\}?\}|%(?:\d+\$|\([^()\s]*\)|\{[^{}\s]*\})?[-+#0]*[\d*]*(?:\.[\d*]+)?(?:hh?|ll?|[jztL])?[sdifuxXoceEgGp@](?![A-Za-z0-9_À-ɏ])|%%"
+    r"|<[!?][A-Za-z][^<>]{0,1000}>"
 )
-"""a tag; or a placeholder such as {name}, {{name}}, ${name}, %s, %1$s, %(name)s, %5.2f, %ld, %%"""
+"""a tag, a comment or a declaration"""
+WIDTH = r"[-+#0]{0,5}(?:\d{1,4}|\*)?(?:\.(?:\d{1,4}|\*))?"
+MARK = re.compile(
+    rf"{TAG.pattern}|\$?\{{\{{?[^{{}}]*\}}?\}}|%(?:\d{{1,4}}\$|\([^()\s]*\)|\{{[^{{}}\s]*\}})?{WIDTH}"
+    r"(?:hh?|ll?|[jztL])?[sdifuxXoceEgGp@](?![A-Za-z0-9_À-ɏ])|%%"
+)
+"""a tag, or a placeholder such as {name}, {{name}}, ${name}, %s, %1$s, %(name)s, %5.2f, %ld, %%"""
 ENTITY = re.compile(r"&(?:[A-Za-z]\w*|#\d+|#x[\da-fA-F]+);")
 QUOTE = re.compile(r"&(?:quot|apos|#39|#x27);")
 MAX_DEPTH = 100
@@ -99,7 +108,7 @@ def strip_marks(text: str, marks: Sequence[re.Match[str]], partners: dict[int, i
     for number, start in enumerate([0, *(mark.end() for mark in marks)]):
         part = text[start : marks[number].start() if number < len(marks) else len(text)]
         part = re.sub(r"\s+", " ", ENTITY.sub(decode_entity, part))
-        plain, part = without_mark(plain, part, marks[:number], partners)
+        plain, part = without_mark(plain, part, marks, number - 1, (partners, closers))
         if number:
             offsets[-1] = len(plain)
         plain += part
@@ -111,30 +120,41 @@ def find_partners(marks: Sequence[re.Match[str]]) -> dict[int, int]:
     """Return the closing tag of each opening tag that has one, both by number."""
     partners: dict[int, int] = {}
     path: list[int] = []
+    open_of: dict[str, list[int]] = defaultdict(list)
+    """the tags of `path` by their names"""
     for number, mark in enumerate(marks):
-        if mark["close"]:
-            for depth in range(len(path) - 1, -1, -1):
-                if marks[path[depth]]["name"] == mark["name"]:
-                    partners[path[depth]] = number
-                    del path[depth:]
-                    break
-        elif mark["name"] and not mark["single"]:
+        name = mark["name"]
+        if mark["close"] and open_of[name]:
+            opening = open_of[name][-1]
+            partners[opening] = number
+            while open_of[name] and open_of[name][-1] == opening:  # what stands inside without an end has none
+                open_of[marks[path.pop()]["name"]].pop()
+        elif name and not mark["close"] and not mark["single"]:
             path.append(number)
+            open_of[name].append(number)
     return partners
 
 
-def without_mark(left: str, right: str, marks: Sequence[re.Match[str]], partners: dict[int, int]) -> tuple[str, str]:
-    """Return the texts before and after the last of `marks`, with the spaces corrected for its removal."""
+def without_mark(
+    left: str, right: str, marks: Sequence[re.Match[str]], number: int, pairs: tuple[dict[int, int], set[int]]
+) -> tuple[str, str]:
+    """Return the texts before and after a mark, with the spaces corrected for its removal.
+
+    Args:
+        number: of the mark; -1 at the beginning of the text.
+        pairs: the closing tag of each opening one, and all closing tags.
+    """
     if not left or left.endswith(" "):
         right = right.lstrip()
-    if not left or not right or not marks:
+    if not left or not right or number < 0:
         return left, right
-    number = len(marks) - 1
-    encloses = number in partners or number in partners.values()
+    partners, closers = pairs
+    encloses = number in partners or number in closers
     if left.endswith(" ") and right.startswith(CLOSES) and not encloses:
         return left[:-1], right
-    single_tag = marks[-1]["name"] and not encloses
-    side_by_side = number in partners and number > 0 and marks[-2]["close"] and marks[-2].end() == marks[-1].start()
+    single_tag = marks[number]["name"] and not encloses
+    before = marks[number - 1]
+    side_by_side = number in partners and number > 0 and before["close"] and before.end() == marks[number].start()
     if (single_tag or side_by_side) and right[0].isalnum() and not left.endswith((" ", *OPENS)):  # <br/>, or </p><p>
         right = " " + right
     return left, right

@@ -1,5 +1,7 @@
 """Texts of several sentences: split, and joined again with what stood between the sentences."""
 
+import re
+from bisect import bisect_left
 from dataclasses import dataclass
 from itertools import pairwise
 
@@ -92,15 +94,21 @@ def places_to_cut(text: str, lang: str) -> list[int]:
     """Return where a text with markup can be divided into sentences: closing tags belong to the sentence before."""
     marks = list(MARK.finditer(text))
     partners = find_partners(marks)
+    closing = [marks[number] for number in sorted(partners.values())]
+    outermost: list[tuple[int, int]] = []
+    for first, last in sorted(partners.items()):
+        if not outermost or marks[first].start() >= outermost[-1][1]:
+            outermost.append((marks[first].start(), marks[last].end()))
     plain, places = without_marks(text)
     split = split_text(plain, lang)
     cuts, end = [], len(split.gaps[0])
     for sentence, gap in zip(split.sentences[:-1], split.gaps[1:-1], strict=True):
         end += len(sentence)
         start, stop = places[end - 1] + 1, places[end + len(gap)]
-        closing = [marks[number].end() for number in partners.values() if start <= marks[number].start() < stop]
-        cut = max(closing, default=start)
-        if not any(marks[first].start() < cut < marks[last].end() for first, last in partners.items()):
+        before = bisect_left(closing, stop, key=re.Match.start)
+        cut = closing[before - 1].end() if before and closing[before - 1].start() >= start else start
+        around = bisect_left(outermost, (cut, 0)) - 1
+        if around < 0 or outermost[around][1] <= cut:
             cuts.append(cut)
         end += len(gap)
     return cuts

@@ -11,7 +11,7 @@ def requests_for(document: Document, search: SearchConfig) -> list[tuple[Request
     """Return how texts are to be translated, with the numbers of the texts for each way."""
     numbers: dict[bool, list[int]] = {}
     for number, text in enumerate(document.texts):
-        numbers.setdefault(MARK.search(text) is not None, []).append(number)
+        numbers.setdefault(document.is_markup or MARK.search(text) is not None, []).append(number)
     return [
         (Request(search, markup=marked, split=splits_by_default(search), scored=False), own)
         for marked, own in numbers.items()

@@ -183,12 +183,16 @@ def place_as_in_source(element: Element) -> None:
 
 
 def best_run(gains: Sequence[float], free: Span) -> Span:
-    """Return the non-empty run of words in `free` with the largest sum; an empty one if all are minus infinity."""
+    """Return the non-empty run of words in `free` with the largest sum; an empty one if all are minus infinity.
+
+    A run goes on as long as its sum is not negative (Kadane's algorithm; Bentley, 1984, "Algorithm Design Techniques").
+    """
     best, found = -inf, (free[0], free[0])
-    for start in range(*free):
-        total = 0.0
-        for end in range(start, free[1]):
-            total += gains[end]
-            if total > best:
-                best, found = total, (start, end + 1)
+    start, total = free[0], 0.0
+    for word in range(*free):
+        if total < 0:
+            start, total = word, 0.0
+        total += gains[word]
+        if total > best:
+            best, found = total, (start, word + 1)
     return found

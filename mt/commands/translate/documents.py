@@ -8,6 +8,13 @@ from typing import Any, Protocol
 from mt.errors import UserError
 from mt.runtime.files import plain_suffix
 from mt.text.characters import is_encodable
+from mt.text.documents.kinds import KINDS
+
+NOT_LINES = (
+    ".ass", ".csv", ".doc", ".epub", ".json", ".odt", ".pdf", ".properties", ".rtf", ".ssa", ".strings", ".tmx", ".vtt",
+    ".xlf", ".xliff", ".xml", ".yaml", ".yml",
+)  # fmt: skip
+"""suffixes of files that are not lines of text"""
 
 
 class Rows(Protocol):
@@ -95,4 +102,11 @@ def choose_rows(path: Path | None, column: str | None) -> Rows:
         return TsvRows(int(column))
     if column:
         raise UserError("--column needs --input FILE.tsv or FILE.jsonl.")
+    if suffix in (".tsv", ".jsonl"):
+        raise UserError(f"--input {path}: say which column is to be translated with --column.")
+    if suffix in NOT_LINES:
+        raise UserError(
+            f"--input {path}: the lines of {suffix} files are not plain text. {', '.join(KINDS)} files are translated, "
+            f"and columns of .tsv and .jsonl. To translate every line all the same, give it as standard input: < {path}"
+        )
     return PlainRows()

@@ -62,6 +62,7 @@ class Prompt:
     def answer(self, line: str) -> str:
         """Return the answer to a line."""
         command, _, argument = line.partition(" ")
+        argument = argument.strip()
         if not line:
             return ""
         if command == ":n" and argument.isdecimal() and int(argument) > 0:

@@ -52,7 +52,7 @@ async function ask(path, body, signal) {
   if (body && !isForm) headers["Content-Type"] = "application/json";
   const options = body ? { method: "POST", headers, body: isForm ? body : JSON.stringify(body), signal } : { headers };
   const response = await fetch(path, options);
-  const answer = await response.json();
+  const answer = await response.json().catch(() => ({}));  // a proxy may answer something else
   if (!response.ok) throw new Error(answer.error ?? response.statusText);
   return answer;
 }

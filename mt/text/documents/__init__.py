@@ -1,1 +1,1 @@
-"""Files of a kind that keeps its layout around the text: subtitles, message catalogues, Word documents."""
+"""Files of a kind that keeps its layout around the text: subtitles, message catalogues, Word documents, web pages."""

@@ -9,12 +9,15 @@ import polib
 from mt.errors import UserError
 
 FUZZY = "fuzzy"
+WRAP = 78
+"""characters of a line, as gettext breaks them, unless the file has longer ones"""
 
 
 @dataclass
 class Catalogue:
     """A catalogue, and its messages without a translation."""
 
+    is_markup = False
     file: polib.POFile
 
     def __post_init__(self) -> None:
@@ -42,7 +45,8 @@ class Catalogue:
 def read(path: Path) -> Catalogue:
     """Read a file in the encoding that it states."""
     try:
-        return Catalogue(polib.pofile(str(path)))
+        longest = max(map(len, path.read_bytes().splitlines()), default=0)
+        return Catalogue(polib.pofile(str(path), wrapwidth=WRAP if longest <= WRAP + 2 else longest))
     except (OSError, ValueError, LookupError) as error:
         raise UserError(f"{path} is not a catalogue of gettext: {str(error).splitlines()[0]}") from error
 

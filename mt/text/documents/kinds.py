@@ -14,6 +14,8 @@ class Document(Protocol):
 
     texts: list[str]
     """what is to be translated, in order; it may have markup"""
+    is_markup: bool
+    """whether all of it is written as markup, so that `&amp;` stands for &"""
 
     def save(self, translations: Sequence[str], path: Path, spaced: bool) -> None:
         """Write the document with a translation for each text; `spaced`: the language has spaces between words."""
@@ -23,8 +25,10 @@ KINDS = {
     ".srt": ("mt.text.documents.subtitles", "srt", "srt"),
     ".po": ("mt.text.documents.catalogue", "polib", "polib"),
     ".docx": ("mt.text.documents.word", "docx", "python-docx"),
+    ".html": ("mt.text.documents.web_page", "", ""),
+    ".htm": ("mt.text.documents.web_page", "", ""),
 }
-"""suffix -> our module, the module that it needs, and the name of that for pip"""
+"""suffix -> our module, and the module that it needs, if any, with its name for pip"""
 MAX_BYTES = 100_000_000
 """of a document, unpacked"""
 
@@ -41,7 +45,8 @@ def read_document(path: Path) -> Document:
         UserError: it is damaged or too large, or a package is missing.
     """
     module, needed, package = KINDS[path.suffix.lower()]
-    require_package(needed, path.suffix, package)
+    if needed:
+        require_package(needed, path.suffix, package)
     if path.stat().st_size > MAX_BYTES:
         raise UserError(f"{path} is larger than {MAX_BYTES:,} bytes.")
     loaded: Any = importlib.import_module(module)

@@ -1,5 +1,6 @@
 """Subtitles, .srt. A subtitle of two lines is translated as one text, and divided into two lines again."""
 
+import codecs
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -9,10 +10,11 @@ import regex
 import srt
 
 from mt.errors import UserError
+from mt.runtime.files import UTF16_MARKS, decode_utf8
 from mt.text.markup import MARK
 
 LEADING_TAGS = re.compile(r"(?:<[^<>]*>|\s)*")
-SPEECH = re.compile(r"((?:<[^<>]*>)*)(\s*[-–—]\s*)")
+SPEECH = re.compile(r"((?:<[^<>]*>)*)(\s*(?:[-–—]|>>+)\s*)")
 """how a line of another speaker begins; what each says is translated alone"""
 PLACE = re.compile(r"(?:\{\\[^{}]*\})*")
 ATOM_OF_WORDS = re.compile(rf"(?:(?:{MARK.pattern})|\S)+\s*", MARK.flags)
@@ -25,7 +27,10 @@ ATOM = regex.compile(rf"(?:{MARK.pattern})|[A-Za-z0-9]+|\X", MARK.flags)
 class Subtitles:
     """Subtitles, and the texts of each."""
 
+    is_markup = False
     subtitles: list[srt.Subtitle]
+    encoding: str = "utf-8"
+    newline: str = "\n"
 
     def __post_init__(self) -> None:
         self.parts = [divide(subtitle.content) for subtitle in self.subtitles]
@@ -36,17 +41,22 @@ class Subtitles:
         each = iter(translations)
         for subtitle, (place, speeches) in zip(self.subtitles, self.parts, strict=True):
             own = [speech.write(next(each)) for speech in speeches]
-            n_lines = subtitle.content.count("\n") + 1
+            n_lines = subtitle.content.replace("\\N", "\n").count("\n") + 1
             subtitle.content = place + "\n".join(own if len(own) > 1 else lines_of(own[0], n_lines, spaced))
-        path.write_text(srt.compose(self.subtitles, reindex=False), encoding="utf-8")
+        content = srt.compose(self.subtitles, reindex=False)
+        path.write_text(content, encoding=self.encoding, newline=self.newline)
 
 
 def read(path: Path) -> Subtitles:
-    """Read a file."""
+    """Read a file; its translation has the same line breaks, and a byte order mark if the file has one."""
+    content = path.read_bytes()
+    text = decode_utf8(content, str(path))
+    encoding = "utf-8-sig" if content.startswith((codecs.BOM_UTF8, *UTF16_MARKS)) else "utf-8"
+    newline = "\r\n" if "\r\n" in text else "\n"
     try:
-        return Subtitles(list(srt.parse(path.read_text(encoding="utf-8-sig"))))
-    except (srt.SRTParseError, OverflowError, UnicodeDecodeError, ValueError) as error:
-        raise UserError(f"{path} has no subtitles in UTF-8: {str(error).splitlines()[0]}") from error
+        return Subtitles(list(srt.parse(text.replace("\r\n", "\n"))), encoding, newline)
+    except (srt.SRTParseError, OverflowError, ValueError) as error:
+        raise UserError(f"{path} has no subtitles: {str(error).splitlines()[0]}") from error
 
 
 @dataclass(frozen=True)
@@ -67,7 +77,7 @@ def divide(content: str) -> tuple[str, list[Speech]]:
     """Return what places a subtitle on the screen, and what it says: one text, or one for each speaker."""
     place = PLACE.match(content)[0]  # type: ignore[index]  # it matches anywhere
     texts: list[str] = []
-    lines = content[len(place) :].split("\n")
+    lines = content[len(place) :].replace("\\N", "\n").split("\n")  # as ASS writes a line break
     is_dialogue = any(map(SPEECH.match, lines[1:]))
     for line in lines:
         if texts and not (is_dialogue and SPEECH.match(line)):

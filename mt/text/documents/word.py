@@ -18,23 +18,33 @@ import docx
 from docx.opc.exceptions import PackageNotFoundError
 from docx.oxml import OxmlElement
 from docx.oxml.ns import qn
+from lxml.etree import LxmlError
 
 from mt.errors import UserError
 from mt.text.documents.kinds import MAX_BYTES
 
-RUN, TEXT, FORMAT, FIELD, LINK = (qn(f"w:{name}") for name in ("r", "t", "rPr", "fldChar", "hyperlink"))
+RUN, TEXT, FORMAT, FIELD = (qn(f"w:{name}") for name in ("r", "t", "rPr", "fldChar"))
+TEXTS = (TEXT, qn("w:noBreakHyphen"))
+NO_BREAK_HYPHEN = "\u2011"
+LINKS = tuple(qn(f"w:{name}") for name in ("hyperlink", "dir", "bdo"))
+"""what holds runs and is a format of its own: links, and text of another direction"""
+WRAPPERS = (qn("w:smartTag"), qn("w:customXml"))
+"""what holds runs and is not seen"""
 BETWEEN = (qn("w:tab"), qn("w:br"), qn("w:cr"))
 """what divides a paragraph into parts that are translated alone"""
 IGNORED = tuple(qn(f"w:{name}") for name in ("pPr", "proofErr"))
 STARTS = tuple(qn(f"w:{name}Start") for name in ("bookmark", "commentRange"))
 ENDS = tuple(qn(f"w:{name}End") for name in ("bookmark", "commentRange"))
 """bounds of ranges, which come to enclose the whole part that they are in"""
+PROPERTIES = (qn("w:smartTagPr"), qn("w:customXmlPr"))
 INVISIBLE = (qn("w:lang"), qn("w:noProof"))
 """formats that only the spelling checker sees"""
 PAGE_BREAK = qn("w:lastRenderedPageBreak")
 PAGES = tuple(f"{page}{part}" for page in ("", "first_page_", "even_page_") for part in ("header", "footer"))
 """the properties of a section"""
 TAG = re.compile(r"<(/?)r(\d+)(/?)>")
+MAX_XML_TAGS = 1_000_000
+"""of all parts, some 500 pages of text in several formats"""
 
 
 @dataclass
@@ -64,7 +74,7 @@ class Inline:
         runs = [copy] if copy.tag == RUN else copy.findall(RUN)
         for run in runs[1:]:
             run.getparent().remove(run)
-        for old in runs[0].findall(TEXT):
+        for old in [child for child in runs[0] if child.tag in TEXTS]:
             runs[0].remove(old)
         runs[0].add_t(text)
         return copy
@@ -142,12 +152,14 @@ class Passage:
 class WordDocument:
     """A document: the paragraphs of its body, tables, text boxes, headers and footers."""
 
+    is_markup = False
+
     def __init__(self, document: Any) -> None:
         self.document = document
-        parts = [document.element.body]
-        for section in document.sections:
-            pages = [getattr(section, name) for name in PAGES]
-            parts += [page._element for page in pages if not page.is_linked_to_previous]
+        pages = [getattr(section, name) for section in document.sections for name in PAGES]
+        # by their parts, because sections may share them
+        own = {page.part.partname: page._element for page in pages if not page.is_linked_to_previous}
+        parts = [document.element.body, *own.values()]
         paragraphs = [element for part in parts for element in list(part.iter(qn("w:p")))]
         passages = [passage for element in paragraphs for passage in passages_of(element)]
         self.passages = [passage for passage in passages if passage.text]
@@ -163,15 +175,24 @@ class WordDocument:
 def read(path: Path) -> WordDocument:
     """Read a file."""
     try:
-        with zipfile.ZipFile(path) as archive:
-            if sum(entry.file_size for entry in archive.infolist()) > MAX_BYTES:
-                raise UserError(f"{path} is larger than {MAX_BYTES:,} bytes when it is unpacked.")
+        check_size(path)
         document = docx.Document(str(path))
-        if document.element.body is None:
+        if getattr(document.element, "body", None) is None:
             raise ValueError("it has no text")
         return WordDocument(document)
-    except (zipfile.BadZipFile, PackageNotFoundError, KeyError, ValueError, SyntaxError) as error:
+    except (zipfile.BadZipFile, PackageNotFoundError, KeyError, ValueError, SyntaxError, LxmlError) as error:
         raise UserError(f"{path} is not a Word document, or is damaged: {error}") from error
+
+
+def check_size(path: Path) -> None:
+    """Raise `UserError` for a document that would take too much memory: an element takes up to 100 times its bytes."""
+    with zipfile.ZipFile(path) as archive:
+        entries = archive.infolist()
+        if sum(entry.file_size for entry in entries) > MAX_BYTES:
+            raise UserError(f"{path} is larger than {MAX_BYTES:,} bytes when it is unpacked.")
+        texts = (archive.read(entry) for entry in entries if entry.filename.lower().endswith((".xml", ".rels")))
+        if sum(text.count(b"<") for text in texts) > MAX_XML_TAGS:
+            raise UserError(f"{path} has more than {MAX_XML_TAGS:,} tags of XML.")
 
 
 def passages_of(paragraph: Any) -> Iterator[Passage]:
@@ -189,6 +210,10 @@ def passages_of(paragraph: Any) -> Iterator[Passage]:
 
 def divide_runs(paragraph: Any) -> None:
     """Divide runs of the paragraph so that each holds text, or one other thing, such as a tab."""
+    for wrapper in list(paragraph.iter(*WRAPPERS))[::-1]:  # the inner ones first
+        for child in [child for child in wrapper if child.tag not in PROPERTIES]:
+            wrapper.addprevious(child)
+        wrapper.getparent().remove(wrapper)
     for run in paragraph.findall(RUN):
         contents = [child for child in run if child.tag not in (FORMAT, PAGE_BREAK)]
         for content in contents[:-1]:  # the last one stays in the run
@@ -225,13 +250,14 @@ def is_empty(element: Any) -> bool:
 
 def plain_text(element: Any) -> str | None:
     """Return the text of a run, or of a link whose runs hold nothing but text; None for anything else."""
-    runs = [element] if element.tag == RUN else list(element) if element.tag == LINK else []
+    runs = [element] if element.tag == RUN else list(element) if element.tag in LINKS else []
+    runs = [run for run in runs if run.tag not in (*IGNORED, *STARTS, *ENDS) and not is_empty(run)]
     if not runs or any(run.tag != RUN for run in runs):
         return None
     contents = [child for run in runs for child in run if child.tag not in (FORMAT, PAGE_BREAK)]
-    if not contents or any(child.tag != TEXT for child in contents):
+    if not contents or any(child.tag not in TEXTS for child in contents):
         return None
-    return "".join(child.text or "" for child in contents)
+    return "".join(NO_BREAK_HYPHEN if child.tag != TEXT else child.text or "" for child in contents)
 
 
 def merged(inlines: list[Inline]) -> list[Inline]:
