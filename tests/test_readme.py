@@ -141,6 +141,7 @@ def test_translate_and_evaluate(mt, workplace, monkeypatch):
     (workplace / "notes.jsonl").write_text('{"text": "他比我高。"}\n', encoding="utf-8")
     (workplace / "film.srt").write_text("1\n00:00:01,000 --> 00:00:02,000\n他比我高。\n", encoding="utf-8")
     (workplace / "app.po").write_text('msgid ""\nmsgstr ""\n\nmsgid "他比我高。"\nmsgstr ""\n', encoding="utf-8")
+    (workplace / "page.html").write_text("<p>他比我高。</p>", encoding="utf-8")
     letter = docx.Document()
     letter.add_paragraph("他比我高。")
     letter.save(workplace / "letter.docx")
