@@ -9,7 +9,7 @@ import pytest
 from conftest import overrides
 
 from mt.commands.evaluated_runs import EvaluatedRun
-from mt.commands.longer_training import fitted_points, longer_training
+from mt.commands.longer_training import begun, fitted_points, longer_training
 from mt.commands.training_curves import FIT
 from mt.commands.worth_of_text import worth_of_text
 from mt.runs.checkpoint import TrainState
@@ -41,6 +41,12 @@ CURVES = {
     "3,000 pairs, frequent words whole": (0.125, [12.0, 15.1, 16.6, 17.1], 19.0),
     "3,000 pairs, 2,000 pieces": (0.125, [10.5, 15.4, 15.8, 16.8], 18.0),
     "3,000 pairs, dropout 0.3": (0.125, [9.6, 13.9, 16.5, 16.3], 18.4),
+    "3,000 pairs, 93 epochs": (0.1, [13.15, 16.15, 18.15, 18.62, 18.09], 20.08),
+    "3,000 pairs, R-Drop": (0.1, [8.74, 14.32, 15.52, 17.59, 18.59], 19.86),
+    "Japanese, small batches": (0.053, [3.27, 12.81, 18.74, 20.93, 24.19, 27.57, 27.44, 28.75, 29.78], 37.53),
+    "Multi30k, 15 minutes of a slow machine": (0.125, [4.25, 7.86, 18.68, 20.68], 26.13),
+    "the same, small batches": (0.114, [7.51, 12.48, 18.94, 22.09], 28.37),
+    "Hausa, small batches": (0.143, [1.43, 3.01, 3.56], 5.79),
 }
 """trainings: the share between two validations, the BLEU of those in the first half, and the best BLEU of all"""
 
@@ -132,7 +138,10 @@ def test_a_short_curve_is_not_followed_for_an_hour(mt, copy_of_run):
 def test_the_fitted_curve_goes_through_the_validations_and_on_to_the_score_that_is_told():
     """Points as they are drawn; the curve and its end are those of the sentence in the report."""
     scores = [30 + 6 * math.log(step / 40) for step in (10, 20, 30, 40)]
-    rows = [{"step": step, "valid/bleu": score} for step, score in zip((10, 20, 30, 40), scores, strict=True)]
+    rows = [
+        {"step": step, "valid/bleu": score, "valid/loss": 2.0}
+        for step, score in zip((10, 20, 30, 40), scores, strict=True)
+    ]
     longer = longer_training(rows, TrainState(step=40, minutes=30.0, is_finished=True))
     points = fitted_points(rows, longer)
     steps, *bounds = zip(*points, strict=True)
@@ -146,6 +155,23 @@ def test_the_fitted_curve_goes_through_the_validations_and_on_to_the_score_that_
     assert f"about {middle:.1f} (30.0 to {high:.1f})" in str(longer)  # at least the best model so far
     assert fitted_points(rows, None)[-1][0] == pytest.approx(40)
     assert fitted_points(rows[:2], None) == []
+
+
+@pytest.mark.parametrize(
+    ("first", "losses"),
+    [({"step": 0, "valid/bleu": 45.0, "valid/loss": 2.0}, [2.0] * 4), (None, [2.2, 2.0, 2.1, 2.15])],
+)
+def test_longer_training_is_not_thought_of_where_training_made_the_model_worse(first, losses):
+    scores = zip((10, 20, 30, 40), (20, 26, 28, 29), losses, strict=True)
+    rows = [{"step": step, "valid/bleu": score, "valid/loss": loss} for step, score, loss in scores]
+    state = TrainState(step=40, minutes=30.0, is_finished=True)
+    assert longer_training(rows, state) is None or first
+    assert longer_training([first, *rows] if first else rows, state) is None
+    damaged = [
+        {"step": -1, "valid/bleu": 1.0, "valid/loss": 2.0},
+        {"step": 5, "valid/bleu": math.nan, "valid/loss": 2.0},
+    ]
+    assert len(begun([*damaged, *rows])) == 4
 
 
 def test_another_hour_that_would_not_help_is_named(mt, copy_of_run):

@@ -51,7 +51,7 @@ def test_text_and_tables_keep_their_lines_and_cells(send):
 
 def test_documents(send):
     assert send("page.HTML", f"<li>{LINES[0]}<li>{LINES[1]}".encode("utf-16"))[1] == (
-        f"<li>{LINES[0].upper()}<li>{LINES[1].upper()}"
+        f"\ufeff<li>{LINES[0].upper()}<li>{LINES[1].upper()}"
     )
     subtitles = f"1\n00:00:01,000 --> 00:00:02,000\n{LINES[0]}\n"
     assert next(srt.parse(send("film.srt", subtitles.encode())[1])).content == LINES[0].upper()

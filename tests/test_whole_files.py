@@ -283,24 +283,30 @@ def test_speakers_of_a_dialogue_keep_their_marks(translate_file, tmp_path):
 
 
 def test_long_lines_of_a_catalogue_stay_long(translate_file, tmp_path):
-    line = 'msgid "' + "word " * 40 + '"\nmsgstr "by hand"\n'
-    (tmp_path / "in.po").write_text(f'msgid ""\nmsgstr ""\n\n{line}\nmsgid "{LINES[0]}"\nmsgstr ""\n')
-    assert line in translate_file(tmp_path / "in.po").read_text()
+    """And short lines short, whatever the length of a comment is."""
+    long = 'msgid "' + "word " * 40 + '"\nmsgstr "by hand"\n'
+    short = str(polib.POEntry(msgid="word " * 40, msgstr="by hand", comment="x" * 120))
+    for line in (long, short):
+        (tmp_path / "in.po").write_text(f'msgid ""\nmsgstr ""\n\n{line}\nmsgid "{LINES[0]}"\nmsgstr ""\n')
+        assert line in translate_file(tmp_path / "in.po").read_text()
 
 
 PAGE = f"""<!DOCTYPE html>\r
 <html><head><title>{LINES[0]}</title>
 <style>p {{ color: red }}</style><script>if (a < b) {{ run("<p>ba</p>"); }}</script></head>
-<body><!-- a <p> of {LINES[1]} -->
+<body><!-- a <p> of
+ {LINES[1]}, {"very " * 300} -->
+<!--[if lt IE 9]><script src="old.js"></script><![endif]--><![if !IE]><?php echo "<p>{LINES[1]}</p>" ?>
 <ul><li>{LINES[1]}</li><li>{LINES[2]}</li></ul>
 <table><tr><td>{LINES[3]}</td><td>12</td><td>&nbsp;</td></tr></table>
-<p translate="no">{LINES[4]}</p><pre>
+<p TRANSLATE="no">{LINES[4]}</p><p class=notranslate>{LINES[4]}</p><p><kept-3/>{LINES[8]}</p><pre>
   {LINES[4]}
 </pre>
 <p>
   {LINES[5].replace(" ", chr(10))}
 </p>
-{LINES[6]}<pre>ba</pre></body></html>
+{LINES[6]}<pre>ba</pre>
+<ul><li translate="no">{LINES[4]}<li>{LINES[7]}</ul></body></html>
 """
 
 
@@ -309,17 +315,31 @@ def test_a_page_keeps_all_but_its_texts(translate_file, tmp_path):
     for name in ("in.html", "in.htm"):
         (tmp_path / name).write_bytes(PAGE.encode())
         expected = PAGE.replace(LINES[5].replace(" ", "\n"), LINES[5].upper())
-        for place in (f"<title>{LINES[0]}", f"<li>{LINES[1]}", f"<li>{LINES[2]}", f"<td>{LINES[3]}", f"p>\n{LINES[6]}"):
-            tag, _, text = place.partition(">")
-            expected = expected.replace(place, f"{tag}>{text.upper()}")
+        for tag, text in (
+            ("<title>", LINES[0]), ("<li>", LINES[1]), ("<li>", LINES[2]), ("<td>", LINES[3]), ("p>\n", LINES[6]),
+            ("<li>", LINES[7]), ("<kept-3/>", LINES[8]),
+        ):  # fmt: skip
+            expected = expected.replace(tag + text, tag + text.upper())
         assert translate_file(tmp_path / name).read_bytes().decode() == expected
+
+
+def test_a_page_states_its_new_encoding(translate_file, tmp_path):
+    for old in (
+        '<meta charset="iso-8859-1">',
+        "<meta content='text/html; charset=windows-1252'>",
+        "<meta charset=latin1>",
+    ):
+        (tmp_path / "in.html").write_text(f"{old}<p>{LINES[0]}</p>", encoding="utf-8-sig")
+        found = translate_file(tmp_path / "in.html").read_bytes()
+        assert found.startswith(b"\xef\xbb\xbf<meta ")
+        assert b"charset=utf-8" in found.replace(b'"', b"")
 
 
 def test_inline_tags_move_with_their_words_and_code_stays(translate_file, tmp_path):
     content = f"<p>{LINES[0]} <code>a &lt;b> c</code> <b class='x\ny'>{LINES[1]}</b></p>"
     (tmp_path / "in.html").write_text(content)
     found = translate_file(tmp_path / "in.html").read_text()
-    assert found.count("<code>a &lt;b> c</code>") == found.count("<b class='x y'>") == found.count("</b>") == 1
+    assert found.count("<code>a &lt;b> c</code>") == found.count("<b class='x\ny'>") == found.count("</b>") == 1
     words = re.sub(r"<code>.*</code>|<[^>]*>", " ", found).split()
     assert sorted(words) == sorted(translated(f"{LINES[0]} {LINES[1]}").split())
 

@@ -77,9 +77,8 @@ def choose_automatic(config: Config, data: Prepared, world: World) -> Config:
     )
     n_batches = config.training.batches_per_process(world.size) * world.size
     amount = Amount(len(data.train), n_tokens, n_batches, n_valid_tokens)
-    plan = world.gather(choose_settings(config, amount, partial(measure_step, data=data, world=world)))[
-        0
-    ]  # speeds differ
+    plan = choose_settings(config, amount, partial(measure_step, data=data, world=world))
+    plan = world.gather(plan)[0]  # every process has measured another speed
     values = ", ".join(f"{key}={describe_value(value_at(plan.config, key))}" for key in chosen)
     log.info("Chosen for %s pairs and this machine, because they were not set: %s.", f"{amount.n_pairs:,}", values)
     for line in describe_choices(config, plan, amount):

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from math import isfinite
 
 from mt.runs.checkpoint import TrainState
 from mt.runs.metrics_file import Row
@@ -14,6 +15,8 @@ MOST_SHARE = 3
 """length, by that of a training, of another one whose score is forecast; further ahead, a curve says too little"""
 MUCH_BLEU = 0.5
 """the smallest difference that matters"""
+MUCH_LOSS = 0.1
+"""rise of the validation loss that shows overfitting"""
 N_POINTS = 60
 """of a drawn curve"""
 
@@ -60,18 +63,29 @@ def longer_training(rows: Sequence[Row], state: TrainState | None) -> LongerTrai
         state: in the last checkpoint.
     """
     curve = fit_validations(rows)
-    if curve is None or curve.last_score < curve.best_score - MUCH_BLEU:
+    if curve is None or state is None or not state.is_finished or not state.minutes:
         return None
-    if state is None or not state.is_finished or not state.minutes:
+    best = max(row["valid/bleu"] for row in rows)  # perhaps that of the model to start from
+    if curve.last_score < best - MUCH_BLEU or loss_rise(rows) > MUCH_LOSS:
         return None
     minutes = min(MOST_MINUTES, (MOST_SHARE - 1) * state.minutes)
     return LongerTraining(curve, minutes, 1 + minutes / state.minutes)
 
 
+def loss_rise(rows: Sequence[Row]) -> float:
+    """Return by how much the validation loss has risen since its lowest point."""
+    return rows[-1]["valid/loss"] - min(row["valid/loss"] for row in rows)
+
+
+def begun(rows: Sequence[Row]) -> list[Row]:
+    """Return the validations of a training without that of a model to start from, and without damaged ones."""
+    return [row for row in rows if row["step"] > 0 and isfinite(row["valid/bleu"])]
+
+
 def fit_validations(rows: Sequence[Row]) -> LearningCurve | None:
     """Fit a curve to the validation BLEU of a run, by the share of its training; None if there are too few."""
-    begun = [row for row in rows if row["step"]]  # without that of a model to start from
-    return LearningCurve.fit([row["step"] / rows[-1]["step"] for row in begun], [row["valid/bleu"] for row in begun])
+    rows = begun(rows)
+    return LearningCurve.fit([row["step"] / rows[-1]["step"] for row in rows], [row["valid/bleu"] for row in rows])
 
 
 def fitted_points(rows: Sequence[Row], longer: LongerTraining | None) -> list[tuple[float, float, float, float]]:
@@ -82,8 +96,8 @@ def fitted_points(rows: Sequence[Row], longer: LongerTraining | None) -> list[tu
     curve = fit_validations(rows)
     if curve is None:
         return []
-    n_steps = rows[-1]["step"]
-    first, last = next(row["step"] for row in rows if row["step"]) / n_steps, longer.share if longer else 1.0
+    n_steps = begun(rows)[-1]["step"]
+    first, last = begun(rows)[0]["step"] / n_steps, longer.share if longer else 1.0
     shares = [first + (last - first) * index / (N_POINTS - 1) for index in range(N_POINTS)]
     found = [curve.at(share) for share in shares]
     return [(share * n_steps, at.low, at.score, at.high) for share, at in zip(shares, found, strict=True)]

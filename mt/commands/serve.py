@@ -5,6 +5,7 @@ import logging
 import os
 import socket
 import ssl
+from pathlib import Path
 
 from mt.commands.options import RUN_HELP, positive, run_path, search_overrides, search_parser
 from mt.config.choices import EngineName
@@ -18,7 +19,7 @@ from mt.translation.engine_choice import FLOAT32
 from mt.translation.translator import Translator
 
 log = logging.getLogger(__name__)
-SECONDS_TO_FINISH = 10
+SECONDS_TO_FINISH = 8
 """for requests that have begun when the server is to end"""
 
 
@@ -88,9 +89,15 @@ def check_tls(certificate: str | None, key: str | None) -> None:
         raise UserError("--tls-cert and --tls-key belong together.")
     if certificate:
         try:
-            ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_cert_chain(certificate, key)
-        except OSError as error:  # of which those of the module `ssl` are
-            raise UserError(f"--tls-cert {certificate}, --tls-key {key}: {error}.") from error
+            ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_cert_chain(certificate, key, password=lambda: "")
+        except FileNotFoundError as error:
+            missing = key if Path(certificate).exists() else certificate
+            raise UserError(f"{missing} does not exist.") from error
+        except (OSError, ValueError) as error:  # the errors of the module `ssl` among them
+            raise UserError(
+                f"--tls-cert {certificate}, --tls-key {key}: no certificate and its key, in PEM and without a password "
+                f"({error})."
+            ) from error
 
 
 def check_address(host: str, port: int) -> None:
@@ -101,8 +108,8 @@ def check_address(host: str, port: int) -> None:
             one.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             one.bind((address[0], port, *address[2:]))  # getaddrinfo takes 65536 for 0
     except (OSError, OverflowError) as error:
-        reason = getattr(error, "strerror", None) or error
-        raise UserError(f"--host {host} --port {port}: {str(reason).removesuffix('.')}.") from error
+        reason = str(getattr(error, "strerror", None) or error)
+        raise UserError(f"--host {host} --port {port}: {reason.removeprefix('bind(): ').removesuffix('.')}.") from error
 
 
 def find_estimator(run: RunLayout) -> QualityEstimator | None:

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from mt.commands.longer_training import MUCH_BLEU, LongerTraining, longer_training
+from mt.commands.longer_training import MUCH_BLEU, MUCH_LOSS, LongerTraining, longer_training, loss_rise
 from mt.commands.worth_of_text import SAME_TIME, WorthOfText
 from mt.evaluation.results import TestSetResult
 from mt.runs.checkpoint import CheckpointStore
@@ -19,8 +19,6 @@ BANDS = (
 )
 """What a BLEU below each bound usually means (Google Cloud, "Evaluate models", AutoML Translation)."""
 BEST_BAND = "excellent, or the test set resembles the training data"
-MUCH = 0.1
-"""rise of the validation loss that shows overfitting"""
 LARGE_GAP = 0.4
 """difference of the losses, in nats per token, that shows too little text"""
 FEW_EPOCHS = 30
@@ -65,9 +63,10 @@ def describe_end(best: Row, rows: Sequence[Row]) -> str:
     last = rows[-1]
     if best["step"] == last["step"]:
         return f"The best model is the last one, that of step {best['step']:,}."
-    rise = last["valid/loss"] - min(row["valid/loss"] for row in rows)
-    by_heart = ", and the validation loss has risen since, so the model has begun to learn its text by heart"
-    return f"The best model is that of step {best['step']:,} of {last['step']:,}{by_heart if rise > MUCH else ''}."
+    by_heart = ""
+    if loss_rise(rows) > MUCH_LOSS:
+        by_heart = ", and the validation loss has risen since, so the model has begun to learn its text by heart"
+    return f"The best model is that of step {best['step']:,} of {last['step']:,}{by_heart}."
 
 
 def describe_next_step(
@@ -97,7 +96,7 @@ def describe_next_step(
         return f"Next step: more text.{than}"
     if more >= MUCH_BLEU:
         return "Next step: longer training."
-    if improves:
+    if improves and longer is None:
         return (
             f"Next step: longer training. The model has read its text {state.epochs:.1f} times, and the validation "
             "loss was still falling."

@@ -177,3 +177,8 @@ def decode_utf8(content: bytes, name: str) -> str:
     if "\0" in text:
         raise UserError(f"{name} is not text, or it is UTF-16 without a byte order mark.")
     return text
+
+
+def encoding_like(content: bytes) -> str:
+    """Return UTF-8 for a text that is to be like another: with a byte order mark if that has one."""
+    return "utf-8-sig" if content.startswith((codecs.BOM_UTF8, *UTF16_MARKS)) else "utf-8"

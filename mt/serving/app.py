@@ -39,6 +39,8 @@ REFUSALS: dict[int | str, dict[str, Any]] = {
     413: {"model": Failure, "description": "the text is too long"},
     422: {"model": Failure, "description": "the fields contradict each other"},
     429: {"model": Failure, "description": "too many requests are waiting; `Retry-After` says when to come back"},
+    500: {"model": Failure, "description": "a fault of the server, which is in its log"},
+    503: {"model": Failure, "description": "the server is ending"},
 }
 NOT_FOUND: dict[int | str, dict[str, Any]] = {
     404: {
@@ -177,7 +179,7 @@ async def read_fields(http: HttpRequest) -> Mapping[str, Any]:
     try:  # Starlette would read bytes that curl's -d sends as they are as Latin-1
         pairs = parse_qsl((await http.body()).decode(), keep_blank_values=True, errors="strict", max_num_fields=1000)
     except ValueError as error:
-        raise HTTPException(400, f"The body is not a form in UTF-8: {error}.") from error
+        raise HTTPException(400, f"The body is not a form in UTF-8, or has too many fields: {error}.") from error
     return dict(pairs)
 
 

@@ -18,12 +18,9 @@ from mt.errors import UserError
 UNQUOTED = r"(?:[^<>\"'/]|/(?!>))*"
 ATTRIBUTES = rf"{UNQUOTED}(?:(?:\"[^\"]*\"|'[^']*'){UNQUOTED}){{0,1000}}"
 """This and all else has bounds, so that no text takes a time that grows with the square of its length."""
-TAG = re.compile(
-    rf"<(?P<close>/?)(?P<name>[A-Za-z][\w:.-]*)(?=[\s/>]){ATTRIBUTES}(?P<single>/?)>|<!--.{{0,1000}}?-->"
-    r"|<[!?][A-Za-z][^<>]{0,1000}>"
-)
-"""a tag, a comment or a declaration"""
-WIDTH = r"[-+#0]{0,5}(?:\d{1,4}|\*)?(?:\.(?:\d{1,4}|\*))?"
+TAG = re.compile(rf"<(?P<close>/?)(?P<name>[A-Za-z][\w:.-]*)(?=[\s/>]){ATTRIBUTES}(?P<single>/?)>|<!--.{{0,1000}}?-->")
+"""a tag or a short comment"""
+WIDTH = r"[-+#0]{0,5}(?:\d{1,20}|\*)?(?:\.(?:\d{1,20}|\*))?"
 MARK = re.compile(
     rf"{TAG.pattern}|\$?\{{\{{?[^{{}}]*\}}?\}}|%(?:\d{{1,4}}\$|\([^()\s]*\)|\{{[^{{}}\s]*\}})?{WIDTH}"
     r"(?:hh?|ll?|[jztL])?[sdifuxXoceEgGp@](?![A-Za-z0-9_À-ɏ])|%%"

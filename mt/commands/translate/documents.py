@@ -11,8 +11,8 @@ from mt.text.characters import is_encodable
 from mt.text.documents.kinds import KINDS
 
 NOT_LINES = (
-    ".ass", ".csv", ".doc", ".epub", ".json", ".odt", ".pdf", ".properties", ".rtf", ".ssa", ".strings", ".tmx", ".vtt",
-    ".xlf", ".xliff", ".xml", ".yaml", ".yml",
+    ".ass", ".csv", ".doc", ".epub", ".json", ".odt", ".pdf", ".pot", ".properties", ".resx", ".rtf", ".sbv", ".ssa",
+    ".strings", ".svg", ".tmx", ".ts", ".vtt", ".xlf", ".xliff", ".xml", ".yaml", ".yml",
 )  # fmt: skip
 """suffixes of files that are not lines of text"""
 

@@ -1,5 +1,6 @@
 """Message catalogues of gettext, .po. Messages without a translation get one, marked as fuzzy: to be checked."""
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,6 +12,8 @@ from mt.errors import UserError
 FUZZY = "fuzzy"
 WRAP = 78
 """characters of a line, as gettext breaks them, unless the file has longer ones"""
+LINE = re.compile(rb'^(?:msg\S+ )?"[^"\n]* .*', re.MULTILINE)
+"""a line of text that could be broken at a space"""
 
 
 @dataclass
@@ -45,7 +48,7 @@ class Catalogue:
 def read(path: Path) -> Catalogue:
     """Read a file in the encoding that it states."""
     try:
-        longest = max(map(len, path.read_bytes().splitlines()), default=0)
+        longest = max(map(len, LINE.findall(path.read_bytes())), default=0)
         return Catalogue(polib.pofile(str(path), wrapwidth=WRAP if longest <= WRAP + 2 else longest))
     except (OSError, ValueError, LookupError) as error:
         raise UserError(f"{path} is not a catalogue of gettext: {str(error).splitlines()[0]}") from error

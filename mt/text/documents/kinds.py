@@ -27,6 +27,7 @@ KINDS = {
     ".docx": ("mt.text.documents.word", "docx", "python-docx"),
     ".html": ("mt.text.documents.web_page", "", ""),
     ".htm": ("mt.text.documents.web_page", "", ""),
+    ".xhtml": ("mt.text.documents.web_page", "", ""),
 }
 """suffix -> our module, and the module that it needs, if any, with its name for pip"""
 MAX_BYTES = 100_000_000

@@ -1,6 +1,5 @@
 """Subtitles, .srt. A subtitle of two lines is translated as one text, and divided into two lines again."""
 
-import codecs
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -10,7 +9,7 @@ import regex
 import srt
 
 from mt.errors import UserError
-from mt.runtime.files import UTF16_MARKS, decode_utf8
+from mt.runtime.files import decode_utf8, encoding_like
 from mt.text.markup import MARK
 
 LEADING_TAGS = re.compile(r"(?:<[^<>]*>|\s)*")
@@ -51,10 +50,10 @@ def read(path: Path) -> Subtitles:
     """Read a file; its translation has the same line breaks, and a byte order mark if the file has one."""
     content = path.read_bytes()
     text = decode_utf8(content, str(path))
-    encoding = "utf-8-sig" if content.startswith((codecs.BOM_UTF8, *UTF16_MARKS)) else "utf-8"
     newline = "\r\n" if "\r\n" in text else "\n"
     try:
-        return Subtitles(list(srt.parse(text.replace("\r\n", "\n"))), encoding, newline)
+        lines = text.replace("\r\n", "\n").replace("\r", "\n")
+        return Subtitles(list(srt.parse(lines)), encoding_like(content), newline)
     except (srt.SRTParseError, OverflowError, ValueError) as error:
         raise UserError(f"{path} has no subtitles: {str(error).splitlines()[0]}") from error
 

@@ -71,7 +71,7 @@ class Inline:
     def with_text(self, text: str) -> Any:
         """Return a copy with another text."""
         copy = deepcopy(self.elements[0])
-        runs = [copy] if copy.tag == RUN else copy.findall(RUN)
+        runs = [copy] if copy.tag == RUN else [run for run in copy.findall(RUN) if not is_empty(run)]
         for run in runs[1:]:
             run.getparent().remove(run)
         for old in [child for child in runs[0] if child.tag in TEXTS]:
