@@ -12,7 +12,7 @@ from tabulate import tabulate
 from mt.commands.evaluated_runs import EvaluatedRun, load_runs
 from mt.commands.export import fits_transformers
 from mt.commands.options import device_parser, direction_parser, output_file, reverse_parser, run_parser, search_parser
-from mt.commands.run_facts import ESTIMATES, best_validation, describe_run, find_estimator, summarise
+from mt.commands.run_facts import ESTIMATES, LEFT_OUT, best_validation, describe_run, summarise
 from mt.commands.stress_tests import stress_results
 from mt.commands.test_options import choose_tests, tests_parser
 from mt.commands.verdict import describe_quality
@@ -22,6 +22,7 @@ from mt.evaluation.evaluation import Evaluation
 from mt.evaluation.results import TestSetResult, describe
 from mt.evaluation.stress import as_table
 from mt.evaluation.test_sets import TestSet
+from mt.quality.judge import find_estimator
 from mt.runs.layout import RunLayout
 from mt.runs.record import read_starts
 from mt.runtime.files import write_output, write_text
@@ -111,7 +112,7 @@ def build_card(
         for_transformers=fits_transformers(config, list(translator.tokenizer.tags)),
         summary=summarise(config, translator),
         verdict=describe_quality(results, None, rows, layout),
-        quality=estimator.describe() if (estimator := find_estimator(layout)) else None,
+        quality=estimator.describe() if (estimator := find_estimator(layout, LEFT_OUT)) else None,
         scores=score_table(results),
         signatures=[f"{score.metric}: {score.signature}" for score in all_scores[0][1]] if results else [],
         stress=stress,

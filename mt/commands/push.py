@@ -10,10 +10,11 @@ from tabulate import tabulate
 
 from mt.commands.export import FOLDERS, PACKAGES, export
 from mt.commands.options import run_parser
-from mt.commands.run_facts import find_estimator
+from mt.commands.run_facts import LEFT_OUT
 from mt.config.corpora import HUB
 from mt.display.terminal import describe_bytes
 from mt.errors import UserError
+from mt.quality.judge import find_estimator
 from mt.runs.hub import check_target, upload
 from mt.runs.layout import RunLayout
 from mt.runs.publishing import publish
@@ -53,7 +54,7 @@ def main(arguments: list[str]) -> int:
         require_package(PACKAGES[toolkit], f"--export {toolkit}")
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary) / "model"
-        publish(run, folder, with_quality=find_estimator(run) is not None)
+        publish(run, folder, with_quality=find_estimator(run, LEFT_OUT) is not None)
         if options.export:
             translator = Translator.load(options.run, "cpu")
             for toolkit in options.export:

@@ -1,6 +1,5 @@
 """Facts about a run for its page and its model card: the model, its training, and what differs from the defaults."""
 
-import logging
 import re
 from datetime import datetime
 
@@ -9,23 +8,21 @@ from mt.config.choices import StoppingMetric
 from mt.config.corpora import public_name
 from mt.config.file import flatten
 from mt.config.schema import Config
-from mt.errors import UserError
-from mt.quality.estimator import QualityEstimator, load_estimator
+from mt.quality.judge import find_estimator
 from mt.runs.checkpoint import CheckpointStore
 from mt.runs.layout import RunLayout
 from mt.runs.metrics_file import MAX_BYTES, Row
-from mt.runtime.checksums import digest
 from mt.runtime.progress import describe_seconds
 from mt.training.pruning import validations
 from mt.training.ranking import comparison_score
 from mt.translation.translator import Translator
 
 ESTIMATES = "Estimates of quality"
+LEFT_OUT = "Estimates of quality are left out."
 LOGGED = ("Training data:", "Validation data:", "Model:", "Training on ")
 """beginnings of the lines of train.log that describe a training"""
 CORPUS = re.compile(r"  (.+?): ([\d,]+ pairs, .+)")
 """one of several corpora, in a line of its own after such a line"""
-log = logging.getLogger(__name__)
 
 
 def summarise(config: Config, translator: Translator) -> str:
@@ -51,7 +48,7 @@ def describe_run(run: RunLayout, model: str, best: Row | None) -> list[tuple[str
     if best is not None:
         scores = f"BLEU {best['valid/bleu']:.2f}, chrF {best['valid/chrf']:.2f}, loss {best['valid/loss']:.3f}"
         facts.append(("Best validation", f"step {best['step']:,}: {scores} (greedy search)"))
-    if estimator := find_estimator(run):
+    if estimator := find_estimator(run, LEFT_OUT):
         facts.append((ESTIMATES, estimator.describe()))
     for line in logged_facts(run):
         name, _, value = line.partition(": ")
@@ -59,17 +56,6 @@ def describe_run(run: RunLayout, model: str, best: Row | None) -> list[tuple[str
             (name, value) if value and len(name) < 20 else ("Setup", line.removeprefix("Training ").removesuffix("."))
         )
     return facts
-
-
-def find_estimator(run: RunLayout) -> QualityEstimator | None:
-    """Return the estimator of the quality of the run's translations; None, with a warning, if it cannot be used."""
-    if not run.quality.exists():
-        return None
-    try:
-        return load_estimator(run.quality, digest(run.weights))
-    except UserError as error:
-        log.warning("Estimates of quality are left out. %s", error)
-        return None
 
 
 def logged_facts(run: RunLayout) -> list[str]:

@@ -1,7 +1,6 @@
 """`mt serve`: translate for others over HTTP, with a page to try it."""
 
 import argparse
-import logging
 import os
 import socket
 import ssl
@@ -10,15 +9,13 @@ from pathlib import Path
 from mt.commands.options import RUN_HELP, positive, run_path, search_overrides, search_parser
 from mt.config.choices import EngineName
 from mt.errors import UserError
-from mt.quality.estimator import QualityEstimator, load_estimator
+from mt.quality.judge import find_estimator
 from mt.runs.layout import RunLayout
 from mt.runs.run_files import load_run_config
-from mt.runtime.checksums import digest
 from mt.runtime.packages import require_package
 from mt.translation.engine_choice import FLOAT32
 from mt.translation.translator import Translator
 
-log = logging.getLogger(__name__)
 SECONDS_TO_FINISH = 8
 """for requests that have begun when the server is to end"""
 
@@ -69,7 +66,7 @@ def main(arguments: list[str]) -> int:
         translator.translate(["."])  # so that the first request does not wait for what is prepared once
         batcher = Batcher(translator, options.max_queue)
         languages = languages_of(config.data, list(translator.tokenizer.tags))
-        estimator = find_estimator(RunLayout(run))
+        estimator = find_estimator(RunLayout(run), "Translations are served without their quality.")
         served.append(Served(config.name, *languages, batcher, config.data.language_tags, estimator))
     app = create_app(Models(served), Limits(options.max_characters, options.max_file_characters, options.api_key))
     try:
@@ -110,14 +107,3 @@ def check_address(host: str, port: int) -> None:
     except (OSError, OverflowError) as error:
         reason = str(getattr(error, "strerror", None) or error)
         raise UserError(f"--host {host} --port {port}: {reason.removeprefix('bind(): ').removesuffix('.')}.") from error
-
-
-def find_estimator(run: RunLayout) -> QualityEstimator | None:
-    """Load what a run has learned of the quality of its translations, if it has."""
-    if not run.quality.exists():
-        return None
-    try:
-        return load_estimator(run.quality, digest(run.weights))
-    except UserError as error:
-        log.warning("%s Until then, translations are served without their quality.", error)
-        return None

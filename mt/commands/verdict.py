@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from mt.commands.longer_training import MUCH_BLEU, MUCH_LOSS, LongerTraining, longer_training, loss_rise
+from mt.commands.longer_training import MUCH_BLEU, MUCH_LOSS, LongerTraining, begun, longer_training, loss_rise
 from mt.commands.worth_of_text import SAME_TIME, WorthOfText
 from mt.evaluation.results import TestSetResult
 from mt.runs.checkpoint import CheckpointStore
@@ -79,11 +79,11 @@ def describe_next_step(
     """
     losses = [row["train/nll"] for row in MetricsFile(run.metrics).rows() if "train/nll" in row]
     state = CheckpointStore(run.checkpoints).latest_state()
-    begun = [row for row in rows if row["step"]]
-    if not losses or not begun or state is None or not state.is_finished:
+    own = begun(rows)
+    if not losses or not own or state is None or not state.is_finished:
         return ""
-    gap = begun[-1]["valid/loss"] - losses[-1]
-    improves = state.epochs < FEW_EPOCHS and begun[-1]["valid/loss"] == min(row["valid/loss"] for row in begun)
+    gap = own[-1]["valid/loss"] - losses[-1]
+    improves = state.epochs < FEW_EPOCHS and own[-1]["valid/loss"] == min(row["valid/loss"] for row in own)
     if gap > LARGE_GAP and not improves:
         hint = "" if worth else " To see what more would bring, train on half of it, too: data.fraction=0.5."
         return (

@@ -92,3 +92,17 @@ def load_judge(run: RunLayout, tokenizer: Tokenizer, trust: Trust | None = None)
         UserError: it is not calibrated, or with other weights, or the file is damaged.
     """
     return Judge(load_estimator(run.quality, digest(run.weights)), tokenizer, trust)
+
+
+def find_estimator(run: RunLayout, otherwise: str) -> QualityEstimator | None:
+    """Load what a run has learned of the quality of its translations, if it has.
+
+    None, with a warning that begins with `otherwise`, if it cannot be used.
+    """
+    if not run.quality.exists():
+        return None
+    try:
+        return load_estimator(run.quality, digest(run.weights))
+    except UserError as error:
+        log.warning("%s %s", otherwise, error)
+        return None
