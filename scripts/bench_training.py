@@ -67,7 +67,8 @@ def prepare_task(options: argparse.Namespace, folder: Path) -> Task:
 
     from mt.config.choices import OptimizerName, Precision
     from mt.config.data import DataConfig
-    from mt.config.schema import Config, ModelConfig, OptimConfig, TokenizerConfig, TrainingConfig
+    from mt.config.schema import Config, ModelConfig, OptimConfig, TokenizerConfig
+    from mt.config.training import TrainingConfig
     from mt.data.preparation import prepare
     from mt.runs.folder import start_run_folder
     from mt.runs.layout import RunLayout

@@ -49,6 +49,7 @@ SMALL = [
     "training.max_tokens=600",
     "training.device=cpu",
     "training.precision=float32",
+    "training.guided_attention=0",
     "training.log_every_steps=5",
 ]
 

@@ -10,9 +10,10 @@ import yaml
 from conftest import overrides
 
 from mt.config.automatic import unset
-from mt.config.choices import OptimizerName
+from mt.config.choices import OptimizerName, Strategy
 from mt.config.data import DataConfig
-from mt.config.schema import Config, ModelConfig, OptimConfig, TrainingConfig
+from mt.config.schema import Config, ModelConfig, OptimConfig
+from mt.config.training import TrainingConfig
 from mt.errors import UserError
 from mt.training.automatic import choose_settings
 from mt.training.plan import Amount
@@ -102,7 +103,11 @@ def test_a_short_training_has_smaller_batches():
     assert choose(300_000, max_minutes=3, overhead=0.02).training.max_tokens == 3200  # 85% of 19,249 tokens/s
     assert choose(300_000, 0.001, max_minutes=1, overhead=0.05).training.max_tokens == 6400  # as on a GPU
     _, (reasons, _) = choose(30_000, max_minutes=3, with_lines=True)
-    assert reasons.endswith("batches of 1,024 tokens, because a short training needs many steps.")
+    assert reasons == (
+        "Why: 128 features, because a larger model would not see the 5 tokens per weight that it needs; dropout 0.1, "
+        "because training has at most 15 epochs; attention is guided by a lexicon, because training is short; batches "
+        "of 1,024 tokens, because a short training needs many steps."
+    )
 
 
 def test_heads_that_fit_no_size():
@@ -233,6 +238,24 @@ def test_regularisation_follows_the_length_of_training():
     assert 0 < long.optim.weight_decay < 0.1
     assert choose(30_000, optim=OptimConfig(OptimizerName.adam)).optim.weight_decay == 0
     assert choose(30_000, model=ModelConfig(dropout=0.05)).model.activation_dropout == 0.05
+
+
+def test_a_text_that_is_read_a_few_times_needs_no_dropout():
+    def dropouts(**training):
+        model = choose(30_000, max_epochs=3, **training).model
+        return {model.dropout, model.attention_dropout, model.activation_dropout}
+
+    assert dropouts() == {0.0}
+    assert dropouts(r_drop=5.0) == dropouts(init_from="run") == {0.1}
+
+
+def test_attention_is_guided_in_a_short_training():
+    def weight(max_epochs=3, **training):
+        return choose(30_000, max_epochs=max_epochs, **training).training.guided_attention
+
+    assert weight() == weight(14) == 0.4
+    assert weight(16) == weight(init_from="run") == weight(strategy=Strategy.fsdp) == 0.0
+    assert weight(16, guided_attention=0.1) == 0.1
 
 
 @pytest.mark.parametrize("first", ["bf16", "float32"])

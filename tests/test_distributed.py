@@ -13,7 +13,7 @@ import pytest
 from conftest import ROOT, Outcome, overrides
 from safetensors.torch import load_file
 
-from mt.config.schema import TrainingConfig
+from mt.config.training import TrainingConfig
 from mt.errors import UserError
 
 COMMON = [
@@ -149,10 +149,11 @@ def test_memory_that_ends_while_gradients_are_shared(corpus, tmp_path):
 
 
 @pytest.mark.slow
-def test_noise_is_the_same_for_any_number_of_processes(corpus, tmp_path, mt):
-    noise = ["data.noise={typos: 0.1, case: 0.2, punctuation: 0.2, copies: 0.2}", "training.max_steps=3"]
-    assert mt(*overrides(corpus, f"run_dir={tmp_path}/one", *COMMON, *noise)).code == 0
-    outcome = torchrun(2, corpus, tmp_path / "two", *noise)
+def test_noise_and_guidance_are_the_same_for_any_number_of_processes(corpus, tmp_path, mt):
+    settings = ["data.noise={typos: 0.1, case: 0.2, punctuation: 0.2, copies: 0.2}", "training.max_steps=3"]
+    settings += ["training.guided_attention=0.5", "model.n_decoder_layers=2"]
+    assert mt(*overrides(corpus, f"run_dir={tmp_path}/one", *COMMON, *settings)).code == 0
+    outcome = torchrun(2, corpus, tmp_path / "two", *settings)
     assert outcome.code == 0, outcome.err
     assert losses_of(tmp_path / "two") == pytest.approx(losses_of(tmp_path / "one"), abs=2e-5)
 

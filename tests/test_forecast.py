@@ -131,7 +131,7 @@ def test_a_short_curve_is_not_followed_for_an_hour(mt, copy_of_run):
     end(copy_of_run, [2, 6, 10, 14, 17], [8.0, 7.0, 6.0, 5.0, 4.0], 4.0, minutes=5.0, epochs=9)
     assert mt("report", copy_of_run).code == 0
     page = (copy_of_run / "report.html").read_text(encoding="utf-8")
-    assert "A new training with 10:00 more, 15:00 in all, would reach" in page
+    assert "A new training of 15:00, 10 minutes longer than this one, would reach" in page
     assert FIT in page
 
 

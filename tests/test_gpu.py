@@ -13,6 +13,8 @@ from mt.data.batch import build_batch
 from mt.model.transformer import Transformer
 from mt.runtime.distributed import ALONE
 from mt.training.gradients import add_gradients
+from mt.training.guidance import Guidance
+from mt.training.lexicon import learn_lexicon
 from mt.training.objective import Objective
 
 N_GPUS = torch.cuda.device_count()
@@ -62,6 +64,7 @@ def test_a_step_agrees_with_double_precision_on_the_cpu(device):
 @pytest.mark.parametrize("precision", ["float32", "bf16"])
 def test_a_training_resumes_and_translates(train, mt, tmp_path, device, precision):
     settings = [f"training.device={device}", f"training.precision={precision}", "training.checkpoint_every_steps=2"]
+    settings += ["training.guided_attention=0.5", "model.n_decoder_layers=2"]
     train("whole", *settings, "training.max_steps=6")
     train("parts", *settings, "training.max_steps=4")
     resumed = train("parts", *settings, "training.max_steps=6")
@@ -100,6 +103,8 @@ def no_synchronisation(device):
 @device
 def test_the_cpu_does_not_wait_for_gradients(device):
     objective = small_objective().to(device).train()
+    lexicon = learn_lexicon([([4, 5, 6], [5, 4])], 50, 50)
+    objective.guidance = Guidance(lexicon.to(torch.device(device)), 0.5)
     batches = [some_batch(), some_batch()]
     add_gradients(objective, batches, 1, torch.device(device), ALONE)  # allocates
     with no_synchronisation(device):
@@ -109,7 +114,8 @@ def test_the_cpu_does_not_wait_for_gradients(device):
 @pytest.mark.slow
 @device
 def test_a_compiled_objective(train, device):
-    train("compiled", f"training.device={device}", "training.compile=true", "training.max_steps=3")
+    guided = ["training.guided_attention=0.5", "model.n_decoder_layers=2"]
+    train("compiled", f"training.device={device}", "training.compile=true", "training.max_steps=3", *guided)
 
 
 @pytest.mark.gpu

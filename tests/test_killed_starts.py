@@ -9,7 +9,7 @@ import pytest
 from conftest import overrides, toy_pairs, write_pairs
 
 from mt.commands import train as command
-from mt.config.schema import EarlyStoppingConfig, TrainingConfig
+from mt.config.training import EarlyStoppingConfig, TrainingConfig
 from mt.data import held_out
 from mt.runs.layout import RunLayout
 from mt.training.pruning import is_hopeless

@@ -19,8 +19,9 @@ from omegaconf.errors import OmegaConfBaseException
 
 from mt.commands.overrides import as_typed, parse_overrides, readable
 from mt.config.file import check_key
-from mt.config.schema import Config, ModelConfig, OptimConfig, TokenizerConfig, TrainingConfig
+from mt.config.schema import Config, ModelConfig, OptimConfig, TokenizerConfig
 from mt.config.search import SearchConfig
+from mt.config.training import TrainingConfig
 from mt.errors import UserError, WorkFailed, fail
 from mt.runs.layout import RunLayout
 from mt.runtime.distributed import StoppedElsewhere

@@ -26,6 +26,7 @@ from mt.runtime.distributed import ALONE, World, distribute
 from mt.text.metrics import Scorer
 from mt.text.terminology import load_terminology
 from mt.training.averaging import MovingAverage
+from mt.training.guidance import learn_guidance
 from mt.training.objective import Objective
 from mt.training.optim import LearningRate, Update, build_optimizer
 from mt.training.starting_point import adopt_settings, adopt_vocabulary, check_shape, check_vocabulary, warn_if_longer
@@ -41,9 +42,11 @@ INIT_FROM, FROM_RUN = "training.init_from", "tokenizer.from_run"
 
 def build_trainer(config: Config, run: RunLayout, data: Prepared, model: Transformer, world: World) -> Trainer:
     """Build the training loop and everything that it works with."""
-    training = config.training
-    bf16 = chooses_bf16(training.precision, model.projection.weight.device)
-    objective = Objective(model, training.label_smoothing, training.r_drop, bf16, training.simcut)
+    training, device = config.training, model.projection.weight.device
+    bf16, guidance = chooses_bf16(training.precision, device), None
+    if training.guided_attention:
+        guidance = learn_guidance(data.train, data.tokenizer.vocab_sizes, training.guided_attention, device)
+    objective = Objective(model, training.label_smoothing, training.r_drop, bf16, training.simcut, guidance)
     if training.compile:
         objective.compile(dynamic=True)
     layers = [*model.encoder, *model.decoder]

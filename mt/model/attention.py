@@ -71,7 +71,12 @@ class MultiHeadAttention(nn.Module):
         self.output = nn.Linear(d_model, d_model)
 
     def forward(
-        self, x: Tensor, context: Tensor | None = None, mask: Tensor | None = None, causal: bool = False
+        self,
+        x: Tensor,
+        context: Tensor | None = None,
+        mask: Tensor | None = None,
+        causal: bool = False,
+        first_heads: list[Tensor] | None = None,
     ) -> Tensor:
         """Let each position of `x` attend to `context`, or to `x` itself.
 
@@ -80,21 +85,30 @@ class MultiHeadAttention(nn.Module):
             context: (B, S, D).
             mask: broadcast to (B, H, T, S), as for `attention_weights`.
             causal: let position i attend to positions up to i only.
+            first_heads: a list to which the weights of the first head are appended, (B, T, S); not if `causal`.
 
         Returns:
             Outputs (B, T, D).
         """
-        return self.attend(x, *self.keys_values(x if context is None else context), mask, causal)
+        return self.attend(x, *self.keys_values(x if context is None else context), mask, causal, first_heads)
 
     def keys_values(self, context: Tensor) -> tuple[Tensor, Tensor]:
         """Return keys and values of `context` (B, S, D), each (B, H, S, K); a decoder keeps them between steps."""
         return self.split_heads(self.key(context)), self.split_heads(self.value(context))
 
     def attend(
-        self, x: Tensor, keys: Tensor, values: Tensor, mask: Tensor | None = None, causal: bool = False
+        self,
+        x: Tensor,
+        keys: Tensor,
+        values: Tensor,
+        mask: Tensor | None = None,
+        causal: bool = False,
+        first_heads: list[Tensor] | None = None,
     ) -> Tensor:
         """Compute `forward` from precomputed keys and values."""
         queries = self.split_heads(self.query(x))
+        if first_heads is not None:
+            first_heads.append(attention_weights(queries[:, :1], keys[:, :1], mask).squeeze(1))
         if x.device.type == "cpu" and self.training:  # with dropout, plain products are faster for short sentences
             mask = causal_mask(x.size(1), keys.size(2), x.device) if causal else mask
             heads = self.dropout(attention_weights(queries, keys, mask)) @ values
@@ -129,7 +143,8 @@ def recorded_weights(attention: MultiHeadAttention) -> Iterator[list[Tensor]]:
 
     def record(module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any], _: Tensor) -> None:
         assert isinstance(module, MultiHeadAttention)
-        records.append(module.weights(*args, **kwargs).detach())
+        given = {name: value for name, value in kwargs.items() if name != "first_heads"}
+        records.append(module.weights(*args, **given).detach())
 
     hook = attention.register_forward_hook(record, with_kwargs=True)
     try:

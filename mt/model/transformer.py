@@ -5,6 +5,7 @@ bool, True = may be attended to.
 """
 
 import math
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -55,10 +56,13 @@ class DecoderLayer(nn.Module):
         self.feed_forward = build_feed_forward(config)
         self.residuals = nn.ModuleList(Residual(config.d_model, config.norm.value, config.dropout) for _ in range(3))
 
-    def forward(self, x: Tensor, memory: Tensor, src_mask: Tensor) -> Tensor:
-        """Map all target positions, (B, T, D) to (B, T, D). Padding is at the end, so a causal mask suffices."""
+    def forward(self, x: Tensor, memory: Tensor, src_mask: Tensor, first_heads: list[Tensor] | None = None) -> Tensor:
+        """Map all target positions, (B, T, D) to (B, T, D). Padding is at the end, so a causal mask suffices.
+
+        `first_heads` is a list to which the weights of the first head's attention to the source are appended.
+        """
         x = self.residuals[0](x, lambda y: self.self_attention(y, causal=True))
-        x = self.residuals[1](x, lambda y: self.source_attention(y, memory, mask=src_mask))
+        x = self.residuals[1](x, lambda y: self.source_attention(y, memory, src_mask, first_heads=first_heads))
         x = self.residuals[2](x, self.feed_forward)
         return x
 
@@ -151,15 +155,23 @@ class Transformer(nn.Module):
         memory: Tensor = self.encoder_norm(x)
         return memory
 
-    def decode(self, tgt_in: Tensor, memory: Tensor, src_mask: Tensor, cut: float = 0.0) -> Tensor:
+    def decode(
+        self,
+        tgt_in: Tensor,
+        memory: Tensor,
+        src_mask: Tensor,
+        cut: float = 0.0,
+        first_heads: list[Tensor] | None = None,
+    ) -> Tensor:
         """Decode all positions at once, for training and scoring; return the projection's input (B, T, D).
 
-        `cut` is as for `encode`.
+        `cut` is as for `encode`. `first_heads` is a list to which every layer after the first appends how its first
+        head attends to the source, (B, T, S).
         """
         x = self.tgt_embedding(tgt_in, cut=cut)
         mask = src_mask[:, None, None, :]
-        for layer in self.layers_of_step(self.decoder):
-            x = self.run(layer, x, memory, mask)
+        for number, layer in enumerate(self.layers_of_step(self.decoder)):
+            x = self.run(layer, x, memory, mask, first_heads if number else None)
         features: Tensor = self.decoder_norm(x)
         return features
 
@@ -174,7 +186,7 @@ class Transformer(nn.Module):
             if draw >= self.config.layer_drop or draw == max(draws)  # without any, nothing might be left to train
         ]
 
-    def run(self, layer: nn.Module, *arguments: Tensor) -> Tensor:
+    def run(self, layer: nn.Module, *arguments: Any) -> Tensor:
         """Run a layer; with gradient checkpointing, its backward pass computes activations again."""
         result: Tensor
         if self.training and self.gradient_checkpointing:

@@ -20,10 +20,12 @@ LEARNING_RATES = {
 """for 128 features; a larger model takes smaller steps"""
 DECOUPLED = (OptimizerName.muon, OptimizerName.adamw)
 """optimizers whose weight decay is not a part of the gradient"""
-DROPOUT = ((15, 0.1), (60, 0.2), (math.inf, 0.3))
-"""up to so many epochs, this dropout"""
+DROPOUT = ((6, 0.0), (15, 0.1), (60, 0.2), (math.inf, 0.3))
+"""up to so many epochs, this dropout: whoever reads a text only a few times cannot learn it by heart"""
 SMALL_DROPOUT = 0.1
 """at most, of attention weights and of hidden features: more slows small models down"""
+GUIDED_EPOCHS, GUIDANCE = 15, 0.4
+"""up to so many epochs, this weight of guided attention"""
 WEIGHT_DECAY = 0.1
 TOTAL_DECAY = 3.0
 """at most, weight decay times peak learning rate, summed over all steps"""
@@ -45,10 +47,11 @@ def choose_settings(config: Config, amount: Amount, measure: Measure) -> Plan:
     config = fill(
         config,
         {
-            "model.dropout": next(dropout for most, dropout in DROPOUT if n_epochs <= most),
+            "model.dropout": choose_dropout(config, n_epochs),
             "optim.lr": round(lr * (FINE_TUNING if training.init_from is not None else 1), 6),
         },
     )
+    guided = n_epochs <= GUIDED_EPOCHS and training.init_from is None and training.strategy is not Strategy.fsdp
     decay = min(WEIGHT_DECAY, TOTAL_DECAY / (config.optim.lr * n_steps))
     config = fill(
         config,
@@ -56,6 +59,7 @@ def choose_settings(config: Config, amount: Amount, measure: Measure) -> Plan:
             "model.attention_dropout": min(config.model.dropout, SMALL_DROPOUT),
             "model.activation_dropout": min(config.model.dropout, SMALL_DROPOUT),
             "optim.weight_decay": round(decay, 3) if config.optim.name in DECOUPLED else 0.0,
+            "training.guided_attention": GUIDANCE if guided else 0.0,
             "optim.warmup_steps": min(2000, math.ceil(0.04 * n_steps)),
             "training.valid_every_steps": valid_every,
             "training.checkpoint_every_steps": max(1, min(valid_every, int(120 / seconds))),
@@ -64,3 +68,9 @@ def choose_settings(config: Config, amount: Amount, measure: Measure) -> Plan:
     if training.is_unlimited:
         config = fill(config, {"training.max_steps": n_steps})
     return replace(plan, config=config)
+
+
+def choose_dropout(config: Config, n_epochs: float) -> float:
+    """Return the dropout for so many epochs, which R-Drop and the adaptation of a trained model always need."""
+    needed = config.training.r_drop > 0 or config.training.init_from is not None
+    return next(dropout for most, dropout in DROPOUT if n_epochs <= most and (dropout or not needed))

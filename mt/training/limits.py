@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from mt.config.schema import TrainingConfig
+from mt.config.training import TrainingConfig
 from mt.runs.checkpoint import TrainState
 
 

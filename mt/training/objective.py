@@ -9,6 +9,7 @@ from torch.nn import functional as F
 
 from mt.data.batch import Batch
 from mt.model.transformer import Transformer
+from mt.training.guidance import Guidance
 from mt.training.loss import smoothed_cross_entropy
 
 CUT = 0.05
@@ -16,7 +17,7 @@ CUT = 0.05
 
 
 class Objective(nn.Module):
-    """Label-smoothed cross-entropy of the target given the source, and during training R-Drop or SimCut."""
+    """Label-smoothed cross-entropy of the target given the source, and during training what else is to be learnt."""
 
     def __init__(
         self,
@@ -25,6 +26,7 @@ class Objective(nn.Module):
         r_drop: float = 0.0,
         bf16: bool = False,
         simcut: float = 0.0,
+        guidance: Guidance | None = None,
     ) -> None:
         super().__init__()
         self.model = model
@@ -32,11 +34,15 @@ class Objective(nn.Module):
         self.r_drop = r_drop
         self.simcut = simcut
         self.bf16 = bf16
+        self.guidance = guidance
 
     def forward(self, batch: Batch) -> tuple[Tensor, Tensor]:
         """Return the loss to minimise and the unsmoothed cross-entropy, each summed over the batch's target tokens."""
-        features = self.features(batch)
+        first_heads: list[Tensor] | None = [] if self.training and self.guidance else None
+        features = self.features(batch, first_heads=first_heads)
         loss_sum, nll_sum = self.cross_entropy(features, batch)
+        if self.guidance and first_heads:
+            loss_sum = loss_sum + self.guidance.loss(first_heads, batch)
         if self.training and self.r_drop:
             again = self.features(batch)  # with other dropout
             again_sum, _ = self.cross_entropy(again, batch)
@@ -62,11 +68,16 @@ class Objective(nn.Module):
             None if projection.bias is None else projection.bias.to(features.dtype),
         )
 
-    def features(self, batch: Batch, cut: float = 0.0) -> Tensor:
-        """Return the projection's input at each real target token, (N, D); `cut` is the share of tokens left out."""
+    def features(self, batch: Batch, cut: float = 0.0, first_heads: list[Tensor] | None = None) -> Tensor:
+        """Return the projection's input at each real target token, (N, D).
+
+        Args:
+            cut: share of the tokens that are left out.
+            first_heads: as for `Transformer.decode`.
+        """
         with torch.autocast(batch.src.device.type, torch.bfloat16, enabled=self.bf16):
             memory = self.model.encode(batch.src, batch.src_mask, cut)
-            decoded = self.model.decode(batch.tgt_in, memory, batch.src_mask, cut)
+            decoded = self.model.decode(batch.tgt_in, memory, batch.src_mask, cut, first_heads)
         at_tokens = decoded.flatten(0, 1).index_select(0, batch.tgt_positions)  # (B, T, D) -> (N, D)
         # The last layer normalisation returns float32; the projection, a fifth of all products, takes bfloat16.
         return at_tokens.to(torch.bfloat16) if self.bf16 else at_tokens

@@ -12,7 +12,8 @@ from torch.optim import SGD, Adam, AdamW, Optimizer, RMSprop
 from typing_extensions import assert_never
 
 from mt.config.choices import OptimizerName, Schedule
-from mt.config.schema import OptimConfig, TrainingConfig
+from mt.config.schema import OptimConfig
+from mt.config.training import TrainingConfig
 from mt.runtime.distributed import whole
 from mt.training.muon import Muon
 

@@ -6,7 +6,7 @@ Jobs share nothing else, so this works with any sweeper and launcher, on one mac
 from pathlib import Path
 from statistics import median
 
-from mt.config.schema import TrainingConfig
+from mt.config.training import TrainingConfig
 from mt.runs.layout import RunLayout
 from mt.runs.metrics_file import MetricsFile
 from mt.training.ranking import comparison_score

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
-from mt.config.schema import TrainingConfig
+from mt.config.training import TrainingConfig
 from mt.runs.checkpoint import TrainState
 from mt.runs.layout import RunLayout
 from mt.runtime.progress import TrainingProgress

@@ -8,7 +8,7 @@ from math import isfinite
 
 from torch import Tensor, nn
 
-from mt.config.schema import TrainingConfig
+from mt.config.training import TrainingConfig
 from mt.data.batch import Batch
 from mt.data.loader import BatchLoader
 from mt.errors import WorkFailed
