@@ -246,6 +246,8 @@ def test_a_text_that_is_read_a_few_times_needs_no_dropout():
         return {model.dropout, model.attention_dropout, model.activation_dropout}
 
     assert dropouts() == {0.0}
+    _, (reasons, _) = choose(30_000, max_epochs=3, with_lines=True)
+    assert "; no dropout, because training has at most 6 epochs; " in reasons
     assert dropouts(r_drop=5.0) == dropouts(init_from="run") == {0.1}
 
 
@@ -256,6 +258,7 @@ def test_attention_is_guided_in_a_short_training():
     assert weight() == weight(14) == 0.4
     assert weight(16) == weight(init_from="run") == weight(strategy=Strategy.fsdp) == 0.0
     assert weight(16, guided_attention=0.1) == 0.1
+    assert choose(30_000, model=ModelConfig(n_decoder_layers=1), max_epochs=3).training.guided_attention == 0.0
 
 
 @pytest.mark.parametrize("first", ["bf16", "float32"])

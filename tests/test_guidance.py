@@ -203,6 +203,7 @@ def test_the_lexicon_of_a_large_corpus_is_learnt_from_all_parts_of_it():
 def test_guidance_is_refused_where_it_does_not_work(corpus, tmp_path, mt):
     for given, message in (
         ([*GUIDED, "training.strategy=fsdp"], "training.guided_attention does not work with training.strategy=fsdp"),
+        (["training.guided_attention=1"], "training.guided_attention teaches the decoder layers after the first"),
         (["training.guided_attention=-1"], "training.guided_attention=-1.0 must be a number, 0 or above"),
     ):
         outcome = mt(*overrides(corpus, f"run_dir={tmp_path}/run", *given))

@@ -144,3 +144,7 @@ class Config:
             "model.layer_drop does not work with training.strategy=fsdp, which needs every layer in all processes: "
             "use ddp.",
         )
+        require(
+            not self.training.guided_attention or self.model.n_decoder_layers != 1,
+            "training.guided_attention teaches the decoder layers after the first: model.n_decoder_layers=1 has none.",
+        )

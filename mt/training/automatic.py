@@ -51,7 +51,6 @@ def choose_settings(config: Config, amount: Amount, measure: Measure) -> Plan:
             "optim.lr": round(lr * (FINE_TUNING if training.init_from is not None else 1), 6),
         },
     )
-    guided = n_epochs <= GUIDED_EPOCHS and training.init_from is None and training.strategy is not Strategy.fsdp
     decay = min(WEIGHT_DECAY, TOTAL_DECAY / (config.optim.lr * n_steps))
     config = fill(
         config,
@@ -59,7 +58,7 @@ def choose_settings(config: Config, amount: Amount, measure: Measure) -> Plan:
             "model.attention_dropout": min(config.model.dropout, SMALL_DROPOUT),
             "model.activation_dropout": min(config.model.dropout, SMALL_DROPOUT),
             "optim.weight_decay": round(decay, 3) if config.optim.name in DECOUPLED else 0.0,
-            "training.guided_attention": GUIDANCE if guided else 0.0,
+            "training.guided_attention": GUIDANCE if n_epochs <= GUIDED_EPOCHS and can_be_guided(config) else 0.0,
             "optim.warmup_steps": min(2000, math.ceil(0.04 * n_steps)),
             "training.valid_every_steps": valid_every,
             "training.checkpoint_every_steps": max(1, min(valid_every, int(120 / seconds))),
@@ -74,3 +73,9 @@ def choose_dropout(config: Config, n_epochs: float) -> float:
     """Return the dropout for so many epochs, which R-Drop and the adaptation of a trained model always need."""
     needed = config.training.r_drop > 0 or config.training.init_from is not None
     return next(dropout for most, dropout in DROPOUT if n_epochs <= most and (dropout or not needed))
+
+
+def can_be_guided(config: Config) -> bool:
+    """Return whether attention can be guided, and still has to find out where to look."""
+    training = config.training
+    return training.init_from is None and training.strategy is not Strategy.fsdp and config.model.n_decoder_layers > 1

@@ -66,9 +66,10 @@ def learn_guidance(corpus: Mixture, vocab_sizes: tuple[int, int], weight: float,
 
 def choose_pairs(corpus: Mixture) -> Indices:
     """Return the pairs that a lexicon is learnt from: short ones from the whole corpus, at regular intervals."""
-    candidates = np.arange(0, len(corpus), -(-len(corpus) // MOST_CANDIDATES))
+    candidates: Indices = np.arange(0, len(corpus), -(-len(corpus) // MOST_CANDIDATES))
     lens = corpus.src_lens[candidates].astype(np.int64), corpus.tgt_lens[candidates].astype(np.int64)
     longest = np.maximum(*lens)
     short = longest <= max(MOST_PIECES + 1, longest.min())  # EOS is counted
     n_combinations = int((lens[0] * lens[1])[short].sum())
-    return candidates[short][:: max(1, -(-n_combinations // MOST_COMBINATIONS))]
+    chosen: Indices = candidates[short]
+    return chosen[:: max(1, -(-n_combinations // MOST_COMBINATIONS))]

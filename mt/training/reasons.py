@@ -30,7 +30,8 @@ def explain(asked: Config, chosen: Config, n_pairs: int) -> list[str]:
     if asked.model.dropout is None:
         most = next(most for most, dropout in DROPOUT if dropout == model.dropout)
         length = f"has at most {most:.0f} epochs" if most < math.inf else f"has more than {DROPOUT[-2][0]} epochs"
-        reasons.append(f"dropout {model.dropout}, because training {length}")
+        dropout = f"dropout {model.dropout}" if model.dropout else "no dropout"
+        reasons.append(f"{dropout}, because training {length}")
     if asked.training.guided_attention is None and chosen.training.guided_attention:
         reasons.append("attention is guided by a lexicon, because training is short")
     max_tokens, max_len = chosen.training.max_tokens, chosen.data.max_len
