@@ -247,7 +247,7 @@ def test_a_text_that_is_read_a_few_times_needs_no_dropout():
 
     assert dropouts() == {0.0}
     _, (reasons, _) = choose(30_000, max_epochs=3, with_lines=True)
-    assert "; no dropout, because training has at most 6 epochs; " in reasons
+    assert "; no dropout, because training has at most 5 epochs; " in reasons
     assert dropouts(r_drop=5.0) == dropouts(init_from="run") == {0.1}
 
 

@@ -20,7 +20,7 @@ LEARNING_RATES = {
 """for 128 features; a larger model takes smaller steps"""
 DECOUPLED = (OptimizerName.muon, OptimizerName.adamw)
 """optimizers whose weight decay is not a part of the gradient"""
-DROPOUT = ((6, 0.0), (15, 0.1), (60, 0.2), (math.inf, 0.3))
+DROPOUT = ((5, 0.0), (15, 0.1), (60, 0.2), (math.inf, 0.3))
 """up to so many epochs, this dropout: whoever reads a text only a few times cannot learn it by heart"""
 SMALL_DROPOUT = 0.1
 """at most, of attention weights and of hidden features: more slows small models down"""
