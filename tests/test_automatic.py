@@ -241,11 +241,12 @@ def test_regularisation_follows_the_length_of_training():
 
 
 def test_a_text_that_is_read_a_few_times_needs_no_dropout():
-    def dropouts(**training):
-        model = choose(30_000, max_epochs=3, **training).model
+    def dropouts(max_epochs=5, **training):
+        model = choose(30_000, max_epochs=max_epochs, **training).model
         return {model.dropout, model.attention_dropout, model.activation_dropout}
 
     assert dropouts() == {0.0}
+    assert dropouts(6) == dropouts(15) == {0.1}
     _, (reasons, _) = choose(30_000, max_epochs=3, with_lines=True)
     assert "; no dropout, because training has at most 5 epochs; " in reasons
     assert dropouts(r_drop=5.0) == dropouts(init_from="run") == {0.1}
@@ -255,7 +256,8 @@ def test_attention_is_guided_in_a_short_training():
     def weight(max_epochs=3, **training):
         return choose(30_000, max_epochs=max_epochs, **training).training.guided_attention
 
-    assert weight() == weight(14) == 0.4
+    assert weight() == weight(15) == 0.4
+    assert choose(5_000_000).training.guided_attention == 0.0  # 100,000 steps, if not many epochs
     assert weight(16) == weight(init_from="run") == weight(strategy=Strategy.fsdp) == 0.0
     assert weight(16, guided_attention=0.1) == 0.1
     assert choose(30_000, model=ModelConfig(n_decoder_layers=1), max_epochs=3).training.guided_attention == 0.0

@@ -144,6 +144,32 @@ def test_guidance_is_exact_under_micro_batches_and_gradient_checkpointing(lexico
     assert not torch.allclose(guided[1][name], plain[1][name], atol=1e-3)
 
 
+@pytest.mark.parametrize("option", [{}, {"r_drop": 5.0}, {"simcut": 3.0}])
+def test_guidance_adds_the_same_to_every_objective(lexicon, option):
+    """Without dropout, R-Drop adds nothing."""
+    model, batch = build(n_decoder_layers=3).train(), guided_batch(PAIRS)
+    losses = []
+    for guidance in (None, Guidance(lexicon, 0.5)):
+        torch.manual_seed(3)
+        losses.append(Objective(model, guidance=guidance, **option)(batch)[0].item())
+    heads: list[torch.Tensor] = []
+    model.decode(batch.tgt_in, model.encode(batch.src, batch.src_mask), batch.src_mask, first_heads=heads)
+    assert losses[1] - losses[0] == pytest.approx(Guidance(lexicon, 0.5).loss(heads, batch).item(), rel=1e-3)
+
+
+def test_dropped_layers_do_not_change_which_layers_are_taught(lexicon):
+    model, batch = build(n_decoder_layers=3, layer_drop=0.5).train(), guided_batch(PAIRS)
+    for seed in range(20):
+        heads: list[torch.Tensor] = []
+        torch.manual_seed(seed)
+        memory = model.encode(batch.src, batch.src_mask)
+        state = torch.random.get_rng_state()
+        model.decode(batch.tgt_in, memory, batch.src_mask, first_heads=heads)
+        torch.random.set_rng_state(state)
+        used = model.layers_of_step(model.decoder)
+        assert len(heads) == len([layer for layer in used if layer is not model.decoder[0]])
+
+
 def test_the_gradient_draws_attention_to_what_the_lexicon_links(lexicon):
     """One small step along it raises the weights of the links."""
     batch, guidance = guided_batch(PAIRS), Guidance(lexicon, 1.0)
@@ -185,9 +211,9 @@ def test_a_guided_training_resumes_as_if_it_had_not_stopped(corpus, tmp_path, mt
     assert (tmp_path / "whole/model.safetensors").read_bytes() == (tmp_path / "parts/model.safetensors").read_bytes()
 
 
-@pytest.mark.parametrize(("lens", "expected"), [([200, 9, 64, 65, 3], [1, 2, 4]), ([200, 90, 90], [1, 2])])
+@pytest.mark.parametrize(("lens", "expected"), [([200, 9, 64, 65, 3], [1, 2, 4]), ([200, 90, 100, 3], [1, 3])])
 def test_the_lexicon_is_learnt_from_short_pairs(lens, expected):
-    """Lengths are those of the sources; EOS counts besides."""
+    """Up to 64 pieces without EOS; the shorter half, if that is longer."""
     text = Text(lens)
     assert choose_pairs(text).tolist() == expected
 
@@ -198,6 +224,20 @@ def test_the_lexicon_of_a_large_corpus_is_learnt_from_all_parts_of_it():
     assert chosen[0] == 0
     assert chosen[-1] > 990_000
     assert len(set(np.diff(chosen))) == 1
+
+
+def test_a_training_from_before_guidance_goes_on_without(corpus, tmp_path, mt):
+    """Its configuration does not mention guided attention, and the command leaves it open, too."""
+    run = tmp_path / "run"
+    command = [one for one in overrides(corpus, f"run_dir={run}", "model.n_decoder_layers=2") if "guided" not in one]
+    assert mt(*command, "training.max_steps=2", "training.guided_attention=0").code == 0
+    text = (run / "config.yaml").read_text(encoding="utf-8")
+    (run / "config.yaml").write_text(text.replace("  guided_attention: 0.0\n", ""), encoding="utf-8")
+    resumed = mt(*command, "training.max_steps=4")
+    assert resumed.code == 0, resumed.err
+    assert "Resuming from step 2" in resumed.err
+    assert "guided" not in resumed.err
+    assert "guided_attention: 0.0" in (run / "config.yaml").read_text(encoding="utf-8")
 
 
 def test_guidance_is_refused_where_it_does_not_work(corpus, tmp_path, mt):

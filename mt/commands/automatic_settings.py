@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from mt.config.automatic import fill, unset, value_at
+from mt.config.automatic import EARLIER, fill, unset, value_at
 from mt.config.choices import Precision
 from mt.config.file import load_config
 from mt.config.schema import Config
@@ -44,7 +44,7 @@ def adopt_choices(config: Config, world: World) -> Config:
         if world.is_main and run.config.exists() and not run.is_trained():
             log.info("%s has learnt nothing yet: whatever an earlier start has chosen is chosen anew.", run.folder)
         elif world.is_main and run.config.exists():
-            saved = load_config(run.config)
+            saved = fill(load_config(run.config), EARLIER)
             keys = unset(config)
             if config.training.is_unlimited:
                 keys.append("training.max_steps")

@@ -39,14 +39,17 @@ class LongerTraining:
     @property
     def more_time(self) -> str:
         """The additional time, in words that follow "another"."""
-        return "hour" if self.minutes == MOST_MINUTES else count_minutes(self.minutes)
+        n_minutes = round(self.minutes)
+        if n_minutes >= MOST_MINUTES:
+            return "hour"
+        return describe_seconds(60 * self.minutes) if n_minutes < 2 else f"{n_minutes} minutes"
 
     def __str__(self) -> str:
         if self.gain < MUCH_BLEU:
             return f"Another {self.more_time} of training would hardly help, if the curve goes on as it did."
         after = self.curve.forecast(self.share)
         length = describe_seconds(60 * self.minutes * self.share / (self.share - 1))
-        more_time = f"an {self.more_time}" if self.minutes == MOST_MINUTES else self.more_time
+        more_time = f"an {self.more_time}" if self.more_time == "hour" else self.more_time
         return (
             f"A new training of {length}, {more_time} longer than this one, would reach a validation BLEU of about "
             f"{after.score:.1f} ({after.low:.1f} to {after.high:.1f}), if the curve goes on as it did."
@@ -70,12 +73,6 @@ def longer_training(rows: Sequence[Row], state: TrainState | None) -> LongerTrai
         return None
     minutes = min(MOST_MINUTES, (MOST_SHARE - 1) * state.minutes)
     return LongerTraining(curve, minutes, 1 + minutes / state.minutes)
-
-
-def count_minutes(minutes: float) -> str:
-    """Return a time in words, in whole minutes and at least one."""
-    n_minutes = max(1, round(minutes))
-    return f"{n_minutes} minute{'' if n_minutes == 1 else 's'}"
 
 
 def loss_rise(rows: Sequence[Row]) -> float:

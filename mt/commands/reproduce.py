@@ -10,6 +10,7 @@ import torch
 from mt.commands.options import run_parser
 from mt.commands.train import train
 from mt.commands.training_setup import prepare_data, this_start
+from mt.config.automatic import EARLIER, fill
 from mt.config.checks import check_file
 from mt.config.schema import Config
 from mt.errors import UserError, fail
@@ -50,7 +51,7 @@ def main(arguments: list[str]) -> int:
     again = RunLayout(options.output or run.folder.with_name(f"{run.folder.name}-reproduced"))
     if again.folder.resolve() == run.folder.resolve():
         raise UserError(f"--output {again.folder} is the run itself: give another folder.")
-    config = replace(load_run_config(run), run_dir=str(again.folder))
+    config = replace(fill(load_run_config(run), EARLIER), run_dir=str(again.folder))
     n_steps = check_finished(run, config)
     starts = read_starts(run.config)
     if not starts or not starts[0].inputs:

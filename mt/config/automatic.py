@@ -10,6 +10,8 @@ from mt.config.facts import keys_where, setting
 
 T = TypeVar("T")
 C = TypeVar("C")
+EARLIER = {"training.guided_attention": 0.0}
+"""what was done before a setting came, by runs that were trained then"""
 if TYPE_CHECKING:
     Auto = Annotated[T, "null until it is chosen"]
 else:

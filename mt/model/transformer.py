@@ -170,8 +170,8 @@ class Transformer(nn.Module):
         """
         x = self.tgt_embedding(tgt_in, cut=cut)
         mask = src_mask[:, None, None, :]
-        for number, layer in enumerate(self.layers_of_step(self.decoder)):
-            x = self.run(layer, x, memory, mask, first_heads if number else None)
+        for layer in self.layers_of_step(self.decoder):
+            x = self.run(layer, x, memory, mask, None if layer is self.decoder[0] else first_heads)
         features: Tensor = self.decoder_norm(x)
         return features
 

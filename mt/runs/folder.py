@@ -7,7 +7,7 @@ from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
 
-from mt.config.automatic import unset
+from mt.config.automatic import EARLIER, fill, unset
 from mt.config.choices import Precision
 from mt.config.facts import keys_where
 from mt.config.file import flatten, load_config, save_config
@@ -53,7 +53,7 @@ def check_run_folder(run: RunLayout, config: Config) -> None:
         if others or not read_sums(folder).keys() <= {run.config.name}:
             raise UserError(f"run_dir={folder} is neither empty nor a run folder: give another name=… or run_dir=….")
         return
-    saved = load_config(run.config)
+    saved = fill(load_config(run.config), EARLIER if run.is_trained() else {})
     old, new = flatten(saved), flatten(config)
     held_out = {f"data.{part}" for part in saved.data.held_out.keys() | config.data.held_out.keys()}
     fixed = {key for key in old.keys() | new.keys() if not may_change(key)} | held_out  # held out of the training text

@@ -24,8 +24,8 @@ DROPOUT = ((5, 0.0), (15, 0.1), (60, 0.2), (math.inf, 0.3))
 """up to so many epochs, this dropout: whoever reads a text only a few times cannot learn it by heart"""
 SMALL_DROPOUT = 0.1
 """at most, of attention weights and of hidden features: more slows small models down"""
-GUIDED_EPOCHS, GUIDANCE = 15, 0.4
-"""up to so many epochs, this weight of guided attention"""
+GUIDED_EPOCHS, GUIDED_STEPS, GUIDANCE = 15, 10_000, 0.4
+"""up to so many epochs and steps, this weight of guided attention"""
 WEIGHT_DECAY = 0.1
 TOTAL_DECAY = 3.0
 """at most, weight decay times peak learning rate, summed over all steps"""
@@ -39,7 +39,7 @@ def choose_settings(config: Config, amount: Amount, measure: Measure) -> Plan:
     config, seconds, n_steps = plan.config, plan.seconds, plan.n_steps
     max_tokens = config.training.max_tokens
     steps_per_epoch = amount.steps_per_epoch(max_tokens)
-    n_epochs = n_steps / steps_per_epoch
+    n_epochs = min(n_steps / steps_per_epoch, training.max_epochs or math.inf)  # the last step is rounded up
     lr = LEARNING_RATES[config.optim.name] / math.sqrt(config.model.d_model / 128)
     n_all = max(n_steps, 60 * (training.max_minutes or 0.0) / seconds)  # as `count_steps` does
     n_validations = choose_validations(n_steps * seconds / 60, amount.steps_per_validation(max_tokens) / n_all)
@@ -58,7 +58,7 @@ def choose_settings(config: Config, amount: Amount, measure: Measure) -> Plan:
             "model.attention_dropout": min(config.model.dropout, SMALL_DROPOUT),
             "model.activation_dropout": min(config.model.dropout, SMALL_DROPOUT),
             "optim.weight_decay": round(decay, 3) if config.optim.name in DECOUPLED else 0.0,
-            "training.guided_attention": GUIDANCE if n_epochs <= GUIDED_EPOCHS and can_be_guided(config) else 0.0,
+            "training.guided_attention": GUIDANCE if needs_guidance(config, n_epochs, n_steps) else 0.0,
             "optim.warmup_steps": min(2000, math.ceil(0.04 * n_steps)),
             "training.valid_every_steps": valid_every,
             "training.checkpoint_every_steps": max(1, min(valid_every, int(120 / seconds))),
@@ -75,7 +75,9 @@ def choose_dropout(config: Config, n_epochs: float) -> float:
     return next(dropout for most, dropout in DROPOUT if n_epochs <= most and (dropout or not needed))
 
 
-def can_be_guided(config: Config) -> bool:
-    """Return whether attention can be guided, and still has to find out where to look."""
+def needs_guidance(config: Config, n_epochs: float, n_steps: int) -> bool:
+    """Return whether a training is short, has yet to find out where to look, and can be told."""
     training = config.training
-    return training.init_from is None and training.strategy is not Strategy.fsdp and config.model.n_decoder_layers > 1
+    is_short = n_epochs <= GUIDED_EPOCHS and n_steps <= GUIDED_STEPS
+    can_be_told = training.strategy is not Strategy.fsdp and config.model.n_decoder_layers > 1
+    return is_short and can_be_told and training.init_from is None

@@ -19,7 +19,7 @@ from mt.training.lexicon import Lexicon, learn_lexicon
 
 log = logging.getLogger(__name__)
 MOST_PIECES = 64
-"""of a side of a pair that the lexicon is learnt from, unless all pairs are longer"""
+"""of a side of a pair that the lexicon is learnt from, unless most pairs are longer"""
 MOST_COMBINATIONS = 1 << 24
 """of pieces within pairs that it is learnt from: all of a small corpus, and about 800 MB of memory"""
 MOST_CANDIDATES = 1 << 18
@@ -40,7 +40,7 @@ class Guidance:
             heads: attention weights (B, T, S) of one head of each layer that is taught.
         """
         aligned = self.align(batch)
-        cross_entropies = [-(aligned * head.float().clamp(min=1e-6).log()).sum() for head in heads]
+        cross_entropies = [-(aligned * head.float().clamp(min=1e-30).log()).sum() for head in heads]
         return self.weight * torch.stack(cross_entropies).mean()
 
     @torch.no_grad()
@@ -69,7 +69,7 @@ def choose_pairs(corpus: Mixture) -> Indices:
     candidates: Indices = np.arange(0, len(corpus), -(-len(corpus) // MOST_CANDIDATES))
     lens = corpus.src_lens[candidates].astype(np.int64), corpus.tgt_lens[candidates].astype(np.int64)
     longest = np.maximum(*lens)
-    short = longest <= max(MOST_PIECES + 1, longest.min())  # EOS is counted
+    short = longest <= max(MOST_PIECES + 1, float(np.median(longest)))  # EOS is counted
     n_combinations = int((lens[0] * lens[1])[short].sum())
     chosen: Indices = candidates[short]
     return chosen[:: max(1, -(-n_combinations // MOST_COMBINATIONS))]

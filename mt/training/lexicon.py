@@ -2,7 +2,8 @@
 
 Two models of one parameter table each, one for each direction, are learnt by expectation maximisation: IBM model 1
 (Brown et al., 1993, section 4.2) whose alignments prefer the diagonal (Dyer, Chahuneau and Smith, 2013, section 2).
-Where both agree (Liang, Taskar and Klein, 2006), pieces probably belong together.
+Where both agree, pieces probably belong together (Liang, Taskar and Klein, 2006, who let them agree in training, too).
+A piece may be aligned to nothing, with a probability that is not learnt.
 
 There are libraries: nltk's model takes minutes in Python, and eflomal, under the GPL, has to be compiled and links
 words of fixed sentences, whereas noise and subword sampling change the pieces in each epoch.
@@ -123,16 +124,20 @@ def combine(pairs: Pairs) -> tuple[list[Numbers], list[Places], Floats]:
     """
     sides = [[pair[side] for pair in pairs] for side in (0, 1)]
     text = [np.fromiter(chain.from_iterable(side), np.int64) for side in sides]
-    lens = [np.fromiter(map(len, side), np.int64, len(side)) for side in sides]
+    lens = [np.fromiter(map(len, side), np.int32, len(side)) for side in sides]
     sizes = lens[0] * lens[1]
-    number = np.arange(sizes.sum()) - np.repeat(np.cumsum(sizes) - sizes, sizes)  # of a combination in its pair
-    n_tgt = np.repeat(lens[1], sizes)
-    within = [number // n_tgt, number % n_tgt]
-    starts = [np.repeat(np.cumsum(one) - one, sizes) for one in lens]
-    positions = [(start + place).astype(np.int32) for start, place in zip(starts, within, strict=True)]
-    src_share = (within[0] + 0.5) / np.repeat(lens[0], sizes)
-    near = np.exp(-DIAGONAL * np.abs(src_share - (within[1] + 0.5) / n_tgt))
-    return text, positions, near.astype(np.float32)
+    pair = np.repeat(np.arange(len(pairs), dtype=np.int32), sizes)
+    number = np.arange(len(pair), dtype=np.int32) - first(sizes)[pair]  # of a combination in its pair
+    places = [number // lens[1][pair], number % lens[1][pair]]
+    src_share, tgt_share = ((place + np.float32(0.5)) / lens[side][pair] for side, place in enumerate(places))
+    near = np.exp(-np.float32(DIAGONAL) * np.abs(src_share - tgt_share)).astype(np.float32)
+    return text, [first(lens[side])[pair] + place for side, place in enumerate(places)], near
+
+
+def first(sizes: Places) -> Places:
+    """Return where each of some consecutive ranges starts."""
+    starts: Places = (np.cumsum(sizes) - sizes).astype(np.int32)
+    return starts
 
 
 def maximise(
@@ -148,7 +153,7 @@ def maximise(
         unigrams: relative frequency of the piece at each position.
     """
     prior = near * ((1 - P_NULL) / np.bincount(positions, near))[positions]
-    probabilities = np.full(len(given), 1 / len(given))
+    probabilities = np.full(len(given), 1 / len(given))  # any other start leads to nearly the same
     for _ in range(N_ITERATIONS):
         joint = probabilities[entries] * prior
         joint /= (np.bincount(positions, joint) + P_NULL * unigrams)[positions]

@@ -41,8 +41,6 @@ class Objective(nn.Module):
         first_heads: list[Tensor] | None = [] if self.training and self.guidance else None
         features = self.features(batch, first_heads=first_heads)
         loss_sum, nll_sum = self.cross_entropy(features, batch)
-        if self.guidance and first_heads:
-            loss_sum = loss_sum + self.guidance.loss(first_heads, batch)
         if self.training and self.r_drop:
             again = self.features(batch)  # with other dropout
             again_sum, _ = self.cross_entropy(again, batch)
@@ -52,6 +50,8 @@ class Objective(nn.Module):
         if self.training and self.simcut:
             cut = self.features(batch, CUT)
             loss_sum = loss_sum + self.simcut * divergence(self.logits(features), self.logits(cut))
+        if self.guidance and first_heads:
+            loss_sum = loss_sum + self.guidance.loss(first_heads, batch)
         return loss_sum, nll_sum
 
     def cross_entropy(self, features: Tensor, batch: Batch) -> tuple[Tensor, Tensor]:
