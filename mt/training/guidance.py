@@ -21,7 +21,7 @@ log = logging.getLogger(__name__)
 MOST_PIECES = 64
 """of a side of a pair that the lexicon is learnt from, unless most pairs are longer"""
 MOST_COMBINATIONS = 1 << 24
-"""of pieces within pairs that it is learnt from: all of a small corpus, and about 800 MB of memory"""
+"""of pieces within pairs that it is learnt from: all of a small corpus, and at most 1.5 GB of memory meanwhile"""
 MOST_CANDIDATES = 1 << 18
 """pairs of a large corpus among which these are chosen"""
 
