@@ -11,7 +11,7 @@ from mt.config.facts import keys_where, setting
 T = TypeVar("T")
 C = TypeVar("C")
 EARLIER = {"training.guided_attention": 0.0}
-"""what was done before a setting came, by runs that were trained then"""
+"""values for runs that were trained before these settings existed"""
 if TYPE_CHECKING:
     Auto = Annotated[T, "null until it is chosen"]
 else:
