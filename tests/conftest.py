@@ -50,6 +50,7 @@ SMALL = [
     "training.device=cpu",
     "training.precision=float32",
     "training.guided_attention=0",
+    "training.lexicon_embeddings=false",
     "training.log_every_steps=5",
 ]
 

@@ -105,8 +105,8 @@ def test_a_short_training_has_smaller_batches():
     _, (reasons, _) = choose(30_000, max_minutes=3, with_lines=True)
     assert reasons == (
         "Why: 128 features, because a larger model would not see the 5 tokens per weight that it needs; dropout 0.1, "
-        "because training has at most 15 epochs; attention is guided by a lexicon, because training is short; batches "
-        "of 1,024 tokens, because a short training needs many steps."
+        "because training has at most 15 epochs; a lexicon gives the first embeddings and guides attention, because "
+        "training is short; batches of 1,024 tokens, because a short training needs many steps."
     )
 
 

@@ -14,7 +14,7 @@ from mt.model.transformer import Transformer
 from mt.runtime.distributed import ALONE
 from mt.training.gradients import add_gradients
 from mt.training.guidance import Guidance
-from mt.training.lexicon import learn_lexicon
+from mt.training.lexicon_learning import learn_lexicon
 from mt.training.objective import Objective
 
 N_GPUS = torch.cuda.device_count()

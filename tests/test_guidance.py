@@ -9,8 +9,9 @@ from conftest import overrides
 from test_improvements import build, gradients
 
 from mt.data.batch import build_batch
-from mt.training.guidance import MOST_COMBINATIONS, Guidance, choose_pairs
-from mt.training.lexicon import Lexicon, learn_lexicon
+from mt.training.guidance import Guidance
+from mt.training.lexicon import Lexicon
+from mt.training.lexicon_learning import MOST_COMBINATIONS, choose_pairs, learn_lexicon
 from mt.training.objective import Objective
 
 N_PIECES = 12
@@ -207,7 +208,7 @@ def test_a_guided_training_resumes_as_if_it_had_not_stopped(corpus, tmp_path, mt
         for steps in limits:
             outcome = mt(*overrides(corpus, f"run_dir={tmp_path}/{name}", *GUIDED, f"training.max_steps={steps}"))
             assert outcome.code == 0, outcome.err
-            assert "Attention is guided by" in outcome.err
+            assert "A lexicon of " in outcome.err
     assert (tmp_path / "whole/model.safetensors").read_bytes() == (tmp_path / "parts/model.safetensors").read_bytes()
 
 
@@ -226,17 +227,22 @@ def test_the_lexicon_of_a_large_corpus_is_learnt_from_all_parts_of_it():
     assert len(set(np.diff(chosen))) == 1
 
 
-def test_a_training_from_before_guidance_goes_on_without(corpus, tmp_path, mt):
-    """Its configuration does not mention guided attention, and the command leaves it open, too."""
+def test_a_training_from_before_the_lexicon_goes_on_without(corpus, tmp_path, mt):
+    """Its configuration does not mention the lexicon, and the command leaves it open, too."""
     run = tmp_path / "run"
-    command = [one for one in overrides(corpus, f"run_dir={run}", "model.n_decoder_layers=2") if "guided" not in one]
-    assert mt(*command, "training.max_steps=2", "training.guided_attention=0").code == 0
+    settings = overrides(corpus, f"run_dir={run}", "model.n_decoder_layers=2")
+    later = ["training.guided_attention=0", "training.lexicon_embeddings=false"]
+    command = [one for one in settings if one not in later]
+    assert mt(*command, "training.max_steps=2", *later).code == 0
     text = (run / "config.yaml").read_text(encoding="utf-8")
-    (run / "config.yaml").write_text(text.replace("  guided_attention: 0.0\n", ""), encoding="utf-8")
+    for line in ("  guided_attention: 0.0\n", "  lexicon_embeddings: false\n"):
+        assert line in text
+        text = text.replace(line, "")
+    (run / "config.yaml").write_text(text, encoding="utf-8")
     resumed = mt(*command, "training.max_steps=4")
     assert resumed.code == 0, resumed.err
     assert "Resuming from step 2" in resumed.err
-    assert "guided" not in resumed.err
+    assert "lexicon" not in resumed.err
     assert "guided_attention: 0.0" in (run / "config.yaml").read_text(encoding="utf-8")
 
 

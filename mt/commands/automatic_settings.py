@@ -88,7 +88,8 @@ def choose_automatic(config: Config, data: Prepared, world: World) -> Config:
 
 def describe_value(value: object) -> str:
     """Format a value as on the command line."""
-    return f"{value.value if isinstance(value, Enum) else value}"
+    value = value.value if isinstance(value, Enum) else value
+    return str(value).lower() if isinstance(value, bool) else str(value)
 
 
 def measure_step(config: Config, data: Prepared, world: World) -> float:

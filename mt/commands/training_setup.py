@@ -26,7 +26,9 @@ from mt.runtime.distributed import ALONE, World, distribute
 from mt.text.metrics import Scorer
 from mt.text.terminology import load_terminology
 from mt.training.averaging import MovingAverage
-from mt.training.guidance import learn_guidance
+from mt.training.embeddings import embed_lexicon
+from mt.training.guidance import Guidance
+from mt.training.lexicon_learning import learn_from_corpus
 from mt.training.objective import Objective
 from mt.training.optim import LearningRate, Update, build_optimizer
 from mt.training.starting_point import adopt_settings, adopt_vocabulary, check_shape, check_vocabulary, warn_if_longer
@@ -44,8 +46,13 @@ def build_trainer(config: Config, run: RunLayout, data: Prepared, model: Transfo
     """Build the training loop and everything that it works with."""
     training, device = config.training, model.projection.weight.device
     bf16, guidance = chooses_bf16(training.precision, device), None
-    if training.guided_attention:
-        guidance = learn_guidance(data.train, data.tokenizer.vocab_sizes, training.guided_attention, device)
+    is_new = training.lexicon_embeddings and not run.has_checkpoint()
+    if is_new or training.guided_attention:
+        lexicon = learn_from_corpus(data.train, data.tokenizer.vocab_sizes)
+        if is_new:
+            embed_lexicon(model, lexicon, config.seed)
+        if training.guided_attention:
+            guidance = Guidance(lexicon.to(device), training.guided_attention)
     objective = Objective(model, training.label_smoothing, training.r_drop, bf16, training.simcut, guidance)
     if training.compile:
         objective.compile(dynamic=True)

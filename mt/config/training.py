@@ -74,6 +74,9 @@ class TrainingConfig:
     guided_attention: Auto[float] = automatic(may_change=False, tracked=True)
     """Weight with which a lexicon, learnt from the training text, teaches the decoder where to look (Chen et al.,
     2016); 0: off; null: 0.4 in a short training, which it helps most."""
+    lexicon_embeddings: Auto[bool] = automatic(may_change=False, tracked=True)
+    """Whether the embeddings of translations are similar from the beginning, according to a lexicon that is learnt from
+    the training text; null: in a short training."""
     average_best: int = setting(0, may_change=True, tracked=True)
     """At the end, average this many of the best models and keep the mean if it is better than each; 0: off."""
     r_drop: float = setting(0.0, may_change=False, tracked=True)
@@ -120,6 +123,10 @@ class TrainingConfig:
         require(
             not self.guided_attention or self.strategy is not Strategy.fsdp,
             "training.guided_attention does not work with training.strategy=fsdp: use ddp.",
+        )
+        require(
+            not self.lexicon_embeddings or self.init_from is None,
+            "training.lexicon_embeddings=true replaces the embeddings of training.init_from: set one of them.",
         )
         self._check_start()
 

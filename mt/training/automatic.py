@@ -24,8 +24,10 @@ DROPOUT = ((5, 0.0), (15, 0.1), (60, 0.2), (math.inf, 0.3))
 """up to so many epochs, this dropout: whoever reads a text only a few times cannot learn it by heart"""
 SMALL_DROPOUT = 0.1
 """at most, of attention weights and of hidden features: more slows small models down"""
-GUIDED_EPOCHS, GUIDED_STEPS, GUIDANCE = 15, 10_000, 0.4
-"""up to so many epochs and steps, this weight of guided attention"""
+LEXICON_EPOCHS, LEXICON_STEPS = 15, 10_000
+"""up to so many epochs and steps, a lexicon helps a new model"""
+GUIDANCE = 0.4
+"""weight of guided attention"""
 WEIGHT_DECAY = 0.1
 TOTAL_DECAY = 3.0
 """at most, weight decay times peak learning rate, summed over all steps"""
@@ -51,6 +53,7 @@ def choose_settings(config: Config, amount: Amount, measure: Measure) -> Plan:
             "optim.lr": round(lr * (FINE_TUNING if training.init_from is not None else 1), 6),
         },
     )
+    uses_lexicon = n_epochs <= LEXICON_EPOCHS and n_steps <= LEXICON_STEPS and training.init_from is None
     decay = min(WEIGHT_DECAY, TOTAL_DECAY / (config.optim.lr * n_steps))
     config = fill(
         config,
@@ -58,7 +61,8 @@ def choose_settings(config: Config, amount: Amount, measure: Measure) -> Plan:
             "model.attention_dropout": min(config.model.dropout, SMALL_DROPOUT),
             "model.activation_dropout": min(config.model.dropout, SMALL_DROPOUT),
             "optim.weight_decay": round(decay, 3) if config.optim.name in DECOUPLED else 0.0,
-            "training.guided_attention": GUIDANCE if needs_guidance(config, n_epochs, n_steps) else 0.0,
+            "training.lexicon_embeddings": uses_lexicon,
+            "training.guided_attention": GUIDANCE if uses_lexicon and can_be_guided(config) else 0.0,
             "optim.warmup_steps": min(2000, math.ceil(0.04 * n_steps)),
             "training.valid_every_steps": valid_every,
             "training.checkpoint_every_steps": max(1, min(valid_every, int(120 / seconds))),
@@ -75,9 +79,6 @@ def choose_dropout(config: Config, n_epochs: float) -> float:
     return next(dropout for most, dropout in DROPOUT if n_epochs <= most and (dropout or not needed))
 
 
-def needs_guidance(config: Config, n_epochs: float, n_steps: int) -> bool:
-    """Return whether a training is short, has yet to find out where to look, and can be told."""
-    training = config.training
-    is_short = n_epochs <= GUIDED_EPOCHS and n_steps <= GUIDED_STEPS
-    can_be_told = training.strategy is not Strategy.fsdp and config.model.n_decoder_layers > 1
-    return is_short and can_be_told and training.init_from is None
+def can_be_guided(config: Config) -> bool:
+    """Return whether attention can be guided: not in the first decoder layer, nor in parts."""
+    return config.training.strategy is not Strategy.fsdp and config.model.n_decoder_layers > 1

@@ -22,7 +22,7 @@ FEWEST_TOKENS = 1024
 ANY = {
     "model.dropout": 0.1, "model.attention_dropout": 0.1, "model.activation_dropout": 0.1, "optim.lr": 1e-3,
     "optim.weight_decay": 0.0, "optim.warmup_steps": 1, "training.valid_every_steps": 1,
-    "training.checkpoint_every_steps": 1, "training.guided_attention": 0.0,
+    "training.checkpoint_every_steps": 1, "training.guided_attention": 0.0, "training.lexicon_embeddings": False,
 }  # fmt: skip
 """values that do not matter when a step is measured"""
 

@@ -32,8 +32,11 @@ def explain(asked: Config, chosen: Config, n_pairs: int) -> list[str]:
         length = f"has at most {most:.0f} epochs" if most < math.inf else f"has more than {DROPOUT[-2][0]} epochs"
         dropout = f"dropout {model.dropout}" if model.dropout else "no dropout"
         reasons.append(f"{dropout}, because training {length}")
-    if asked.training.guided_attention is None and chosen.training.guided_attention:
-        reasons.append("attention is guided by a lexicon, because training is short")
+    uses = {"lexicon_embeddings": "gives the first embeddings", "guided_attention": "guides attention"}
+    if used := [
+        use for key, use in uses.items() if getattr(asked.training, key) is None and getattr(chosen.training, key)
+    ]:
+        reasons.append(f"a lexicon {' and '.join(used)}, because training is short")
     max_tokens, max_len = chosen.training.max_tokens, chosen.data.max_len
     if asked.training.max_tokens is None and max_tokens < MOST_TOKENS:
         if max_tokens < choose_max_tokens(n_pairs, max_len):
