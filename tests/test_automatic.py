@@ -105,8 +105,8 @@ def test_a_short_training_has_smaller_batches():
     _, (reasons, _) = choose(30_000, max_minutes=3, with_lines=True)
     assert reasons == (
         "Why: 128 features, because a larger model would not see the 5 tokens per weight that it needs; dropout 0.1, "
-        "because training has at most 15 epochs; a lexicon gives the first embeddings and guides attention, because "
-        "training is short; batches of 1,024 tokens, because a short training needs many steps."
+        "because training has at most 15 epochs; a lexicon initialises the embeddings and guides attention, "
+        "because training is short; batches of 1,024 tokens, because a short training needs many steps."
     )
 
 
@@ -175,6 +175,7 @@ def test_a_run_records_what_was_chosen_and_keeps_it(automatic, mt):
     assert outcome.code == 0, outcome.err
     assert "Chosen for 800 pairs and this machine, because they were not set: model.n_heads=4" in outcome.err
     assert "optim.name=muon" in outcome.err
+    assert "training.lexicon_embeddings=true" in outcome.err
     assert "A step takes" in outcome.err
     assert "model.d_model=" not in outcome.err.split("A step takes")[0]  # as it was set
     run = next(one.partition("=")[2] for one in automatic if one.startswith("run_dir"))
@@ -261,6 +262,21 @@ def test_attention_is_guided_in_a_short_training():
     assert weight(16) == weight(init_from="run") == weight(strategy=Strategy.fsdp) == 0.0
     assert weight(16, guided_attention=0.1) == 0.1
     assert choose(30_000, model=ModelConfig(n_decoder_layers=1), max_epochs=3).training.guided_attention == 0.0
+
+
+def test_a_lexicon_initialises_the_embeddings_in_a_short_training():
+    def begins_with_it(max_epochs=3, **training):
+        return choose(30_000, max_epochs=max_epochs, **training).training.lexicon_embeddings
+
+    assert begins_with_it()
+    assert begins_with_it(15)
+    assert begins_with_it(strategy=Strategy.fsdp)
+    assert begins_with_it(16, lexicon_embeddings=True)
+    assert not begins_with_it(16)
+    assert not begins_with_it(init_from="run")
+    assert not begins_with_it(lexicon_embeddings=False)
+    assert not choose(5_000_000).training.lexicon_embeddings
+    assert choose(30_000, model=ModelConfig(n_decoder_layers=1), max_epochs=3).training.lexicon_embeddings
 
 
 @pytest.mark.parametrize("first", ["bf16", "float32"])

@@ -23,6 +23,7 @@ COMMON = [
     "training.log_every_steps=1",
     "training.early_stopping.metric=loss",
     "model.dropout=0",
+    "training.lexicon_embeddings=true",
 ]
 
 
@@ -151,7 +152,7 @@ def test_memory_that_ends_while_gradients_are_shared(corpus, tmp_path):
 @pytest.mark.slow
 def test_noise_and_guidance_are_the_same_for_any_number_of_processes(corpus, tmp_path, mt):
     settings = ["data.noise={typos: 0.1, case: 0.2, punctuation: 0.2, copies: 0.2}", "training.max_steps=3"]
-    settings += ["training.guided_attention=0.5", "training.lexicon_embeddings=true", "model.n_decoder_layers=2"]
+    settings += ["training.guided_attention=0.5", "model.n_decoder_layers=2"]
     assert mt(*overrides(corpus, f"run_dir={tmp_path}/one", *COMMON, *settings)).code == 0
     outcome = torchrun(2, corpus, tmp_path / "two", *settings)
     assert outcome.code == 0, outcome.err

@@ -64,7 +64,7 @@ def test_a_step_agrees_with_double_precision_on_the_cpu(device):
 @pytest.mark.parametrize("precision", ["float32", "bf16"])
 def test_a_training_resumes_and_translates(train, mt, tmp_path, device, precision):
     settings = [f"training.device={device}", f"training.precision={precision}", "training.checkpoint_every_steps=2"]
-    settings += ["training.guided_attention=0.5", "model.n_decoder_layers=2"]
+    settings += ["training.guided_attention=0.5", "training.lexicon_embeddings=true", "model.n_decoder_layers=2"]
     train("whole", *settings, "training.max_steps=6")
     train("parts", *settings, "training.max_steps=4")
     resumed = train("parts", *settings, "training.max_steps=6")

@@ -46,10 +46,10 @@ def build_trainer(config: Config, run: RunLayout, data: Prepared, model: Transfo
     """Build the training loop and everything that it works with."""
     training, device = config.training, model.projection.weight.device
     bf16, guidance = chooses_bf16(training.precision, device), None
-    is_new = training.lexicon_embeddings and not run.has_checkpoint()
-    if is_new or training.guided_attention:
+    embeds = training.lexicon_embeddings and not run.has_checkpoint()
+    if embeds or training.guided_attention:
         lexicon = learn_from_corpus(data.train, data.tokenizer.vocab_sizes)
-        if is_new:
+        if embeds:
             embed_lexicon(model, lexicon, config.seed)
         if training.guided_attention:
             guidance = Guidance(lexicon.to(device), training.guided_attention)

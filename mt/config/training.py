@@ -126,7 +126,7 @@ class TrainingConfig:
         )
         require(
             not self.lexicon_embeddings or self.init_from is None,
-            "training.lexicon_embeddings=true replaces the embeddings of training.init_from: set one of them.",
+            "training.lexicon_embeddings=true replaces the embeddings of training.init_from: set only one of the two.",
         )
         self._check_start()
 

@@ -32,7 +32,7 @@ def explain(asked: Config, chosen: Config, n_pairs: int) -> list[str]:
         length = f"has at most {most:.0f} epochs" if most < math.inf else f"has more than {DROPOUT[-2][0]} epochs"
         dropout = f"dropout {model.dropout}" if model.dropout else "no dropout"
         reasons.append(f"{dropout}, because training {length}")
-    uses = {"lexicon_embeddings": "gives the first embeddings", "guided_attention": "guides attention"}
+    uses = {"lexicon_embeddings": "initialises the embeddings", "guided_attention": "guides attention"}
     if used := [
         use for key, use in uses.items() if getattr(asked.training, key) is None and getattr(chosen.training, key)
     ]:
