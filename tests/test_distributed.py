@@ -276,6 +276,7 @@ def test_processes_share_the_encoding(corpus, tmp_path, monkeypatch):
 def test_processes_fine_tune_and_hold_out_the_same_pairs(run_folder, corpus, tmp_path, strategy):
     """The model that training starts from is validated before the first step, in parts that were never run before."""
     settings = ["model.d_model=64", "model.d_ff=128", f"training.init_from={run_folder}", "data.valid=50"]
+    settings += ["training.lexicon_embeddings=false"]
     outcome = torchrun(2, corpus, tmp_path / "run", f"training.strategy={strategy}", *settings)
     assert outcome.code == 0, outcome.err
     assert "step 0, epoch 0.0" in outcome.err
