@@ -80,5 +80,5 @@ def choose_dropout(config: Config, n_epochs: float) -> float:
 
 
 def can_be_guided(config: Config) -> bool:
-    """Return whether attention can be guided: not in the first decoder layer, nor in parts."""
+    """Return whether attention can be guided: if decoder layers follow the first, and each process has them whole."""
     return config.training.strategy is not Strategy.fsdp and config.model.n_decoder_layers > 1

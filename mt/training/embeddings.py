@@ -14,8 +14,8 @@ from torch.nn.functional import normalize
 from mt.model.transformer import Transformer
 from mt.training.lexicon import Lexicon
 
-N_ITERATIONS = 2
-"""of the randomised decomposition; more take longer and change little"""
+N_ITERATIONS = 4
+"""of the randomised decomposition"""
 
 
 @torch.no_grad()
@@ -51,11 +51,8 @@ def lexicon_vectors(lexicon: Lexicon, n_features: int, seed: int) -> tuple[Tenso
         torch.default_generator.manual_seed(seed)
         left, values, _ = torch.svd_lowrank(descriptions, n_kept, N_ITERATIONS)
         rotation = torch.linalg.qr(torch.randn(n_features, n_features))[0]
-    vectors = left * values.sqrt() @ rotation[:n_kept]
-    described = torch.zeros(n_src, 1).index_fill_(
-        0, src, 1.0
-    )  # where singular values are 0, their vectors are anything
-    vectors *= described
+    described = torch.zeros(n_src, 1).index_fill_(0, src, 1.0)  # other rows have noise from singular values near 0
+    vectors = left * values.sqrt() @ rotation[:n_kept] * described
     return vectors, torch.sparse.mm(sparse(tgt, src, lexicon.src_given_tgt, (n_tgt, n_src)), vectors)
 
 
