@@ -45,8 +45,9 @@ def small_objective(dtype=torch.float32):
     return Objective(Transformer(config, 50, 50, joint=True), label_smoothing=0.1).to(dtype)
 
 
-def some_batch():
-    pairs = [([4 + (i * j) % 40 for j in range(1, i + 2)], [4 + (i + j) % 40 for j in range(i)]) for i in range(1, 12)]
+def some_batch(n_pairs=11):
+    pairs = [([4 + (i * j) % 40 for j in range(1, i + 2)], [4 + (i + j) % 40 for j in range(i)])
+             for i in range(1, n_pairs + 1)]  # fmt: skip
     return build_batch(pairs, pad_id=0, bos_id=2, eos_id=3)
 
 
@@ -111,11 +112,21 @@ def test_the_cpu_does_not_wait_for_gradients(device):
         add_gradients(objective, batches, 1, torch.device(device), ALONE)
 
 
-@pytest.mark.slow
 @device
-def test_a_compiled_objective(train, device):
+def test_an_objective_is_compiled_once(device):
+    """For all numbers of pairs and of tokens; the compiler itself is tried by the tests of training."""
+    objective, place = small_objective().to(device).train(), torch.device(device)
+    objective.compile(backend="eager", dynamic=True)
+    with torch._dynamo.config.patch(error_on_recompile=True):
+        losses = [objective(some_batch(n_pairs).to(place))[0].item() for n_pairs in range(7, 12)]
+    assert losses == [small_objective().to(device)(some_batch(n_pairs).to(place))[0].item() for n_pairs in range(7, 12)]
+
+
+@pytest.mark.gpu
+@pytest.mark.skipif(N_GPUS == 0, reason="there is no GPU")
+def test_compiled_training(train):
     guided = ["training.guided_attention=0.5", "model.n_decoder_layers=2"]
-    train("compiled", f"training.device={device}", "training.compile=true", "training.max_steps=3", *guided)
+    train("compiled", "training.device=cuda", "training.compile=true", "training.max_steps=3", *guided)
 
 
 @pytest.mark.gpu

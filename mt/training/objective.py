@@ -3,6 +3,8 @@
 Several processes share the parameters of one module, so the loss has to be part of it (`mt.runtime.distributed`).
 """
 
+from typing import Any
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
@@ -35,6 +37,13 @@ class Objective(nn.Module):
         self.simcut = simcut
         self.bf16 = bf16
         self.guidance = guidance
+
+    def compile(self, *args: Any, **kwargs: Any) -> None:
+        """Compile the model, with arguments of `torch.compile`, and leave the loss as it is.
+
+        The loss goes through its rows in chunks, so it would be compiled again for each number of target tokens.
+        """
+        self.features = torch.compile(self.features, *args, **kwargs)  # type: ignore[method-assign]
 
     def forward(self, batch: Batch) -> tuple[Tensor, Tensor]:
         """Return the loss to minimise and the unsmoothed cross-entropy, each summed over the batch's target tokens."""
