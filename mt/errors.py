@@ -1,4 +1,4 @@
-"""The exceptions that are reported in one message, without a traceback, and how."""
+"""The exceptions that end a command without a traceback, and how they are reported."""
 
 import difflib
 import sys
@@ -17,10 +17,19 @@ class WorkFailed(Exception):
     exit_code = 1
 
 
+class StoppedElsewhere(Exception):
+    """The error of a process that stops because another one has failed and reported why."""
+
+
 def suggest(word: str, choices: Iterable[str]) -> str:
     """Return `" Did you mean 'lr'?"` for the known name closest to `word`, or an empty string if none is close."""
     close = difflib.get_close_matches(word, list(choices), n=1)
     return f" Did you mean '{close[0]}'?" if close else ""
+
+
+def first_line(error: Exception) -> str:
+    """Return the first line of an error's message, or the error's type if it has none."""
+    return (str(error).strip().splitlines() or [type(error).__name__])[0]
 
 
 def fail(message: str, code: int) -> int:

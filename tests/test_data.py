@@ -13,7 +13,7 @@ from datasets import Dataset
 
 from mt.config.corpora import Stage
 from mt.config.schema import TokenizerConfig
-from mt.data import preparation, store
+from mt.data import preparation, sampler, store
 from mt.data.batch import build_batch
 from mt.data.context import SourceContext
 from mt.data.corpus import CorpusEncoder
@@ -69,6 +69,25 @@ def test_tsv_jsonl_parquet(load, tmp_path):
     assert load(tmp_path / "x.parquet") == PAIRS
     Dataset.from_list(nested).to_parquet(tmp_path / "n.parquet")
     assert load(tmp_path / "n.parquet") == PAIRS
+
+
+def test_the_fingerprint_of_a_table_is_that_of_its_content(tmp_path):
+    """Its place and its date do not matter."""
+    rows = [{"de": s, "en": t} for s, t in PAIRS]
+    fingerprints = []
+    for folder, some in (("a", rows), ("b", rows), ("c", rows[1:])):
+        (tmp_path / folder).mkdir()
+        Dataset.from_list(some).to_parquet(tmp_path / folder / "x.parquet")
+        context = SourceContext("data.train", "train", "de", "en", tmp_path / "cache")
+        fingerprints.append(open_text([str(tmp_path / folder / "x.parquet")], context).fingerprint)
+    assert fingerprints[0] == fingerprints[1] != fingerprints[2]
+
+
+@pytest.mark.parametrize("name", ["x.tsv", "x.jsonl"])
+def test_an_empty_line_is_named(load, tmp_path, name):
+    (tmp_path / name).write_text("a\tb\n\n" if name == "x.tsv" else '{"de": "a", "en": "b"}\n\n')
+    with pytest.raises(UserError, match=rf"{name}, line 2 is empty: delete it"):
+        load(tmp_path / name)
 
 
 def test_tables_with_gaps(load, tmp_path):
@@ -133,6 +152,8 @@ def test_dropped_pairs_are_counted(tokenizer, tmp_path):
 def test_a_corpus_without_usable_pairs_is_an_error(tokenizer, tmp_path):
     with pytest.raises(UserError, match=r"data\.x: none of the 2 pairs can be used: 1 with an empty side, 1 too long"):
         CorpusEncoder(tokenizer, 5, tmp_path).encode(text_of([("a " * 50, "b"), ("", "b")]), ("de", "en"), "data.x")
+    with pytest.raises(UserError, match=r"data\.x: no pair of x is left for training \(data\.fraction, or"):
+        CorpusEncoder(tokenizer, 5, tmp_path).encode(text_of([]), ("de", "en"), "data.x")
 
 
 def test_encoded_text_is_reused(tokenizer, tmp_path, monkeypatch):
@@ -194,6 +215,21 @@ def test_loader_resumes_at_a_position(tokenizer, tmp_path):
     resumed.position = again.position
     for batch in expected[17:]:
         assert batch.src.equal(resumed.next_batch().src)
+
+
+def test_epochs_and_their_batches_are_counted_in_pairs(tokenizer, tmp_path, monkeypatch):
+    """The last pool of an epoch is smaller than the others."""
+    monkeypatch.setattr(sampler, "POOL_SIZE", 200)
+    text = text_of([(f"a {c}", f"{c} b") for c in "abcdefgh" * 30])
+    corpus = CorpusEncoder(tokenizer, 10, tmp_path).encode(text, ("de", "en"), "k")
+    loader = BatchLoader(Mixture([Member("x", corpus)], [Stage([1.0])]), 24, seed=3)
+    n_pairs, estimates = 0, []
+    while loader.epochs < 1:
+        estimates.append(loader.batches_per_epoch)
+        n_pairs += len(loader.next_batch().src)
+        assert loader.epochs == pytest.approx(n_pairs / 240, abs=0.05)
+    assert n_pairs == 240
+    assert estimates == pytest.approx([len(estimates)] * len(estimates), rel=0.15)
 
 
 def test_batch_layout():

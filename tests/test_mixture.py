@@ -138,6 +138,17 @@ LEARN = [  # until it is learnt completely, on any processor
 ]  # fmt: skip
 
 
+def test_automatic_settings_are_for_the_weighted_text(corpora, tmp_path, mt):
+    """An epoch has 30 pairs of 500 and 30 of 300, so that two of them are few steps, of which few are a warm-up."""
+    train = f"data.train=[{{path: {corpora}/a, weight: 0.06}}, {{path: {corpora}/b, weight: 0.1}}]"
+    automatic = ["training.max_epochs=2", "optim.warmup_steps=null", "training.max_tokens=96", "data.max_len=60"]
+    outcome = mt(*of_several(corpora, f"run_dir={tmp_path}/run", train, *automatic))
+    assert outcome.code == 0, outcome.err
+    planned = int(re.search(r"([\d,]+) steps, .* in all", outcome.err)[1])
+    taken = int(re.findall(r"step (\d+)", outcome.err)[-1])
+    assert planned == pytest.approx(taken, rel=0.3)
+
+
 @pytest.mark.slow
 def test_a_tag_chooses_the_kind_of_text(corpora, tmp_path, mt):
     train = f"data.train=[{{path: {corpora}/a, tag: plain}}, {{path: {corpora}/b, weight: 1.5, tag: loud}}]"

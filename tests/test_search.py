@@ -435,6 +435,19 @@ def test_samples_depend_on_the_seed_alone():
     assert together != draws(sampling, [21, 22, 23], sentences=[0, 1, 2])
 
 
+def test_the_score_of_a_sample_that_is_cut_is_that_of_the_rest():
+    distribution, step = toy_model(2)
+    task, scoring = task_of(step, [0] * 100, 3, [RepetitionPenalty(2.0)]), Scoring(LengthNorm.none)
+    cut = [samples[0] for samples in sample(task, Sampling(scoring=scoring), range(100)) if not samples[0].complete]
+    assert any(len(set(one.tokens)) < len(one.tokens) for one in cut)
+    for one in cut:
+        expected = 0.0
+        for i, token in enumerate(one.tokens):
+            factor = 2 if token in one.tokens[:i] else 1
+            expected += factor * float(distribution(0, (BOS, *one.tokens[:i]))[token])
+        assert one.score == pytest.approx(expected, abs=1e-4)
+
+
 def test_narrow_samples():
     """Sampling only the most probable token, by any option, is greedy search."""
     _, step = toy_model(2)

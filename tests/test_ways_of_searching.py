@@ -61,6 +61,8 @@ def test_score_refuses_wrong_files(run_folder, mt, tmp_path):
     (tmp_path / "a").write_text("ba\nde\n")
     (tmp_path / "b").write_text("BA\n")
     assert "has 2 lines but" in mt("score", run_folder, tmp_path / "a", tmp_path / "b").err
+    (tmp_path / "empty").write_text("")
+    assert f"{tmp_path}/empty are empty" in mt("score", run_folder, tmp_path / "empty", tmp_path / "empty").err
     missing = mt("score", run_folder, tmp_path / "a", tmp_path / "nowhere")
     assert (missing.code, "nowhere" in missing.err) == (2, True)
 
@@ -309,6 +311,8 @@ def test_expected_utility_counts_repeated_samples():
         ("search.forbidden=[a|]", "alternatives, is empty"),
         (f"search.required=[{'x' * 201}]", "a phrase has at most 200 characters"),
         ("search.terminology=none.tsv", "there is no file none.tsv"),
+        ("search.required=[a", "search.required: '[a' is not YAML: close the bracket"),
+        ("search.forbidden=[${x}]", "search.forbidden: a value must not contain '${'"),
         ("search.min_len_ratio=3", "search.max_len_ratio=2"),
     ],
 )

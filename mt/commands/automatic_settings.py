@@ -7,7 +7,6 @@ from enum import Enum
 from functools import partial
 from pathlib import Path
 
-import numpy as np
 import torch
 
 from mt.config.automatic import EARLIER, fill, unset, value_at
@@ -42,7 +41,7 @@ def adopt_choices(config: Config, world: World) -> Config:
     with world.main_first():
         run = RunLayout(Path(config.run_dir))
         if world.is_main and run.config.exists() and not run.is_trained():
-            log.info("%s has learnt nothing yet: whatever an earlier start has chosen is chosen anew.", run.folder)
+            log.info("%s is not trained yet: automatic settings are chosen again.", run.folder)
         elif world.is_main and run.config.exists():
             saved = fill(load_config(run.config), EARLIER)
             keys = unset(config)
@@ -72,9 +71,7 @@ def choose_automatic(config: Config, data: Prepared, world: World) -> Config:
     chosen = [*unset(config), *(["training.max_steps"] if config.training.is_unlimited else [])]
     if not chosen:
         return config
-    n_tokens, n_valid_tokens = (
-        int(np.maximum(one.src_lens, one.tgt_lens).sum(dtype=np.int64)) for one in (data.train, data.valid)
-    )
+    n_tokens, n_valid_tokens = (one.tokens_per_epoch(-1) for one in (data.train, data.valid))
     n_batches = config.training.batches_per_process(world.size) * world.size
     amount = Amount(len(data.train), n_tokens, n_batches, n_valid_tokens)
     plan = choose_settings(config, amount, partial(measure_step, data=data, world=world))

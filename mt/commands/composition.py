@@ -22,9 +22,8 @@ from mt.config.file import check_key
 from mt.config.schema import Config, ModelConfig, OptimConfig, TokenizerConfig
 from mt.config.search import SearchConfig
 from mt.config.training import TrainingConfig
-from mt.errors import UserError, WorkFailed, fail
+from mt.errors import StoppedElsewhere, UserError, WorkFailed, fail
 from mt.runs.layout import RunLayout
-from mt.runtime.distributed import StoppedElsewhere
 from mt.runtime.packages import packaged
 from mt.runtime.signals import Interrupted
 

@@ -63,8 +63,9 @@ def main(arguments: list[str]) -> int:
                 print(json.dumps(row, ensure_ascii=False))
             else:
                 print(f"{score:.4f}\t{log_prob:.4f}")
-    mean = total / max(1, n_tokens)
-    log.info("Perplexity %.3f over %s pieces, EOS included.", perplexity_of_mean(mean), f"{n_tokens:,}")
+    if not n_lines:
+        raise UserError(f"{options.src} and {options.tgt} are empty.")
+    log.info("Perplexity %.3f over %s pieces, EOS included.", perplexity_of_mean(total / n_tokens), f"{n_tokens:,}")
     return 0
 
 

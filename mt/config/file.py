@@ -16,7 +16,7 @@ from mt.config.search import SearchConfig
 from mt.errors import UserError, suggest
 
 MAX_BYTES = 1 << 20
-"""of a configuration; the largest with many corpora take some thousands"""
+"""largest configuration file; those with many corpora have some thousands"""
 RECORD = "record"
 """key of a configuration file that is not part of the configuration: how the run was made (`mt.runs.record`)"""
 
@@ -27,7 +27,7 @@ class PlainLoader(yaml.SafeLoader):
     """Reads YAML as `save_config` writes it: plain values, and no aliases, which make a small file endless data."""
 
     def construct_object(self, node: Any, deep: bool = False) -> Any:
-        """Refuse values that are no mapping, list, text or number, such as dates."""
+        """Refuse values other than mappings, lists, texts and numbers, such as dates."""
         if node.tag not in TAGS:
             raise yaml.YAMLError(f"{node.tag} is not allowed")
         return super().construct_object(node, deep)
@@ -123,12 +123,16 @@ def flatten(config: Config) -> dict[str, Any]:
 def apply_override(config: Any, override: str) -> None:
     """Set one `section.key=value` in an OmegaConf configuration."""
     key, equals, value = override.partition("=")
-    if not equals or "${" in value:
+    if not equals:
         raise UserError(f"'{override}' is not of the form KEY=VALUE, such as search.beam_size=5.")
     check_key(key)
+    if "${" in value:
+        raise UserError(f"{key}: a value must not contain '${{'.")
     try:
         OmegaConf.update(config, key, read_value(key, value))
-    except (OmegaConfBaseException, yaml.YAMLError, ValueError, RecursionError) as error:
+    except yaml.YAMLError as error:
+        raise UserError(f"{key}: '{value}' is not YAML: close the bracket, or quote the text.") from error
+    except (OmegaConfBaseException, ValueError, RecursionError) as error:
         raise UserError(f"{key}: {str(error).splitlines()[0]}") from error
 
 

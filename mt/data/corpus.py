@@ -103,10 +103,13 @@ class CorpusEncoder:
             tags: that will stand before each pair.
 
         Raises:
-            UserError: every pair is dropped; the message names the configuration `key` of the corpus.
+            UserError: no pair is left; the message names the configuration `key` of the corpus.
         """
         self.encode_share(text, langs, key, Share())
-        corpus = self.choose(EncodedPairs(self.folder_of(text)), tags)
+        encoded = EncodedPairs(self.folder_of(text))
+        if not encoded.parts:
+            raise UserError(f"{key}: no pair of {text.name} is left for training (data.fraction, or pairs held out).")
+        corpus = self.choose(encoded, tags)
         if len(corpus) == 0:
             counts = ", ".join(f"{count:,} {reason}" for reason, count in corpus.dropped().items())
             raise UserError(

@@ -39,7 +39,7 @@ class BatchLoader:
     def __init__(
         self, corpus: Mixture, max_tokens: int, seed: int, world: World = ALONE, vary: Vary | None = None
     ) -> None:
-        """Load this process's of every `world.size` batches; `vary` changes their pairs, as noise does."""
+        """Load one of every `world.size` batches, the one of this process; `vary` changes the pairs, as noise does."""
         self.corpus = corpus
         self.max_tokens = max_tokens
         self.seed = seed
@@ -125,13 +125,16 @@ class BatchLoader:
     @property
     def epochs(self) -> float:
         """Epochs completed so far, as a fraction."""
-        position = self.position
-        return position.epoch + (position.pool + position.cursor / len(self.pool().batches)) / self.epoch().n_pools
+        position, epoch = self.position, self.epoch()
+        start, end = epoch.start_of(position.pool), epoch.start_of(position.pool + 1)
+        n_pairs = start + (end - start) * position.cursor / len(self.pool().batches)
+        return position.epoch + n_pairs / len(epoch.drawn)
 
     @property
     def batches_per_epoch(self) -> int:
         """Estimate of the batches of an epoch, from the current pool."""
-        return len(self.pool().batches) * self.epoch().n_pools
+        epoch, pool = self.epoch(), self.position.pool
+        return round(len(self.pool().batches) * len(epoch.drawn) / (epoch.start_of(pool + 1) - epoch.start_of(pool)))
 
 
 def sorted_batches(corpus: Mixture, max_tokens: int, rank: int = 0, n_ranks: int = 1) -> Iterator[Batch]:

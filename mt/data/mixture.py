@@ -12,7 +12,7 @@ from mt.text.tags import NO_TAGS, Tags
 from mt.text.tokenizer import Pairs
 
 PARTS_COUNTED = 16
-"""of each corpus, when pieces are counted: about a million pairs"""
+"""parts of each corpus in which pieces are counted: about a million pairs"""
 
 
 @dataclass(frozen=True)
@@ -119,6 +119,11 @@ class Mixture:
         """Return the number of pairs in an epoch of a stage."""
         sizes = np.diff(self.starts)
         return float((sizes * np.array(self.stages[stage].weights)).sum())
+
+    def tokens_per_epoch(self, stage: int) -> int:
+        """Return the tokens of the longer side of each pair, EOS included, summed over an epoch of a stage."""
+        of_corpora = np.add.reduceat(np.maximum(self.src_lens, self.tgt_lens), self.starts[:-1], dtype=np.int64)
+        return int(of_corpora @ np.array(self.stages[stage].weights))
 
 
 def longer(lens: Lengths, n_tags: int) -> Lengths:

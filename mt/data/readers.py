@@ -113,6 +113,8 @@ def read_table(path: Path, context: SourceContext) -> Iterator[Pair]:
     n_needed = 1 + max(columns.src, columns.tgt)
     for number, line in enumerate(read_lines(path), start=1):
         cells = line.split("\t")
+        if not line:
+            raise UserError(f"{path}, line {number} is empty: delete it.")
         if len(cells) < n_needed:
             raise UserError(f"{path}, line {number}: there is no column {n_needed}; source and target are expected.")
         if columns.n_expected not in (None, len(cells)):
@@ -124,6 +126,8 @@ def read_table(path: Path, context: SourceContext) -> Iterator[Pair]:
 def read_jsonl(path: Path, langs: tuple[str, str]) -> Iterator[Pair]:
     """Yield the two languages of each line, a JSON object."""
     for number, line in enumerate(read_lines(path), start=1):
+        if not line:
+            raise UserError(f"{path}, line {number} is empty: delete it.")
         try:
             row = json.loads(line)
             sides = row.get("translation", row)

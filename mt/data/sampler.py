@@ -52,9 +52,13 @@ class Epoch:
         """Number of pools of this epoch."""
         return -(-len(self.drawn) // POOL_SIZE)
 
+    def start_of(self, pool: int) -> int:
+        """Return the number of pairs before a pool."""
+        return min(pool * POOL_SIZE, len(self.drawn))
+
     def pairs(self, pool: int) -> Indices:
         """Return the pairs of a pool, in random order."""
-        return self.shuffled[0][pool * POOL_SIZE : (pool + 1) * POOL_SIZE]
+        return self.shuffled[0][self.start_of(pool) : self.start_of(pool + 1)]
 
     def batches(self, pool: int) -> list[Indices]:
         """Return the batches of a pool, in random order."""

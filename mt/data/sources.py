@@ -36,7 +36,7 @@ class ParallelText:
 
     name: str
     fingerprint: str
-    """hash of the content"""
+    """hash of the content; of a dataset of the Hugging Face Hub, of its copy on this machine"""
     n_pairs: int | None
     """None if it is known only after reading"""
     read: Callable[[], Iterator[Pair]]
@@ -66,7 +66,8 @@ def open_source(source: str, context: SourceContext) -> ParallelText:
         table = language_columns(load_table(source, files, context), source, context)
         if len(table) == 0:
             raise UserError(f"{context.key}: {source} is empty: it contains no pair of sentences.")
-        return ParallelText(source, table._fingerprint, len(table), lambda: read_table(table))
+        digest = table._fingerprint if files is None else inspect(files, *context.langs)[0]
+        return ParallelText(source, digest, len(table), lambda: read_table(table))
     extra: list[str] = []
     if is_table(files):
         columns = find_columns(files[0], context)

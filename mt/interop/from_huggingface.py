@@ -3,10 +3,9 @@
 import warnings
 
 from mt.config.schema import Config
-from mt.errors import UserError
+from mt.errors import UserError, first_line
 from mt.interop.from_m2m import M2M, convert_m2m
 from mt.interop.from_marian import MARIAN, check_files, convert_marian
-from mt.interop.theirs import first_line
 from mt.model.transformer import Transformer
 from mt.text.tokenizer import Tokenizer
 

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from mt.config.choices import Activation
 from mt.config.schema import ModelConfig
-from mt.errors import UserError
+from mt.errors import UserError, first_line
 from mt.interop.huggingface_names import names
 
 POSITIONS = "embed_positions"
@@ -82,11 +82,6 @@ class Kind:
                 raise UserError(f"{origin}: mt does not support {key}={getattr(config, key)}, only {value}.")
         if config.activation_function not in ACTIVATIONS:
             raise UserError(f"{origin}: mt does not support activation_function={config.activation_function}.")
-
-
-def first_line(error: Exception) -> str:
-    """Return the first line of an error's message."""
-    return next(iter(str(error).splitlines()), type(error).__name__)
 
 
 def model_config(config: Any, **settings: Any) -> ModelConfig:

@@ -19,7 +19,7 @@ from huggingface_hub.errors import (  # type: ignore[attr-defined]  # HTTPError 
 from huggingface_hub.utils import validate_repo_id  # type: ignore[attr-defined]
 
 from mt.config.corpora import HUB
-from mt.errors import UserError
+from mt.errors import UserError, first_line
 from mt.runs.layout import RunLayout
 from mt.runtime.checksums import SUMS
 
@@ -111,8 +111,3 @@ def explain(error: Exception) -> str:
     if status is None and not isinstance(error, ValueError):
         return f"{constants.ENDPOINT} cannot be reached."
     return f"the Hub answers: {first_line(error)}"
-
-
-def first_line(error: Exception) -> str:
-    """Return the first line of an error's message."""
-    return (str(error).strip().splitlines() or [type(error).__name__])[0]

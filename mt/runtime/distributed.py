@@ -18,14 +18,11 @@ from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 
 from mt.config.choices import Strategy
+from mt.errors import StoppedElsewhere
 
 T = TypeVar("T")
 PATIENCE = timedelta(days=1)
 """the time for which a process waits for another: rank 0 may prepare a large corpus; torchrun ends all if one dies"""
-
-
-class StoppedElsewhere(Exception):
-    """The error of a process that stops because another one has failed and reported why."""
 
 
 @dataclass(frozen=True)

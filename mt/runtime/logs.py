@@ -9,8 +9,9 @@ from pathlib import Path
 
 from tqdm import tqdm
 
-from mt.errors import UserError, WorkFailed
+from mt.errors import StoppedElsewhere, UserError, WorkFailed
 from mt.runtime.checksums import forget_sum, record_sum, warn_if_damaged
+from mt.runtime.signals import Interrupted
 
 PROCESS_ONLY = {"process_only": True}
 """`extra` of a message that concerns one of several processes that train together"""
@@ -83,6 +84,8 @@ def log_file() -> Iterator[LogFile]:
     logger.addHandler(handler)
     try:
         yield handler
+    except (Interrupted, StoppedElsewhere):  # who raises it has said why
+        raise
     except Exception as error:
         trace = None if isinstance(error, (UserError, WorkFailed)) else sys.exc_info()
         handler.handle(logger.makeRecord(logger.name, logging.ERROR, __file__, 0, str(error), (), trace))

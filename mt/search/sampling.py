@@ -51,11 +51,13 @@ def sample(task: Task[S], sampling: Sampling, seeds: Sequence[int]) -> list[list
             newest,
             log_probs.gather(2, newest.unsqueeze(2)).squeeze(2),
         )
-        live, length = live.extended(chosen), live.length
+        before, live, length = live.totals, live.extended(chosen), live.length
         limits = torch.tensor([[task.max_lens[index]] for index in active], device=newest.device)
         ends = newest == task.vocabulary.eos_id
         for row, column in ((ends | (length == limits)) & ~ended).nonzero().tolist():
-            collect(sentences[active[row]], live, row, column, complete=bool(ends[row, column]))
+            complete = bool(ends[row, column])
+            total = float((live.totals if complete else before)[row, column])
+            collect(sentences[active[row]], live, row, column, total, complete)
         ended = ended | ends | (length == limits)
         task.state.follow(chosen.parents)
         rows = (~ended.all(1)).nonzero().squeeze(1).tolist()
@@ -92,10 +94,9 @@ def pick(scores: Tensor, sampling: Sampling, uniform: Tensor) -> Tensor:
     return tokens.gather(-1, torch.minimum(ranks, last)).squeeze(-1)
 
 
-def collect(sentence: Sentence, live: Live, row: int, column: int, complete: bool) -> None:
-    """Give a sentence a sample; one that did not end loses its last token, which is beyond the limit."""
+def collect(sentence: Sentence, live: Live, row: int, column: int, total: float, complete: bool) -> None:
+    """Give a sentence a sample with a total score; if it did not end, without its last token, beyond the limit."""
     tokens, log_probs = live.tokens[row, column].tolist(), live.log_probs[row, column].tolist()
-    total = float(live.totals[row, column]) - (0.0 if complete else log_probs[-1])
     sentence.add(
         tokens[:-1], log_probs if complete else log_probs[:-1], total, live.coverage[row, column], complete=complete
     )
