@@ -1,4 +1,4 @@
-"""What the page about a run says about a second run: scores, sentences and n-grams side by side."""
+"""The comparison of two runs on the page about a run: scores, sentences and n-grams side by side."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

@@ -20,9 +20,9 @@ from mt.model.layers import Embedding
 from mt.quality.calibration import MIN_PAIRS, usable_pairs
 from mt.runs.checkpoint import TrainState
 from mt.runs.layout import RunLayout
+from mt.runs.metrics_file import MetricsFile
 from mt.text.metrics import Scorer
 from mt.text.tokenizer import N_SPECIAL
-from mt.training.pruning import validations
 from mt.training.ranking import comparison_score
 from mt.training.tracking import EmbeddingTable, Tracker
 from mt.translation.translator import Translator
@@ -73,7 +73,7 @@ def track_results(
     tracker = Tracker(run, state.step)
     tracker.scalars(state.step, scores)
     metric = config.training.early_stopping.metric
-    if rows := validations(run):
+    if rows := MetricsFile(run.metrics).validations():
         best = max(rows, key=partial(comparison_score, metric))
         scores[f"final/best_valid_{metric.value}"] = best[f"valid/{metric.value}"]
     tracked = keys_where("tracked", Config)

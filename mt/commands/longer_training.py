@@ -1,4 +1,4 @@
-"""What longer training would bring, by the learning curve of a run."""
+"""The gain to be expected from longer training, by the learning curve of a run."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -10,7 +10,7 @@ from mt.runtime.progress import describe_seconds
 from mt.training.forecast import LearningCurve
 
 MOST_MINUTES = 60.0
-"""by which a training is thought to be prolonged"""
+"""largest extension of a training that is considered"""
 MOST_SHARE = 3
 """length, by that of a training, of another one whose score is forecast; further ahead, a curve says too little"""
 MUCH_BLEU = 0.5
@@ -18,7 +18,7 @@ MUCH_BLEU = 0.5
 MUCH_LOSS = 0.1
 """rise of the validation loss that shows overfitting"""
 N_POINTS = 60
-"""of a drawn curve"""
+"""points of a drawn curve"""
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,7 @@ from mt.errors import UserError, suggest
 
 log = logging.getLogger(__name__)
 GROUPS = ("data", "experiment", "tokenizer", "model", "optim", "training", "search")
-"""of YAML files"""
+"""groups of YAML files"""
 GROUP_CHOICE = re.compile(r"(?!(?:null|true|false)$)[A-Za-z_][\w,./-]*|\[[A-Za-z_][\w,./ -]*\]|\{.*\}|\w+\(.*\)")
 """a name, or several to sweep over; a list of names; a mapping with values; or a function such as `glob(*)`"""
 OVERRIDE = re.compile(r"~|[+]{0,2}\w[^=]*=")

@@ -1,4 +1,4 @@
-"""What a rerun of `mt train` may do to a run: nothing if it is finished, and nothing that damages its model."""
+"""Checks before `mt train` resumes a run: it must not be finished, and nothing may damage its model."""
 
 import logging
 from collections.abc import Callable
@@ -66,7 +66,8 @@ def check_model(run: RunLayout) -> None:
         check_file(run.weights)
         check_sum(run.weights)
     except UserError as error:
-        raise UserError(f"{error} It is the best model so far: restore it from a copy, or train anew.") from error
+        remedy = "It is the best model so far: restore it from a copy, or train again in another folder."
+        raise UserError(f"{error} {remedy}") from error
 
 
 def check_schedule(saved: Config, config: Config, state: TrainState) -> None:
@@ -127,7 +128,7 @@ def check_unchanged(config: Config, data: Prepared) -> None:
         state.best_score, state.n_validations_since_best = None, 0
         remove(run.best)
     store.replace_state(state)
-    log.warning("The text of %s has changed; training goes on with the new text.", " and ".join(changed))
+    log.warning("The text of %s has changed; training resumes with the new text.", " and ".join(changed))
 
 
 def score_on_new_text(config: Config, validate: Callable[[dict[str, Tensor]], Validation]) -> None:

@@ -11,14 +11,13 @@ from mt.config.schema import Config
 from mt.quality.judge import find_estimator
 from mt.runs.checkpoint import CheckpointStore
 from mt.runs.layout import RunLayout
-from mt.runs.metrics_file import MAX_BYTES, Row
+from mt.runs.metrics_file import MAX_BYTES, MetricsFile, Row
 from mt.runtime.progress import describe_seconds
-from mt.training.pruning import validations
 from mt.training.ranking import comparison_score
 from mt.translation.translator import Translator
 
 ESTIMATES = "Estimates of quality"
-LEFT_OUT = "Estimates of quality are left out."
+LEFT_OUT = "Estimates of quality are omitted."
 LOGGED = ("Training data:", "Validation data:", "Model:", "Training on ")
 """beginnings of the lines of train.log that describe a training"""
 CORPUS = re.compile(r"  (.+?): ([\d,]+ pairs, .+)")
@@ -78,7 +77,7 @@ def logged_facts(run: RunLayout) -> list[str]:
 
 def best_validation(run: RunLayout, metric: StoppingMetric) -> tuple[Row | None, list[Row]]:
     """Return the validation of the best model, and all validations."""
-    rows = validations(run)
+    rows = MetricsFile(run.metrics).validations()
     return max(rows, key=lambda row: comparison_score(metric, row), default=None), rows
 
 

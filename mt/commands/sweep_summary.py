@@ -12,9 +12,8 @@ from tabulate import tabulate
 
 from mt.config.choices import StoppingMetric
 from mt.runs.layout import RunLayout
-from mt.runs.metrics_file import MetricsFile
+from mt.runs.metrics_file import MetricsFile, test_scores
 from mt.runtime.files import remove
-from mt.training.pruning import validations
 from mt.training.ranking import comparison_score
 
 log = logging.getLogger(__name__)
@@ -37,15 +36,15 @@ def summarise(folder: Path, metric: StoppingMetric) -> str:
     """Return the jobs in a sweep's folder by their best validation score, with their scores on test sets."""
     jobs = []
     for job in folder.iterdir() if folder.is_dir() else []:
-        rows = validations(RunLayout(job))
-        if rows:
+        if rows := MetricsFile(RunLayout(job).metrics).validations():
             jobs.append((max(rows, key=partial(comparison_score, metric)), rows[-1]["step"], job))
     if not jobs:
         return f"No job in {folder} has been validated yet."
     jobs.sort(key=lambda job: comparison_score(metric, job[0]), reverse=True)
     table = []
     for best, last, job in jobs:
-        tests = ", ".join(f"{name.removeprefix('test/')} {value:.2f}" for name, value in test_scores(job).items())
+        scores = test_scores(MetricsFile(RunLayout(job).metrics).rows())
+        tests = ", ".join(f"{name} {value:.2f}" for name, value in scores.items())
         figures = [
             f"{best[f'valid/{metric.value}']:.3f}",
             f"{best['valid/loss']:.3f}",
@@ -55,9 +54,3 @@ def summarise(folder: Path, metric: StoppingMetric) -> str:
         table.append([*figures, f"{job.name}: {tests}" if tests else job.name])
     headers = [f"valid {metric.value}", "valid loss", "at step", "of", f"job (in {folder}) and test scores"]
     return tabulate(table, headers, tablefmt="plain", disable_numparse=True, colalign=["right"] * 4 + ["left"])
-
-
-def test_scores(job: Path) -> dict[str, float]:
-    """Return the newest scores of a job on its test sets."""
-    rows = MetricsFile(RunLayout(job).metrics).rows()
-    return {name: value for row in rows for name, value in row.items() if name.startswith("test/")}

@@ -1,4 +1,4 @@
-"""What the page about a run says first, in sentences: how good the model is, and what would make it better."""
+"""The summary at the top of the page about a run: how good the model is, and what would make it better."""
 
 from collections.abc import Sequence
 
@@ -17,7 +17,7 @@ BANDS = (
     (50, "good"),
     (60, "very good"),
 )
-"""What a BLEU below each bound usually means (Google Cloud, "Evaluate models", AutoML Translation)."""
+"""The usual meaning of a BLEU below each bound (Google Cloud, "Evaluate models", AutoML Translation)."""
 BEST_BAND = "excellent, or the test set resembles the training data"
 LARGE_GAP = 0.4
 """difference of the losses, in nats per token, that shows too little text"""

@@ -1,4 +1,4 @@
-"""What more text is worth, by a second training on a part of it."""
+"""The gain to be expected from more text, by a second training on a part of it."""
 
 import math
 from collections.abc import Sequence
@@ -19,7 +19,7 @@ SAME_TIME = 0.8
 
 @dataclass(frozen=True)
 class WorthOfText:
-    """What more text is worth, by a second training on a part of it."""
+    """The gain to be expected from more text, by a second training on a part of it."""
 
     name: str
     fraction: float

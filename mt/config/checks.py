@@ -34,7 +34,7 @@ def require_fraction(section: str, config: object, *names: str) -> None:
 
 
 def check_file(path: Path, max_bytes: int | None = None) -> None:
-    """Raise `UserError` unless a path is that of a regular file, such as no pipe or device, of at most `max_bytes`."""
+    """Raise `UserError` unless `path` is a regular file (no pipe or device) of at most `max_bytes` bytes."""
     if not path.is_file():
         raise UserError(f"{path} is missing, or not a regular file.")
     if max_bytes is not None and path.stat().st_size > max_bytes:

@@ -85,7 +85,7 @@ class Precision(Enum):
 
 
 class EngineName(Enum):
-    """What searches for translations; auto: CTranslate2 where it finds the same translations, else our own search."""
+    """The program that searches for translations; auto: CTranslate2 if it finds the same ones, else our search."""
 
     auto = "auto"
     torch = "torch"

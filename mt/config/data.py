@@ -110,8 +110,8 @@ class DataConfig:
     check_languages: bool = setting(True, may_change=True)
     """Refuse text whose sides are exchanged, by script, or by py3langid if both languages share a script."""
     accept_changes: bool = setting(False, may_change=True)
-    """Resume although the training or validation text is another than at the last start: training goes on with a new
-    epoch, or the best model is scored anew."""
+    """Resume even if the training or validation text has changed: training starts a new epoch, or the best model is
+    scored again."""
     language_tags: bool = False
     """Put a tag of the target language before each source: one model then translates into several languages."""
     tag_each_side: bool = False

@@ -144,7 +144,7 @@ class SearchConfig:
 
     @property
     def reranks(self) -> bool:
-        """Whether something other than the score of the search chooses among the hypotheses."""
+        """True if something other than the score of the search chooses among the hypotheses."""
         return self.mbr is not None or self.reverse is not None
 
     @property

@@ -60,7 +60,7 @@ class TrainingConfig:
     max_minutes: Optional[float] = setting(None, may_change=True, tracked=False)  # noqa: UP045
     """Minutes of training, over all sessions."""
     valid_every_steps: Auto[int] = automatic(may_change=True, tracked=False)
-    """null: eight times or more during training."""
+    """null: 8 to 20 times during training, fewer if validations are slow."""
     checkpoint_every_steps: Auto[int] = automatic(may_change=True, tracked=False)
     """null: about every two minutes, besides each validation."""
     log_every_steps: int = setting(50, may_change=True, tracked=False)
@@ -75,7 +75,7 @@ class TrainingConfig:
     """Weight with which a lexicon, learnt from the training text, teaches the decoder where to look (Chen et al.,
     2016); 0: off; null: 0.4 in a short training, which it helps most."""
     lexicon_embeddings: Auto[bool] = automatic(may_change=False, tracked=True)
-    """Whether the embeddings of translations are similar from the beginning, according to a lexicon that is learnt from
+    """Initialise the embeddings such that those of translations are similar, according to a lexicon that is learnt from
     the training text; null: in a short training."""
     average_best: int = setting(0, may_change=True, tracked=True)
     """At the end, average this many of the best models and keep the mean if it is better than each; 0: off."""

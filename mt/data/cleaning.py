@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from mt.config.checks import require
 from mt.config.choices import Duplicates
 from mt.config.data import CleanConfig
-from mt.data.identification import load_identifier
+from mt.data.identification import MIN_IDENTIFIABLE, load_identifier
 from mt.data.readers import Pair
 from mt.runtime.packages import require_package
 from mt.text.language_names import label_of
@@ -31,8 +31,6 @@ REASONS = (
 KEPT, EMPTY, TOO_LONG, RATIO, IDENTICAL, CONTROL, LANGUAGE, OVERLAP, DUPLICATE, NEAR_DUPLICATE = range(len(REASONS))
 CONTROLS = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ufffd]")
 """characters that no text contains; U+FFFD replaces a byte that was not UTF-8"""
-MIN_IDENTIFIABLE = 20
-"""characters that a text needs for its language to be identified"""
 OTHERS = regex.compile(r"[^\p{L}\p{M}\p{N}]+")
 """all but letters, their marks such as the vowel signs of Hindi, and digits"""
 Identify = Callable[[str], str]

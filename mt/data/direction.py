@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from itertools import islice
 
 from mt.data.context import SourceContext
-from mt.data.identification import load_identifier
+from mt.data.identification import MIN_IDENTIFIABLE, load_identifier
 from mt.data.readers import Pair
 from mt.errors import UserError
 from mt.text.language_names import label_of
@@ -21,10 +21,7 @@ WRONG = 0.05
 SAME = 0.5
 """fraction of the pairs of a sample with the same text on both sides that gives a warning"""
 MIN_LETTERS = 100
-"""of a sample that shows what script it is in"""
-MIN_IDENTIFIABLE = 20
-"""characters of a text whose language py3langid can identify"""
-
+"""letters of a sample that suffice to tell its script"""
 MIN_IDENTIFIED = 10
 """texts of each side that are so long, or half of a smaller sample"""
 Fit = list[list[float]]

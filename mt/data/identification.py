@@ -3,6 +3,9 @@
 from functools import cache
 from typing import Any
 
+MIN_IDENTIFIABLE = 20
+"""characters that a text needs for its language to be identified"""
+
 
 @cache
 def load_identifier(langs: tuple[str, ...] = ()) -> tuple[Any, frozenset[str]]:

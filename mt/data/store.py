@@ -94,7 +94,7 @@ def encode_text(
     label: str,
     share: Share = Share(),  # immutable
 ) -> None:
-    """Encode a share of the parts, except sound ones; mark the folder complete if the share is everything."""
+    """Encode the parts of a share that are missing or damaged; mark the folder complete if the share is everything."""
     if is_complete(folder):
         return
     dtype = np.uint16 if max(tokenizer.vocab_sizes) <= 1 << 16 else np.int32

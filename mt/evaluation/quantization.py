@@ -21,7 +21,7 @@ AUTO, SMALL = "auto", "int8"
 ACCEPTED_LOSS = 0.1
 """BLEU that eight bits may cost"""
 MAX_LINES = 2000
-"""of the validation text, which suffice to see such a difference"""
+"""lines of the validation text, which suffice to see such a difference"""
 
 
 def choose_quantization(run: RunLayout, config: Config) -> str:

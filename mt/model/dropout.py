@@ -36,7 +36,7 @@ class Dropout(nn.Module):
 
     @property
     def dropped(self) -> int:
-        """How many of 256 values are dropped on a CPU."""
+        """Number of values in 256 that are dropped on a CPU."""
         return min(255, round(self.p * 256))
 
     def drops_bytes(self, x: Tensor) -> bool:

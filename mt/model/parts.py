@@ -12,7 +12,7 @@ PARTS = {
     "source_attention": (".source_attention.",),
     "feed_forward": (".feed_forward.",),
 }
-"""How the names of a part's parameters start; with a leading dot, what they contain."""
+"""The beginnings of the names of a part's parameters; with a leading dot, strings that these names contain."""
 
 
 def freeze(model: nn.Module, parts: Iterable[str]) -> None:

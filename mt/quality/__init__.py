@@ -1,1 +1,1 @@
-"""How good a translation is, estimated without a reference."""
+"""Estimates of the quality of translations without references."""

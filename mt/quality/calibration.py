@@ -20,9 +20,9 @@ from mt.translation.translator import Translator
 log = logging.getLogger(__name__)
 N_BEST = 5
 MIN_PAIRS, MAX_PAIRS = 200, 2000
-"""of the validation text: with fewer, nothing is learned; more would teach hardly more"""
+"""pairs of the validation text: fewer teach nothing, more hardly help"""
 PENALTIES = np.logspace(-1, 4, 26)
-"""of ridge regression, among which cross-validation chooses"""
+"""penalties of ridge regression, among which cross-validation chooses"""
 
 
 def usable_pairs(text: ParallelText) -> list[Pair]:

@@ -44,13 +44,13 @@ class QualityEstimator:
     search: str
     """the search with which the translations were found, as `search_key` writes it"""
     names: list[str]
-    """of the features"""
+    """names of the features"""
     means: list[float]
-    """of the features, (A,)"""
+    """means of the features, (A,)"""
     deviations: list[float]
     """standard deviations of the features, (A,)"""
     coefficients: list[float]
-    """of the standardised features, (A,)"""
+    """coefficients of the standardised features, (A,)"""
     intercept: float
     estimated: list[float]
     """qualities estimated of translations that the model was not fitted to, (C,)"""

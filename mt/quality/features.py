@@ -1,4 +1,4 @@
-"""What is known of a translation without a reference: numbers from which its quality is estimated.
+"""Features of a translation without a reference: numbers from which its quality is estimated.
 
 Most are those of Fomicheva et al., 2020 ("Unsupervised Quality Estimation for Neural Machine Translation"): a model's
 own probabilities, and how much its translations of a sentence agree.

@@ -1,4 +1,4 @@
-"""How good estimates of quality are, given what the translations reached."""
+"""The accuracy of estimates of quality, measured against the scores of the translations."""
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
@@ -31,12 +31,12 @@ def area_under_roc(estimates: Array, is_bad: Array) -> float:
 
 @dataclass(frozen=True)
 class TrustResult:
-    """What became of a promise on a test set."""
+    """The measured quality of the translations that pass."""
 
     lines: int
     passed: int
     share_good: float
-    """of those passed; nan if none is"""
+    """fraction of good translations among those that pass; nan if none does"""
     share_good_of_all: float
     area: float
     """under the ROC curve, of the estimates, for translations worse than the median; nan if none is worse"""
@@ -60,7 +60,7 @@ class TrustResult:
 
 
 def measure_trust(translations: Sequence[Translation], reached: Sequence[float], trust: Trust) -> TrustResult:
-    """Compare translations, judged for `trust`, with the sentence chrF that they reached; empty lines are left out."""
+    """Compare translations, judged for `trust`, with the sentence chrF that they reached; empty lines are skipped."""
     judged = [(one, chrf) for one, chrf in zip(translations, reached, strict=True) if one.quality is not None]
     if not judged:
         return TrustResult(0, 0, *[float("nan")] * 4)

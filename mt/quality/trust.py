@@ -1,4 +1,4 @@
-"""What is asked of translations that are used without being read."""
+"""Requirements for translations that are used without being read."""
 
 from dataclasses import dataclass
 
@@ -8,10 +8,10 @@ DEFAULT_QUALITY = 40.0
 
 @dataclass(frozen=True)
 class Trust:
-    """What is asked of the translations that pass."""
+    """Requirements for the translations that pass."""
 
     share: float
-    """of them that must be good"""
+    """fraction of these translations that must be good"""
     quality: float = DEFAULT_QUALITY
     """sentence chrF of a good one"""
 

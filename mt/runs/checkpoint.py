@@ -50,7 +50,7 @@ class TrainState:
     window: dict[str, float] = field(default_factory=dict)
     """sums over the steps since the last row of curves, so that the next row does not depend on a restart"""
     is_hopeless: bool = False
-    """the last validation was worse than those of other jobs of the sweep, see `mt.training.pruning`"""
+    """the best score is below the median of the other jobs of the sweep, see `mt.training.pruning`"""
     is_finished: bool = False
     """training has ended, and its test sets are scored"""
 
@@ -171,7 +171,7 @@ class CheckpointStore:
                 aside = other.with_name(f"damaged-{other.name}")
                 remove(aside)
                 other.rename(aside)
-                log.warning("%s Training goes on from %s; the damaged checkpoint is now %s.", reason, path, aside)
+                log.warning("%s Training resumes from %s; the damaged checkpoint is now %s.", reason, path, aside)
             return bool(damaged)
         if damaged:
             path, reason = damaged[0]
@@ -238,7 +238,7 @@ class BestModels:
         except FileNotFoundError:
             return {}
         except (UserError, ValueError) as error:
-            raise UserError(f"{error} Without {self.folder}, training goes on, too: delete it.") from error
+            raise UserError(f"{error} Delete {self.folder}: training can resume without it.") from error
 
     def offer(self, step: int, score: float, weights: dict[str, Tensor]) -> None:
         """Keep the weights after `step` if they are among the best."""

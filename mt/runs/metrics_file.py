@@ -1,7 +1,7 @@
 """`metrics.jsonl`: the curves of a training run as rows of JSON, each with its step."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -52,6 +52,10 @@ class MetricsFile:
         """Return all complete rows; an empty list if there is no file."""
         return [row for _, row in self._complete_lines()]
 
+    def validations(self) -> list[Row]:
+        """Return the rows that are validations."""
+        return [row for row in self.rows() if row.keys() >= {"valid/loss", "valid/bleu", "valid/chrf"}]
+
     def drop_after(self, step: int) -> None:
         """Delete incomplete rows and those of later steps, which a resumed run writes again."""
         if self.path.exists():
@@ -65,6 +69,11 @@ class MetricsFile:
         check_file(self.path, MAX_BYTES)
         lines = self.path.read_text(encoding="utf-8", errors="replace").splitlines()
         return [(line, row) for line in lines if (row := read_row(line)) is not None]
+
+
+def test_scores(rows: Iterable[Row]) -> dict[str, float]:
+    """Return the last score of each test set, such as {"news/bleu": 20.0}."""
+    return {key.removeprefix("test/"): value for row in rows for key, value in row.items() if key.startswith("test/")}
 
 
 def read_row(line: str) -> Row | None:

@@ -1,4 +1,4 @@
-"""What a folder of runs holds: the state of each run, its scores and its size. torch is not needed here."""
+"""An overview of a folder of runs: the state of each run, its scores and its size. torch is not needed here."""
 
 import json
 import math
@@ -17,7 +17,7 @@ from mt.config.choices import StoppingMetric
 from mt.config.file import load_config
 from mt.errors import UserError
 from mt.runs.layout import BEST_SCORES, CheckpointLayout, RunLayout, stored_steps
-from mt.runs.metrics_file import MetricsFile, Row
+from mt.runs.metrics_file import MetricsFile, test_scores
 from mt.runtime.checksums import check_sum
 from mt.runtime.locks import is_locked
 
@@ -119,11 +119,6 @@ def read_state(path: Path) -> dict[str, Any]:
         return {"step": int(values["step"]), "minutes": float(values["minutes"]), "is_finished": values["is_finished"]}
     except (ValueError, TypeError, KeyError, RecursionError) as error:
         raise UserError(f"{path} is damaged ({type(error).__name__}).") from error
-
-
-def test_scores(rows: list[Row]) -> dict[str, float]:
-    """Return the last score of each test set."""
-    return {key.removeprefix("test/"): value for row in rows for key, value in row.items() if key.startswith("test/")}
 
 
 def count_parameters(run: RunLayout) -> int:

@@ -1,4 +1,4 @@
-"""How a run was made: the key `record` of its config.yaml. It determines nothing; `mt reproduce` compares it."""
+"""The origin of a run, the key `record` of its config.yaml. Nothing depends on it; `mt reproduce` compares it."""
 
 import platform
 from collections.abc import Mapping

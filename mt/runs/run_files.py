@@ -1,4 +1,4 @@
-"""What a run folder holds besides the weights: its configuration and tokenizer. torch is not needed here."""
+"""The configuration and the tokenizer of a run folder. torch is not needed here."""
 
 from pathlib import Path
 

@@ -15,7 +15,7 @@ from mt.errors import UserError
 
 @contextmanager
 def locked(path: Path, used: str) -> Iterator[None]:
-    """Hold the lock on a file, which exists only as long.
+    """Hold a lock file, which exists only while it is locked.
 
     Args:
         used: what the lock protects, for messages.

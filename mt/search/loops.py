@@ -1,4 +1,4 @@
-"""What counts as a loop: the same tokens in a row, again and again. torch is not needed here."""
+"""The definition of a loop: the same tokens in a row, again and again. torch is not needed here."""
 
 from collections.abc import Sequence
 

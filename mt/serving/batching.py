@@ -28,7 +28,7 @@ LOOK_SECONDS = 0.001
 SECONDS_TO_END = 1.0
 """for a batch whose requests have been given up, when the server ends"""
 MAX_LINES = 256
-"""of a batch, unless a single job has more"""
+"""largest number of lines in a batch, unless a single job has more"""
 
 
 class QueueFull(Exception):
@@ -41,11 +41,11 @@ class Abandoned(Exception):
 
 @dataclass(frozen=True)
 class Options:
-    """How lines are translated; only lines with the same options are translated together."""
+    """Options of a translation; only lines with the same options are translated together."""
 
     request: Request
     src_lang: str | None = None
-    """of a multilingual model"""
+    """source language, for a multilingual model"""
     tgt_lang: str | None = None
     tag: str | None = None
     """the kind of text, one that the model was trained with"""

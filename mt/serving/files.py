@@ -18,9 +18,9 @@ CELLS = {".txt": r"(\r?\n)", ".tsv": r"(\t|\r?\n)"}
 """what separates the texts of a file"""
 SUFFIXES = (*CELLS, *KINDS)
 MAX_FILE_BYTES = 20_000_000
-"""of a file that is sent"""
+"""largest file that can be sent"""
 MAX_STORED_BYTES = 200_000_000
-"""of translated files that wait to be fetched; the oldest are forgotten"""
+"""all translated files that wait to be fetched; the oldest are deleted"""
 
 
 class PlainText:

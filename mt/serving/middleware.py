@@ -1,4 +1,4 @@
-"""What happens to every request: its size is limited, its answer gets headers, and its time is measured."""
+"""Middleware for every request: its size is limited, its answer gets headers, and its time is measured."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from prometheus_client import CollectorRegistry, Counter, Histogram
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 BYTES_PER_CHARACTER = 12
-"""of a JSON text in which every character is escaped as a pair of surrogates"""
+"""size of a character in a JSON text in which each is escaped as a pair of surrogates"""
 HEADERS = {
     "Content-Security-Policy": "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; "
     "img-src 'self' data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",

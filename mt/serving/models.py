@@ -29,7 +29,7 @@ class Served:
     batcher: Batcher
     is_multilingual: bool = False
     estimator: QualityEstimator | None = None
-    """of the quality of translations, if the run is calibrated"""
+    """estimates the quality of translations, if the run is calibrated"""
 
     @property
     def own_pair(self) -> tuple[str, str]:

@@ -28,7 +28,7 @@ T = TypeVar("T")
 MAX_HYPOTHESES = 20
 MAX_TEXTS = 1000
 DIVERSITY = 1.0
-"""of a beam whose hypotheses are to go on in different ways"""
+"""strength of diverse beam search for continuations that are to differ"""
 WATCH_SECONDS = 0.1
 """between looks whether the client still waits"""
 GONE = 499
@@ -39,12 +39,12 @@ ENDING = 503
 
 @dataclass(frozen=True)
 class Limits:
-    """What is asked of clients."""
+    """Limits and credentials for the requests of clients."""
 
     max_characters: int = 5000
-    """of all texts of a request"""
+    """characters of all texts of a request together"""
     max_file_characters: int = 100_000
-    """of a file"""
+    """characters of the text of a file"""
     api_key: str | None = None
 
 
@@ -61,7 +61,7 @@ class SimpleRequest(BaseModel):
 
 
 class FileRequest(BaseModel):
-    """What comes with a file that is to be translated."""
+    """The options of a file that is to be translated."""
 
     source: str = AUTO
     target: str

@@ -17,13 +17,13 @@ MIN_WORDS = 5
 """words of a text in title case, one of them short unless there are many; others are often names"""
 MANY_WORDS = 8
 SHARE = 0.9
-"""of the letters that are capitals, of the words that begin with one, or of the letters in a script with capitals"""
+"""least fraction of capitals among the letters, of capitalised words, or of letters in a script with capitals"""
 WORD = regex.compile(r"\p{L}[\p{L}\p{M}\p{N}'’]*")
 FIRST_LETTER = regex.compile(r"(?<![\p{L}\p{M}\p{N}'’])\p{Ll}")
 
 
 class Casing(Enum):
-    """How a whole text is written."""
+    """The casing of a whole text."""
 
     plain = "plain"
     upper = "upper"

@@ -1,4 +1,4 @@
-"""What a translation takes over from the source letter for letter: addresses, emoji, numbers, unknown words.
+"""Text that a translation copies from the source unchanged: addresses, emoji, numbers, unknown words.
 
 In the text that the model sees, a marker stands for each of them. The vocabulary has a few markers, each a private-use
 character, and the model learns from pairs with the same text on both sides to put them in the right place.

@@ -18,7 +18,7 @@ from mt.text.languages import plain_language
 
 log = logging.getLogger(__name__)
 MIN_LINES = 100
-"""of a text that is judged"""
+"""shortest text for which significance is tested"""
 MIN_RESAMPLED = 10
 """fewest sentences for which resampling says anything"""
 

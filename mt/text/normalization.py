@@ -21,7 +21,7 @@ CJK = (range(0x3400, 0xA000), range(0xF900, 0xFB00), range(0x20000, 0x32000))
 """code points of Chinese characters"""
 CONVERSIONS = {Chinese.simplified: "t2s", Chinese.traditional: "s2t"}
 MIN_FRACTION = 0.02
-"""of sentences that a normalisation would change, so that it is suggested"""
+"""a normalisation is suggested if it would change at least this fraction of the sentences"""
 Rules = dict[str, str]
 
 

@@ -28,7 +28,7 @@ END = regex.compile(rf"(?r)(?:{EMOJI}|\s)*$")  # (?r): from the end
 
 @dataclass(frozen=True)
 class PlainForm:
-    """What the model translates, and what is put back."""
+    """The text that the model translates, and the parts that are put back."""
 
     text: str
     before: str = ""
@@ -36,7 +36,7 @@ class PlainForm:
     casing: Casing = Casing.plain
     copied: Sequence[str] = ()
     markers: Sequence[str] = ()
-    """as many as what is copied, or more"""
+    """one marker for each copied part, or more markers"""
     lengths: Sequence[int] = ()
     """how many characters of the source each of `text` stands for; empty: one each"""
     tgt_lang: str = ""

@@ -60,7 +60,7 @@ class SubwordSampler:
         return found, [sum(self.piece_scores[number] for number in ids) for ids in found]
 
     def drop_merges(self, word: str, alpha: float, random: Random) -> list[int]:
-        """Merge the characters of a word as BPE does, the best pair first, but leave out merges at random."""
+        """Merge the characters of a word as BPE does, the best pair first, but skip merges at random."""
         characters = list("▁" + word)
         following = [*range(1, len(characters)), -1]
         preceding = [-1, *range(len(characters) - 1)]

@@ -29,7 +29,7 @@ Pairs = list[tuple[list[int], list[int]]]
 PAD, UNK, BOS, EOS = 0, 1, 2, 3
 N_SPECIAL = 4 + 256  # the four ids above and the bytes
 MAX_BYTES = 1 << 28
-"""of a SentencePiece model; one of 64,000 pieces takes about a million"""
+"""largest SentencePiece model; one of 64,000 pieces takes about a million bytes"""
 SEPARATOR = "\ue000"  # a private-use character, which normal text does not contain
 
 
@@ -173,7 +173,7 @@ class Tokenizer:
         return self.encode_phrase(text)[0] if text else []
 
     def resample(self, pairs: Pairs, alpha: float, seed: int) -> Pairs:
-        """Segment the text of both sides anew at random (Kudo, "Subword Regularization", 2018).
+        """Segment the text of both sides again, at random (Kudo, "Subword Regularization", 2018).
 
         Args:
             alpha: unigram: exponent of the probabilities, smaller: more random; BPE: probability of dropping a merge

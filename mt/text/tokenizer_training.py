@@ -37,7 +37,7 @@ Lines = Callable[[], Iterable[str]]
 
 @dataclass(frozen=True)
 class Extras:
-    """What a vocabulary contains besides the pieces of the text, and how large it may be."""
+    """The pieces of a vocabulary that are not learnt from the text, and its largest size."""
 
     tags: Sequence[str] = ()
     """pieces into which no text is segmented"""

@@ -1,8 +1,7 @@
-"""Embeddings that begin with a lexicon: translations of each other have similar vectors, so that a model need not find
-out for each piece by itself what it means.
+"""Initial embeddings from a lexicon: pieces that translate each other start with similar vectors.
 
-Embeddings that were trained on much more text do this elsewhere, and help most where there is little text (Qi et al.,
-"When and Why are Pre-trained Word Embeddings Useful for Neural Machine Translation?", 2018); these need no other text.
+Embeddings trained on much more text have a similar effect, which is largest for small corpora (Qi et al., "When and Why
+are Pre-trained Word Embeddings Useful for Neural Machine Translation?", 2018). These need no other text.
 
 Shapes: V_src and V_tgt pieces, D features.
 """
@@ -15,7 +14,7 @@ from mt.model.transformer import Transformer
 from mt.training.lexicon import Lexicon
 
 N_ITERATIONS = 4
-"""of the randomised decomposition"""
+"""iterations of the randomised decomposition"""
 
 
 @torch.no_grad()

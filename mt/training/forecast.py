@@ -1,4 +1,4 @@
-"""What score a training is heading for: curves fitted to its validations so far.
+"""The score that a training is heading for: curves fitted to its validations so far.
 
 Domhan, Springenberg and Hutter, 2015 ("Speeding up Automatic Hyperparameter Optimization of Deep Neural Networks by
 Extrapolation of Learning Curves") combine families of curves in this way. Here each family has two parameters, so that
@@ -32,7 +32,7 @@ QUANTILE = 1.28
 """standard deviations on each side of an interval of 80%"""
 MIN_VALIDATIONS = 3
 MIN_SHARE, MAX_SHARE = 0.25, 0.95
-"""of training that is done: earlier, nothing can be said; later, it is known"""
+"""fraction of the training that is done when a forecast is made: it is unknown earlier, and not needed later"""
 
 
 @dataclass(frozen=True)
@@ -52,13 +52,13 @@ class LearningCurve:
     """A curve of each family, fitted to the validations of a training so far, and how likely each of them is."""
 
     coefficients: Array
-    """of each family, (F, 2)"""
+    """coefficients of each family, (F, 2)"""
     weights: Array
     """(F,)"""
     noise: float
     """standard deviation of a validation around the curve"""
     last_share: float
-    """of training that was done at the last validation"""
+    """fraction of the training that was done at the last validation"""
     last_score: float
     best_score: float
 

@@ -35,7 +35,7 @@ class Guidance:
     def align(self, batch: Batch) -> Tensor:
         """Return how probably the token that follows at each target position belongs to a source token, (B, T, S).
 
-        The ends of both sentences belong to each other.
+        EOS is aligned with EOS.
         """
         tgt = torch.full_like(batch.tgt_in, PAD)
         tgt.view(-1)[batch.tgt_positions] = batch.tgt_out

@@ -23,11 +23,11 @@ P_NULL = 0.08
 
 @dataclass(frozen=True)
 class Lexicon:
-    """How probably pieces are translations of each other, by both models."""
+    """The probabilities with which pieces are translations of each other, in both directions."""
 
     n_tgt_pieces: int
     keys: Tensor
-    """of the entries, ascending: source piece · target pieces + target piece, (E,)"""
+    """keys of the entries, ascending: source piece · target pieces + target piece, (E,)"""
     tgt_given_src: Tensor
     """probabilities of the entries, (E,)"""
     src_given_tgt: Tensor
@@ -44,24 +44,24 @@ class Lexicon:
         return Lexicon(self.n_tgt_pieces, *(tensor.to(device) for tensor in tensors))
 
     def align(self, src: Tensor, src_mask: Tensor, tgt: Tensor, tgt_mask: Tensor) -> Tensor:
-        """Return the probability by which positions belong together, (B, T, S): the product of that of both models.
+        """Return the probability that two positions are aligned, (B, T, S): the product of those of both directions.
 
         Args:
             src, tgt: pieces, (B, S) and (B, T).
-            src_mask, tgt_mask: True at those that count.
+            src_mask, tgt_mask: True at the pieces to align.
         """
         keys = src.unsqueeze(1) * self.n_tgt_pieces + tgt.unsqueeze(2)
         entries = torch.searchsorted(self.keys, keys).clamp_(max=len(self.keys) - 1)
-        counts = (self.keys[entries] == keys) & src_mask.unsqueeze(1) & tgt_mask.unsqueeze(2)
-        distances = (shares(src_mask).unsqueeze(1) - shares(tgt_mask).unsqueeze(2)).abs()
+        is_entry = (self.keys[entries] == keys) & src_mask.unsqueeze(1) & tgt_mask.unsqueeze(2)
+        distances = (relative_positions(src_mask).unsqueeze(1) - relative_positions(tgt_mask).unsqueeze(2)).abs()
         near = torch.exp(-DIAGONAL * distances) * src_mask.unsqueeze(1) * tgt_mask.unsqueeze(2)
-        of_src = posterior(self.tgt_given_src[entries] * counts, near, self.tgt_unigrams[tgt], 2)
-        of_tgt = posterior(self.src_given_tgt[entries] * counts, near, self.src_unigrams[src], 1)
+        of_src = posterior(self.tgt_given_src[entries] * is_entry, near, self.tgt_unigrams[tgt], 2)
+        of_tgt = posterior(self.src_given_tgt[entries] * is_entry, near, self.src_unigrams[src], 1)
         return of_src * of_tgt
 
 
-def shares(mask: Tensor) -> Tensor:
-    """Return where each position stands in its sentence, between 0 and 1."""
+def relative_positions(mask: Tensor) -> Tensor:
+    """Return the place of each position in its sentence, between 0 and 1."""
     return (mask.cumsum(1) - 0.5) / mask.sum(1, keepdim=True).clamp(min=1)
 
 

@@ -1,4 +1,4 @@
-"""How a lexicon is learnt from the training text before training: by expectation maximisation, in seconds.
+"""Learning a lexicon from the training text before training: by expectation maximisation, in seconds.
 
 There are libraries: nltk's model takes minutes in Python, and eflomal, under the GPL, has to be compiled and links
 words of fixed sentences, whereas noise and subword sampling change the pieces in each epoch.
@@ -23,11 +23,11 @@ from mt.training.lexicon import DIAGONAL, P_NULL, Lexicon
 log = logging.getLogger(__name__)
 N_ITERATIONS = 5
 SMALLEST = 1e-6
-"""entries whose two probabilities have a smaller product are left out"""
+"""entries whose two probabilities have a smaller product are dropped"""
 MOST_PIECES = 64
-"""of a side of a pair that the lexicon is learnt from, unless most pairs are longer"""
+"""longest side of a pair that the lexicon is learnt from, unless most pairs are longer"""
 MOST_COMBINATIONS = 1 << 24
-"""of pieces within pairs that it is learnt from: all of a small corpus, and at most 1.5 GB of memory meanwhile"""
+"""combinations of pieces within pairs that it is learnt from: all of a small corpus; takes at most 1.5 GB of memory"""
 MOST_CANDIDATES = 1 << 18
 """pairs of a large corpus among which these are chosen"""
 

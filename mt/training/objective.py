@@ -15,11 +15,11 @@ from mt.training.guidance import Guidance
 from mt.training.loss import smoothed_cross_entropy
 
 CUT = 0.05
-"""share of the tokens that SimCut leaves out in its second pass"""
+"""fraction of the tokens that SimCut drops in its second pass"""
 
 
 class Objective(nn.Module):
-    """Label-smoothed cross-entropy of the target given the source, and during training what else is to be learnt."""
+    """Label-smoothed cross-entropy, and during training R-Drop, SimCut and guided attention if they are switched on."""
 
     def __init__(
         self,
@@ -81,7 +81,7 @@ class Objective(nn.Module):
         """Return the projection's input at each real target token, (N, D).
 
         Args:
-            cut: share of the tokens that are left out.
+            cut: fraction of the tokens that are dropped.
             first_heads: as for `Transformer.decode`.
         """
         with torch.autocast(batch.src.device.type, torch.bfloat16, enabled=self.bf16):

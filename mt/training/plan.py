@@ -1,4 +1,4 @@
-"""How long a training is, in steps and tokens, given its text, its batches and the speed of this machine."""
+"""The length of a training in steps and tokens, given its text, its batches and the speed of this machine."""
 
 import math
 from collections.abc import Callable
@@ -14,11 +14,7 @@ FINE_TUNING = 0.3
 VALIDATION = 1.8
 """time of a validation, by that of steps for as many tokens"""
 VALIDATING, MOST_VALIDATING = 0.15, 0.5
-"""shares of the time for validations at most: of more than seven, and of fewer"""
-MOST_TOKENS = 8192
-"""the largest automatic batch"""
-FEWEST_TOKENS = 1024
-"""the smallest one, unless `data.max_len` needs more"""
+"""largest fraction of the time for validations: if there are more than seven, and if there are fewer"""
 ANY = {
     "model.dropout": 0.1, "model.attention_dropout": 0.1, "model.activation_dropout": 0.1, "optim.lr": 1e-3,
     "optim.weight_decay": 0.0, "optim.warmup_steps": 1, "training.valid_every_steps": 1,
@@ -33,11 +29,11 @@ class Amount:
 
     n_pairs: int
     n_tokens: int
-    """tokens of the longer side of each pair, EOS included"""
+    """tokens of the longer side of each pair, EOS included, in an epoch of the last stage"""
     batches_per_step: int
     """in all processes together"""
     n_valid_tokens: int = 0
-    """of the validation text, counted likewise"""
+    """tokens of the validation text, counted likewise"""
 
     def steps_per_epoch(self, max_tokens: int) -> float:
         """Return the number of steps of an epoch, nearly: batches are a little smaller than the budget."""
@@ -54,7 +50,7 @@ class Plan:
 
     config: Config
     seconds: float
-    """of a step"""
+    """duration of a step"""
     n_steps: int
 
     @property
@@ -87,23 +83,14 @@ def count_steps(config: Config, amount: Amount, seconds: float) -> int:
     return max(1, math.ceil(min(limits)))
 
 
-def choose_max_tokens(n_pairs: int, max_len: int) -> int:
-    """Return a budget that grows with the square root of the corpus: small corpora need many steps."""
-    wanted = 2048 * math.sqrt(n_pairs / 30_000)
-    return max(256 * round(min(MOST_TOKENS, max(FEWEST_TOKENS, wanted)) / 256), least_tokens(max_len))
-
-
-def least_tokens(max_len: int) -> int:
-    """Return the smallest budget that suffices for a pair of `max_len` tokens."""
-    return 256 * (max_len // 256 + 1)
-
-
 def choose_validations(minutes: float, share: float) -> int:
-    """Return the number of validations: one in two or three minutes of a short training, at most 20; fewer than eight
-    if these would take half the time.
+    """Return the number of validations: one every five minutes, but 8 to 20; fewer if they would take too much time.
 
     Args:
-        share: of the time that each of them takes.
+        share: fraction of the time that each of them takes.
     """
     wanted = min(20, max(8, round(minutes / 5)))
-    return max(1, min(7, int(MOST_VALIDATING / share)), min(wanted, int(VALIDATING / share))) if share else wanted
+    if not share:
+        return wanted
+    few, many = min(7, int(MOST_VALIDATING / share)), min(wanted, int(VALIDATING / share))
+    return max(1, few, many)

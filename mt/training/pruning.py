@@ -14,24 +14,18 @@ from mt.training.ranking import comparison_score
 MIN_SIBLINGS = 3
 
 
-def validations(run: RunLayout) -> list[dict[str, float]]:
-    """Return the rows of a run's metrics that are validations."""
-    return [row for row in MetricsFile(run.metrics).rows() if row.keys() >= {"valid/loss", "valid/bleu", "valid/chrf"}]
-
-
 def is_hopeless(folder: Path, config: TrainingConfig, step: int) -> bool:
-    """Return whether a job is to be pruned: its best score at `step` is below the median of the other jobs' there.
+    """Return True if a job is to be pruned: its best score up to `step` is below the median of those of the other jobs.
 
     This varies the median stopping rule of Golovin et al., "Google Vizier", 2017, section 3.2.2, which uses running
     averages. At least three other jobs must have reached the step.
     """
-
     metric, prune_after = config.early_stopping.metric, config.early_stopping.prune_after
     if not prune_after or step < prune_after * config.valid_every_steps:
         return False
 
     def score_at(job: Path) -> float | None:
-        rows = validations(RunLayout(job))
+        rows = MetricsFile(RunLayout(job).metrics).validations()
         if not rows or rows[-1]["step"] < step:
             return None
         return max((comparison_score(metric, row) for row in rows if row["step"] <= step), default=None)

@@ -1,12 +1,12 @@
-"""What is said about the settings that were chosen: the reasons, and how long training takes."""
+"""Explanations of the automatic settings: the reasons, and the length of training."""
 
 import math
 
 from mt.config.schema import Config
 from mt.runtime.progress import describe_seconds
 from mt.training.automatic import DROPOUT
-from mt.training.plan import MOST_TOKENS, MOST_VALIDATING, Amount, Plan, choose_max_tokens, least_tokens
-from mt.training.sizes import TOKENS_PER_WEIGHT, fitting_sizes
+from mt.training.plan import MOST_VALIDATING, Amount, Plan
+from mt.training.sizes import MOST_TOKENS, TOKENS_PER_WEIGHT, choose_max_tokens, fitting_sizes, least_tokens
 
 
 def describe_choices(asked: Config, plan: Plan, amount: Amount) -> list[str]:

@@ -23,9 +23,9 @@ class Window:
     n_padded: int = 0
     n_steps: int = 0
     learning_rate: float = 0.0
-    """of the last step"""
+    """learning rate of the last step"""
     grad_norm: float = 0.0
-    """of the last step, before clipping"""
+    """norm of the gradient in the last step, before clipping"""
 
     @classmethod
     def resume(cls, saved: Mapping[str, float], is_main: bool) -> "Window":
@@ -64,7 +64,7 @@ class Figures:
     """Means over a window, in all processes together."""
 
     scalars: dict[str, float]
-    """by their names in metrics.jsonl"""
+    """values by their names in metrics.jsonl"""
     nll: float
     tgt_tokens_per_second: float
     seconds_per_step: float

@@ -4,12 +4,13 @@ Sizes of models come from Vaswani et al. (2017), small ones for little text from
 Araabi and Monz (2020).
 """
 
+import math
 from dataclasses import dataclass, replace
 
 from mt.config.automatic import fill
 from mt.config.schema import Config
 from mt.errors import UserError
-from mt.training.plan import FEWEST_TOKENS, Amount, Measure, Plan, choose_max_tokens, least_tokens, measure_plan
+from mt.training.plan import Amount, Measure, Plan, measure_plan
 
 
 @dataclass(frozen=True)
@@ -20,7 +21,7 @@ class Size:
     n_heads: int
     d_ff: int
     n_layers: int
-    """of the encoder, and of the decoder"""
+    """layers of the encoder, and of the decoder"""
     min_pairs: int
     """pairs of training text from which on the size pays off"""
 
@@ -36,6 +37,10 @@ SIZES = (
     Size(256, 4, 1024, 4, 100_000),
     Size(512, 8, 2048, 6, 1_000_000),
 )
+MOST_TOKENS = 8192
+"""the largest automatic batch"""
+FEWEST_TOKENS = 1024
+"""the smallest one, unless `data.max_len` needs more"""
 TOKENS_PER_WEIGHT = 5
 """A model is too large if the time does not suffice to train it on so many tokens, repetitions included."""
 FEW_STEPS = 5000
@@ -87,3 +92,14 @@ def fitting_sizes(d_model: int | None, n_pairs: int) -> list[Size]:
     size = max((size for size in SIZES if size.d_model <= d_model), key=lambda size: size.d_model, default=SIZES[0])
     n_heads = next(n for n in (size.n_heads, 8, 4, 2, 1) if d_model % n == 0)
     return [replace(size, d_model=d_model, n_heads=n_heads)]
+
+
+def choose_max_tokens(n_pairs: int, max_len: int) -> int:
+    """Return a budget that grows with the square root of the corpus: small corpora need many steps."""
+    wanted = 2048 * math.sqrt(n_pairs / 30_000)
+    return max(256 * round(min(MOST_TOKENS, max(FEWEST_TOKENS, wanted)) / 256), least_tokens(max_len))
+
+
+def least_tokens(max_len: int) -> int:
+    """Return the smallest budget that suffices for a pair of `max_len` tokens."""
+    return 256 * (max_len // 256 + 1)

@@ -171,8 +171,9 @@ def printable(piece: str) -> str:
     return "".join(c if c.isprintable() and not c.isspace() else f"<U+{ord(c):04X}>" for c in piece)
 
 
+ESCAPED = str.maketrans({"<": "&lt;", ">": "&gt;"} | {mark: f"\\{mark}" for mark in "\\|*_`[]#~"})
+
+
 def escape_cell(text: str) -> str:
     """Return a text as a cell of a Markdown table."""
-    for mark in "\\|*_`<>[]#~":
-        text = text.replace(mark, "\\" + mark if mark not in "<>" else {"<": "&lt;", ">": "&gt;"}[mark])
-    return text
+    return text.translate(ESCAPED)

@@ -23,6 +23,7 @@ from mt.runs.checkpoint import (
     save_weights,
 )
 from mt.runs.layout import RunLayout
+from mt.runs.metrics_file import MetricsFile
 from mt.runtime.distributed import World, gathered
 from mt.runtime.progress import describe_seconds
 from mt.runtime.seeds import derive_seed
@@ -33,7 +34,7 @@ from mt.training.gradients import add_gradients
 from mt.training.limits import Limits
 from mt.training.objective import Objective
 from mt.training.optim import Update
-from mt.training.pruning import is_hopeless, validations
+from mt.training.pruning import is_hopeless
 from mt.training.reporting import Window, summarise
 from mt.training.session import Session, open_session
 from mt.training.validator import Validation, Validator
@@ -230,7 +231,7 @@ class Trainer:
     def outlook(self) -> str:
         """Return what score the training is heading for, to be added to a message; nothing if that is not known."""
         share = self.limits.share_done(self.state)
-        expected = forecast_run(validations(self.run), share) if share else None
+        expected = forecast_run(MetricsFile(self.run.metrics).validations(), share) if share else None
         return f"; {expected}" if expected else ""
 
     def plain_weights(self) -> dict[str, Tensor]:
@@ -238,7 +239,7 @@ class Trainer:
         return merge_lora(copy_weights(self.model), self.config.lora.scale)
 
     def is_hopeless(self) -> bool:
-        """Return whether this sweep job is worse than the median of the others; all processes must call this."""
+        """Return whether this sweep job is to be pruned; all processes must call this."""
         hopeless = self.world.is_main and is_hopeless(self.run.folder, self.config, self.state.step)
         return self.world.sum([float(hopeless)])[0] > 0
 

@@ -31,7 +31,7 @@ POSITIONS_PER_PIECE = 4
 FORMAT = 1
 """to be increased when the same weights are converted in another way"""
 MAX_TOKENS = 4096
-"""of a batch that is scored"""
+"""budget of a batch that is scored"""
 
 
 def open_ctranslate2(source: Source, quantization: str) -> "CTranslate2Engine":

@@ -81,9 +81,9 @@ class Head:
     part: str
     """one of `PARTS`"""
     layer: int
-    """from 0"""
+    """number of the layer, from 0"""
     number: int
-    """from 0"""
+    """number of the head, from 0"""
 
 
 @torch.inference_mode()

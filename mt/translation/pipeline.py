@@ -15,7 +15,7 @@ class LineId:
     """The number of a line, and of a sentence in it: for warnings, and as a seed of samples."""
 
     line: int
-    """from 1"""
+    """number of the line, from 1"""
     sentence: int = 0
 
 

@@ -18,7 +18,7 @@ NOT_LINES = (
 
 
 class Rows(Protocol):
-    """How to find the text in a line of a file and to replace it by its translation."""
+    """A way to find the text in a line of a file, and to replace it by its translation."""
 
     def text(self, line: str, number: int) -> str:
         """Return the text to translate; `number` is that of the line, for messages."""

@@ -31,7 +31,7 @@ KINDS = {
 }
 """suffix -> our module, and the module that it needs, if any, with its name for pip"""
 MAX_BYTES = 100_000_000
-"""of a document, unpacked"""
+"""largest document, unpacked"""
 
 
 def is_document(path: Path | None) -> bool:

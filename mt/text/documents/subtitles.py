@@ -60,7 +60,7 @@ def read(path: Path) -> Subtitles:
 
 @dataclass(frozen=True)
 class Speech:
-    """What somebody says: a dash, perhaps, and the text after it, with the tags that stand before the dash."""
+    """The words of one speaker: an optional dash, the text after it, and the tags before the dash."""
 
     dash: str
     text: str

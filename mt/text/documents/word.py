@@ -44,7 +44,7 @@ PAGES = tuple(f"{page}{part}" for page in ("", "first_page_", "even_page_") for 
 """the properties of a section"""
 TAG = re.compile(r"<(/?)r(\d+)(/?)>")
 MAX_XML_TAGS = 1_000_000
-"""of all parts, some 500 pages of text in several formats"""
+"""tags in all parts together, some 500 pages of text in several formats"""
 
 
 @dataclass
@@ -57,12 +57,12 @@ class Inline:
 
     @property
     def is_between(self) -> bool:
-        """Whether it is a tab or a line break."""
+        """True for a tab or a line break."""
         return any(child.tag in BETWEEN for child in self.elements[0])
 
     @property
     def format(self) -> str:
-        """What tells formats apart; a link is a format of its own."""
+        """A text that is equal for equal formats; a link is a format of its own."""
         element = self.elements[0]
         if element.tag != RUN:
             return str(id(element))
