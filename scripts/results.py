@@ -39,7 +39,7 @@ VOCABULARY = re.compile(r"Model: .* parameters, ([\d,]+) ")
 
 @dataclass(frozen=True)
 class Result:
-    """What one training cost, and how good its model is."""
+    """The cost of one training, and the scores of its model."""
 
     row: list[float]
     """seed, steps, epochs, minutes, FLOPs; then BLEU, papers' BLEU and chrF of each test set"""

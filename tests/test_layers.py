@@ -1,6 +1,7 @@
 """The folders of `mt/` import only from those above them in one list, so that each can be read without those below."""
 
 import ast
+import re
 from functools import cache
 from pathlib import Path
 
@@ -27,6 +28,8 @@ FOLDERS = [
 ]
 MAX_LINES_OF_FILE = 300
 MAX_LINES_OF_FUNCTION = 50
+FRAGMENT = re.compile(r'\s*"""(What|How|Whether|Those|That|Of|of|In|in|As|as|By|by|From|from) ')
+"""the first line of a docstring that is not a statement by itself"""
 
 
 def module_name(path: Path) -> str:
@@ -96,3 +99,16 @@ def test_files_and_functions_are_short():
         for node in ast.walk(ast.parse("\n".join(lines))):
             if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)):
                 assert (node.end_lineno or 0) - node.lineno < MAX_LINES_OF_FUNCTION, f"{path}: {node.name}"
+
+
+def test_docstrings_stand_alone():
+    """Without the line above them, which help and editors do not show."""
+    files = [*(ROOT / "mt").rglob("*.py"), *(ROOT / "scripts").rglob("*.py")]
+    found = [
+        f"{path}:{number}"
+        for path in files
+        for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), start=1)
+        if FRAGMENT.match(line)
+    ]
+    assert files
+    assert found == []

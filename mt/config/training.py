@@ -18,7 +18,7 @@ class EarlyStoppingConfig:
     patience: int = setting(10, may_change=True)
     """Stop after this many validations without an improvement; 0: never."""
     prune_after: int = setting(0, may_change=True)
-    """In a sweep, from this validation on, stop a job that is worse than the median of the others; 0: never."""
+    """Stop a job of a sweep that is worse than the median of the others, from this validation on; 0: never."""
 
     def __post_init__(self) -> None:
         require_not_negative("training.early_stopping", self, "patience", "prune_after")

@@ -7,7 +7,7 @@ from mt.errors import UserError
 
 STEP_NAME = re.compile(r"step-\d{9}(?:\.safetensors)?")
 BEST_SCORES = "scores.json"
-"""in the folder `best`: the score of each model"""
+"""file in the folder `best`: the score of each model"""
 
 
 class RunLayout:

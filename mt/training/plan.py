@@ -31,7 +31,7 @@ class Amount:
     n_tokens: int
     """tokens of the longer side of each pair, EOS included, in an epoch of the last stage"""
     batches_per_step: int
-    """in all processes together"""
+    """batches of a step in all processes together"""
     n_valid_tokens: int = 0
     """tokens of the validation text, counted likewise"""
 

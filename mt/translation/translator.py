@@ -133,7 +133,7 @@ class Translator:
     def set_direction(
         self, src_lang: str | None = None, tgt_lang: str | None = None, domain: str | None = None
     ) -> None:
-        """From now on, translate between these languages, with a multilingual model, and as text of `domain`, if given.
+        """Set the languages of a multilingual model, and the `domain` of the text, for all later translations.
 
         A `UserError` is raised for what the model has not learned.
         """
