@@ -355,6 +355,12 @@ def test_translation_memories_and_bilingual_documents(load, tmp_path):
     assert list(open_text([str(tmp_path / "a.tmx")], context).read()) == [("Two", "Deux")]
     with pytest.raises(UserError, match=r"b\.xlf is from en to de, but the configuration has data\.src_lang=en"):
         list(open_text([str(tmp_path / "b.xlf")], context).read())
+    context = SourceContext("data.train", "train", "deu", "eng_Latn", tmp_path / "cache")
+    assert list(open_text([str(tmp_path / "a.tmx")], context).read()) == load(tmp_path / "a.tmx")
+    assert list(open_text([str(tmp_path / "b.xlf")], context).read()) == load(tmp_path / "b.xlf")
+    context = SourceContext("data.train", "train", "de", "sw", tmp_path / "cache")
+    with pytest.raises(UserError, match=r"a\.tmx has no text in both de and sw; its languages: .*\bfr\b"):
+        list(open_text([str(tmp_path / "a.tmx")], context).read())
     (tmp_path / "cut.tmx.gz").write_bytes(gzip.compress(TMX.encode())[:200])
     with pytest.raises(UserError, match=r"cut\.tmx\.gz cannot be read"):
         list(open_text([str(tmp_path / "cut.tmx.gz")], context).read())

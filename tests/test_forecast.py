@@ -165,6 +165,7 @@ def test_longer_training_is_not_thought_of_where_training_made_the_model_worse(f
     scores = zip((10, 20, 30, 40), (20, 26, 28, 29), losses, strict=True)
     rows = [{"step": step, "valid/bleu": score, "valid/loss": loss} for step, score, loss in scores]
     state = TrainState(step=40, minutes=30.0, is_finished=True)
+    assert longer_training([row | {"valid/bleu": row["valid/bleu"] / 40} for row in rows], state) is None  # chance
     assert longer_training(rows, state) is None or first
     assert longer_training([first, *rows] if first else rows, state) is None
     damaged = [

@@ -364,6 +364,16 @@ def test_the_schedule_ends_with_the_time(corpus, tmp_path, mt):
     assert rates == sorted(rates, reverse=True)
 
 
+def test_a_model_of_another_direction_gives_a_warning(run_folder, corpus, tmp_path, mt):
+    tune = overrides(corpus, f"run_dir={tmp_path}/run", f"training.init_from={run_folder}", *TUNING)
+    tune = [one.replace("max_steps=30", "max_steps=1") for one in tune if not one.startswith("data.test=")]
+    warning = f"training.init_from={run_folder} translates from aa to bb, but this training is from bb to aa"
+    assert warning not in mt(*tune).err
+    swapped = mt(*tune, f"run_dir={tmp_path}/swapped", "data.src_lang=bb", "data.tgt_lang=aa")
+    assert swapped.code == 0, swapped.err
+    assert warning in swapped.err
+
+
 @pytest.mark.parametrize(
     ("extra", "message"),
     [

@@ -53,6 +53,16 @@ def test_a_frequent_word_is_one_piece_whatever_follows_it(joint):
         assert len(tokenizer.encode_tgt([word])[0]) == 1, word
 
 
+def test_repeated_lines_do_not_make_a_word_frequent():
+    src, tgt = ((DEMO / f"train.{lang}").read_text(encoding="utf-8").splitlines()[:1500] for lang in ("zh", "en"))
+    sizes = []
+    for times in (1, 3):
+        text = (lambda lines=lines * times: lines for lines in (src, tgt))
+        tokenizer = train_tokenizer(*text, TokenizerConfig(vocab_size=1500))
+        sizes.append(sum(map(len, tokenizer.encode_src(tgt))))
+    assert sizes[1] == pytest.approx(sizes[0], rel=0.03)
+
+
 def test_a_frequent_word_with_combining_marks_is_one_piece():
     words = "हिन्दी भाषा में लिखा हुआ यह वाक्य बहुत छोटा है".split()
     lines = [" ".join(words[n % 7 :] + words[: n % 7]) + " ।" for n in range(300)]

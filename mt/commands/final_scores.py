@@ -21,9 +21,9 @@ from mt.quality.calibration import MIN_PAIRS, usable_pairs
 from mt.runs.checkpoint import TrainState
 from mt.runs.layout import RunLayout
 from mt.runs.metrics_file import MetricsFile
+from mt.runs.ranking import comparison_score
 from mt.text.metrics import Scorer
 from mt.text.tokenizer import N_SPECIAL
-from mt.training.ranking import comparison_score
 from mt.training.tracking import EmbeddingTable, Tracker
 from mt.translation.translator import Translator
 

@@ -6,6 +6,7 @@ from math import isfinite
 
 from mt.runs.checkpoint import TrainState
 from mt.runs.metrics_file import Row
+from mt.runs.ranking import MIN_BLEU
 from mt.runtime.progress import describe_seconds
 from mt.training.forecast import LearningCurve
 
@@ -59,7 +60,8 @@ class LongerTraining:
 def longer_training(rows: Sequence[Row], state: TrainState | None) -> LongerTraining | None:
     """Return what would come of a longer training than that of a run.
 
-    None if the run is not finished, has too few validations, or had become worse by its end.
+    None if the run is not finished, has too few validations, had become worse by its end, or has learnt too little for
+    its BLEU to say anything.
 
     Args:
         rows: all validations.
@@ -69,7 +71,7 @@ def longer_training(rows: Sequence[Row], state: TrainState | None) -> LongerTrai
     if curve is None or state is None or not state.is_finished or not state.minutes:
         return None
     best = max(row["valid/bleu"] for row in rows)  # perhaps that of the model to start from
-    if curve.last_score < best - MUCH_BLEU or loss_rise(rows) > MUCH_LOSS:
+    if best < MIN_BLEU or curve.last_score < best - MUCH_BLEU or loss_rise(rows) > MUCH_LOSS:
         return None
     minutes = min(MOST_MINUTES, (MOST_SHARE - 1) * state.minutes)
     return LongerTraining(curve, minutes, 1 + minutes / state.minutes)

@@ -12,8 +12,8 @@ from mt.quality.judge import find_estimator
 from mt.runs.checkpoint import CheckpointStore
 from mt.runs.layout import RunLayout
 from mt.runs.metrics_file import MAX_BYTES, MetricsFile, Row
+from mt.runs.ranking import comparison_score
 from mt.runtime.progress import describe_seconds
-from mt.training.ranking import comparison_score
 from mt.translation.translator import Translator
 
 ESTIMATES = "Estimates of quality"

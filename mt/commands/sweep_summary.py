@@ -13,8 +13,8 @@ from tabulate import tabulate
 from mt.config.choices import StoppingMetric
 from mt.runs.layout import RunLayout
 from mt.runs.metrics_file import MetricsFile, test_scores
+from mt.runs.ranking import comparison_score
 from mt.runtime.files import remove
-from mt.training.ranking import comparison_score
 
 log = logging.getLogger(__name__)
 

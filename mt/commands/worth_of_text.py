@@ -9,7 +9,7 @@ from mt.commands.longer_training import MUCH_BLEU
 from mt.commands.run_facts import best_validation
 from mt.config.schema import ModelConfig
 from mt.runs.checkpoint import CheckpointStore
-from mt.training.ranking import MIN_BLEU
+from mt.runs.ranking import MIN_BLEU
 
 MOST_OF_TEXT = 0.75
 """A larger part of a text differs too little from the whole to say what text is worth."""

@@ -56,8 +56,8 @@ def hold_out(text: ParallelText, sizes: Mapping[str, float], seed: int, key: str
     wanted = {part: max(1, round(size * len(usable))) if size < 1 else int(size) for part, size in sizes.items()}
     part_of = np.zeros(len(hashes.order), np.int32)  # the number of each pair's part, from 1; 0: the rest
     if sum(wanted.values()) > MOST_HELD_OUT * len(usable):
-        usable_pairs = f"{len(usable):,} pairs with text on both sides"
-        raise UserError(f"{key} has {usable_pairs}: {describe_sizes(wanted)} would leave too few to train on.")
+        n_pairs = f"{len(usable):,} pair{'s' * (len(usable) != 1)} with text on both sides"
+        raise UserError(f"{key} has {n_pairs}: {describe_sizes(wanted)} would leave too few to train on.")
     groups = iter(groups_in_order(hashes, usable))
     largest = 0
     for number, size in enumerate(wanted.values(), start=1):

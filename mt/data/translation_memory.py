@@ -12,7 +12,7 @@ import fsspec
 
 from mt.errors import UserError
 from mt.runtime.packages import require_package
-from mt.text.languages import plain_language
+from mt.text.language_names import same_language
 
 TMX, XLIFF = (".tmx",), (".xlf", ".xliff")
 SUFFIXES = TMX + XLIFF
@@ -28,24 +28,30 @@ def read_memory(path: Path, suffix: str, langs: tuple[str, str]) -> Iterator[tup
     try:
         with fsspec.open(str(path), "rb", compression="infer") as stream:
             content = stream.read()
-        yield from read_tmx(content, langs) if suffix in TMX else read_xliff(content, langs, path)
+        yield from read_tmx(content, langs, path) if suffix in TMX else read_xliff(content, langs, path)
     except (xml.LxmlError, ValueError, EOFError) as error:
         raise UserError(f"{path} cannot be read: {error}.") from None
 
 
-def read_tmx(content: bytes, langs: tuple[str, str]) -> Iterator[tuple[str, str]]:
+def read_tmx(content: bytes, langs: tuple[str, str], path: Path) -> Iterator[tuple[str, str]]:
     """Yield the pairs of a translation memory."""
     import lxml.etree as xml
     from translate.storage.lisa import getXMLlang
     from translate.storage.tmx import tmxfile
 
+    found: dict[str, None] = {}
+    is_empty = True
     for unit in tmxfile.parsestring(content).units:
         xml.strip_tags(unit.xmlelement, "hi")
         xml.strip_elements(unit.xmlelement, *CODES, with_tail=False)
         texts = {normalise(getXMLlang(node) or ""): unit.getNodeText(node) for node in unit.getlanguageNodes()}
+        found |= dict.fromkeys(texts)
         sides = [find_text(texts, lang) for lang in langs]
         if sides[0] is not None and sides[1] is not None:
+            is_empty = False
             yield sides[0], sides[1]
+    if is_empty:
+        raise UserError(f"{path} has no text in both {langs[0]} and {langs[1]}; its languages: {', '.join(found)}.")
 
 
 def read_xliff(content: bytes, langs: tuple[str, str], path: Path) -> Iterator[tuple[str, str]]:
@@ -56,9 +62,9 @@ def read_xliff(content: bytes, langs: tuple[str, str], path: Path) -> Iterator[t
 
     version_2 = re.search(rb"<xliff[^>]*\bversion\s*=\s*[\"']2", content) is not None
     document: Any = (Xliff2File if version_2 else Xliff1File).parsestring(content)
-    own = [plain_language(normalise(lang or "")) for lang in (document.sourcelanguage, document.targetlanguage)]
-    wanted = [plain_language(normalise(lang)) for lang in langs]
-    if own not in (wanted, wanted[::-1]):
+    own = [normalise(lang or "") for lang in (document.sourcelanguage, document.targetlanguage)]
+    is_forward, is_backward = (all(map(same_language, own, wanted)) for wanted in (langs, langs[::-1]))
+    if not is_forward and not is_backward:
         raise UserError(
             f"{path} is from {own[0] or '?'} to {own[1] or '?'}, but the configuration has "
             f"data.src_lang={langs[0]} and data.tgt_lang={langs[1]}."
@@ -67,7 +73,7 @@ def read_xliff(content: bytes, langs: tuple[str, str], path: Path) -> Iterator[t
         xml.strip_elements(unit.xmlelement, *(f"{{*}}{code}" for code in CODES), with_tail=False)
         if unit.source and unit.target:
             pair = (collapse_spaces(str(unit.source)), collapse_spaces(str(unit.target)))
-            yield pair if own == wanted else (pair[1], pair[0])
+            yield pair if is_forward else (pair[1], pair[0])
 
 
 def normalise(lang: str) -> str:
@@ -78,7 +84,7 @@ def normalise(lang: str) -> str:
 def find_text(texts: dict[str, str | None], lang: str) -> str | None:
     """Return the text in a language or in a variant of it; None if there is none."""
     wanted = normalise(lang)
-    variants = [text for own, text in texts.items() if plain_language(own) == plain_language(wanted)]
+    variants = [text for own, text in texts.items() if same_language(own, wanted)]
     text = texts.get(wanted) or next(filter(None, variants), None)
     return None if text is None else collapse_spaces(text)
 

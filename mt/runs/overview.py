@@ -7,6 +7,7 @@ import stat
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ from mt.config.file import load_config
 from mt.errors import UserError
 from mt.runs.layout import BEST_SCORES, CheckpointLayout, RunLayout, stored_steps
 from mt.runs.metrics_file import MetricsFile, test_scores
+from mt.runs.ranking import comparison_score
 from mt.runtime.checksums import check_sum
 from mt.runtime.locks import is_locked
 
@@ -82,14 +84,15 @@ def describe_run(folder: Path, name: str) -> RunOverview:
     n_bytes, modified = size_and_time(folder)
     try:
         config = load_config(run.config)
-        rows = MetricsFile(run.metrics).rows()
+        metrics = MetricsFile(run.metrics)
+        rows, validations = metrics.rows(), metrics.validations()
         state, facts = state_of(run)
         metric = config.training.early_stopping.metric
-        scores = [row[key] for row in rows if (key := f"valid/{metric.value}") in row]
-        best = min(scores, default=None) if metric is StoppingMetric.loss else max(scores, default=None)
+        best = max(validations, key=partial(comparison_score, metric), default=None)
+        score = None if best is None else best[f"valid/{metric.value}"]
         return RunOverview(
             name, folder, state, f"{config.data.src_lang}-{config.data.tgt_lang}", facts.get("step", 0),
-            facts.get("minutes", 0.0), metric, best, test_scores(rows), count_parameters(run), n_bytes, modified,
+            facts.get("minutes", 0.0), metric, score, test_scores(rows), count_parameters(run), n_bytes, modified,
         )  # fmt: skip
     except UserError as error:
         return RunOverview(name, folder, BROKEN, n_bytes=n_bytes, modified=modified, problem=str(error))

@@ -2,6 +2,7 @@
 
 import importlib.util
 from collections.abc import Container
+from functools import cache
 
 from langcodes import Language
 from langcodes.tag_parser import LanguageTagError
@@ -12,6 +13,7 @@ OTHER_LABELS = {"nb": "no", "fil": "tl"}
 """what identifiers of languages call some of them"""
 
 
+@cache
 def two_letters(lang: str) -> str:
     """Return the two-letter code of a language, such as `sw` for `swa` and `swh_Latn`, or else its own code."""
     try:

@@ -105,7 +105,8 @@ class Tokenizer:
         """
         for tag in (*src, *tgt):
             if tag not in self.tags:
-                raise UserError(f"The model has no tag {tag}; it has: {', '.join(self.tags) or 'none'}.")
+                known = f"it has: {', '.join(self.tags)}" if self.tags else "it has none, so it translates one way only"
+                raise UserError(f"The model has no tag {tag}; {known}.")
         return Tags([self.tags[tag] for tag in src], [self.tgt_tags[tag] for tag in tgt])
 
     @cached_property

@@ -9,7 +9,7 @@ from statistics import median
 from mt.config.training import TrainingConfig
 from mt.runs.layout import RunLayout
 from mt.runs.metrics_file import MetricsFile
-from mt.training.ranking import comparison_score
+from mt.runs.ranking import comparison_score
 
 MIN_SIBLINGS = 3
 

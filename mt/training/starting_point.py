@@ -24,6 +24,7 @@ from mt.model.transformer import Transformer
 from mt.runs.checkpoint import read_tensors
 from mt.runs.layout import RunLayout
 from mt.runs.saved_model import build_model
+from mt.text.language_names import same_language
 from mt.text.tokenizer import Tokenizer, load_tokenizer
 from mt.text.tokenizer_training import Extras, train_tokenizer
 
@@ -146,6 +147,7 @@ def check_shape(config: Config, start: RunLayout) -> None:
     if not start.folder.is_dir():
         raise UserError(f"training.init_from={start.folder}: there is no such run folder.")
     old = load_config(start.config)
+    warn_if_other_languages(config, old)
     wanted: dict[str, tuple[Any, Any]] = {
         f"model.{key}": (getattr(old.model, key), getattr(config.model, key))
         for key in keys_where("shapes_model", ModelConfig)
@@ -159,6 +161,17 @@ def check_shape(config: Config, start: RunLayout) -> None:
             f"training.init_from={start.folder} differs in model or tokenizer. To start from it, use its values:\n"
             f"  {differing}"
         )
+
+
+def warn_if_other_languages(config: Config, old: Config) -> None:
+    """Warn if a model of one direction is to learn another one, which may be intended."""
+    there, here = ((one.data.src_lang, one.data.tgt_lang) for one in (old, config))
+    if not (old.data.language_tags or config.data.language_tags or all(map(same_language, there, here))):
+        log.warning(
+            "training.init_from=%s translates from %s to %s, but this training is from %s to %s. If that is a mistake, "
+            "set data, data.src_lang, data.tgt_lang and data.train as in that run.",
+            config.training.init_from, *there, *here,
+        )  # fmt: skip
 
 
 def check_vocabulary(config: Config, start: RunLayout) -> None:

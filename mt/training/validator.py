@@ -12,11 +12,11 @@ from mt.config.search import SearchConfig
 from mt.data.loader import sorted_batches
 from mt.data.mixture import Mixture
 from mt.data.readers import Pair
+from mt.runs.ranking import comparison_score
 from mt.runtime.distributed import ALONE, World
 from mt.runtime.signals import Interrupted
 from mt.text.metrics import Scorer
 from mt.training.objective import Objective
-from mt.training.ranking import comparison_score
 from mt.translation.alignment import Attention
 from mt.translation.translator import Translator
 

@@ -105,7 +105,7 @@ class Placement:
     """The words of a translation, and the source pieces that each attends to."""
 
     words: Sequence[Span]
-    """place in characters"""
+    """places of the words, in characters"""
     weights: Tensor
     """attention of each word to each source piece, (words, pieces); rows sum to 1"""
     pieces: Sequence[Span]
