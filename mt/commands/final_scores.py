@@ -32,6 +32,7 @@ log = logging.getLogger(__name__)
 
 def score_final_model(config: Config, run: RunLayout, data: Prepared, state: TrainState) -> None:
     """Translate and score the test sets with the model in the run folder, and track the results."""
+    log.info("The model in %s is complete. If its scoring is interrupted, rerun the same command.", run.folder)
     translator = Translator.load(run.folder, config.training.device, config=config)
     evaluation = Evaluation(Scorer(config.data.tgt_lang), config.data.tgt_lang, n_samples=0)
     results = []
@@ -39,11 +40,11 @@ def score_final_model(config: Config, run: RunLayout, data: Prepared, state: Tra
         file = run.translation(test.name, config.data.tgt_lang)
         translations = translate_test_set(translator, test, config.search, file)
         results.append(evaluation.evaluate(test, [Output(config.name, translations)]))
-    calibrate_if_possible(config, run, data, translator)
     track_results(run, config, state, results, embedding_tables(translator, data.train))
     if results:
         width = max(len(result.name) for result in results)
         log.info("%s", "\n".join(result.as_text(width) for result in results))
+    calibrate_if_possible(config, run, data, translator)
     folder = run.folder
     log.info(
         "The model is in %s. Translate: mt translate %s. Watch: tensorboard --logdir %s", folder, folder, folder.parent
