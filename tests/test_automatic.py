@@ -253,18 +253,19 @@ def test_a_text_that_is_read_a_few_times_needs_no_dropout():
     assert dropouts(r_drop=5.0) == dropouts(init_from="run") == {0.1}
 
 
-def test_attention_is_guided_in_a_short_training():
+def test_attention_is_guided_in_a_short_training_and_for_a_small_corpus():
     def weight(max_epochs=3, **training):
         return choose(30_000, max_epochs=max_epochs, **training).training.guided_attention
 
     assert weight() == weight(15) == 0.4
     assert choose(5_000_000).training.guided_attention == 0.0  # 100,000 steps, if not many epochs
+    assert choose(3_000).training.guided_attention == 0.4
     assert weight(16) == weight(init_from="run") == weight(strategy=Strategy.fsdp) == 0.0
     assert weight(16, guided_attention=0.1) == 0.1
     assert choose(30_000, model=ModelConfig(n_decoder_layers=1), max_epochs=3).training.guided_attention == 0.0
 
 
-def test_a_lexicon_initialises_the_embeddings_in_a_short_training():
+def test_a_lexicon_initialises_the_embeddings_in_a_short_training_and_for_a_small_corpus():
     def begins_with_it(max_epochs=3, **training):
         return choose(30_000, max_epochs=max_epochs, **training).training.lexicon_embeddings
 
@@ -276,6 +277,10 @@ def test_a_lexicon_initialises_the_embeddings_in_a_short_training():
     assert not begins_with_it(init_from="run")
     assert not begins_with_it(lexicon_embeddings=False)
     assert not choose(5_000_000).training.lexicon_embeddings
+    assert not choose(3_000, init_from="run").training.lexicon_embeddings
+    config, (reasons, _) = choose(3_000, max_epochs=100, with_lines=True)
+    assert config.training.lexicon_embeddings
+    assert "; a lexicon initialises the embeddings and guides attention, because the corpus is small; " in reasons
     assert choose(30_000, model=ModelConfig(n_decoder_layers=1), max_epochs=3).training.lexicon_embeddings
 
 

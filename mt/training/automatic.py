@@ -24,8 +24,10 @@ DROPOUT = ((5, 0.0), (15, 0.1), (60, 0.2), (math.inf, 0.3))
 """up to so many epochs, this dropout: whoever reads a text only a few times cannot learn it by heart"""
 SMALL_DROPOUT = 0.1
 """at most, of attention weights and of hidden features: more slows small models down"""
+LEXICON_PAIRS = 10_000
+"""up to so many pairs, a lexicon helps a new model however long training is"""
 LEXICON_EPOCHS, LEXICON_STEPS = 15, 10_000
-"""up to so many epochs and steps, a lexicon helps a new model"""
+"""with more pairs, it helps in a training of at most so many epochs and steps"""
 GUIDANCE = 0.4
 """weight of guided attention"""
 WEIGHT_DECAY = 0.1
@@ -53,7 +55,8 @@ def choose_settings(config: Config, amount: Amount, measure: Measure) -> Plan:
             "optim.lr": round(lr * (FINE_TUNING if training.init_from is not None else 1), 6),
         },
     )
-    uses_lexicon = n_epochs <= LEXICON_EPOCHS and n_steps <= LEXICON_STEPS and training.init_from is None
+    is_short = n_epochs <= LEXICON_EPOCHS and n_steps <= LEXICON_STEPS
+    uses_lexicon = (is_short or amount.n_pairs <= LEXICON_PAIRS) and training.init_from is None
     decay = min(WEIGHT_DECAY, TOTAL_DECAY / (config.optim.lr * n_steps))
     config = fill(
         config,

@@ -4,7 +4,7 @@ import math
 
 from mt.config.schema import Config
 from mt.runtime.progress import describe_seconds
-from mt.training.automatic import DROPOUT
+from mt.training.automatic import DROPOUT, LEXICON_PAIRS
 from mt.training.plan import MOST_VALIDATING, Amount, Plan
 from mt.training.sizes import MOST_TOKENS, TOKENS_PER_WEIGHT, choose_max_tokens, fitting_sizes, least_tokens
 
@@ -36,7 +36,8 @@ def explain(asked: Config, chosen: Config, n_pairs: int) -> list[str]:
     if used := [
         use for key, use in uses.items() if getattr(asked.training, key) is None and getattr(chosen.training, key)
     ]:
-        reasons.append(f"a lexicon {' and '.join(used)}, because training is short")
+        why = "the corpus is small" if n_pairs <= LEXICON_PAIRS else "training is short"
+        reasons.append(f"a lexicon {' and '.join(used)}, because {why}")
     max_tokens, max_len = chosen.training.max_tokens, chosen.data.max_len
     if asked.training.max_tokens is None and max_tokens < MOST_TOKENS:
         if max_tokens < choose_max_tokens(n_pairs, max_len):
