@@ -32,6 +32,7 @@ def choose(
     n_valid=0,
     with_lines=False,
     overhead=0,
+    weight=1,
     **training,
 ):
     """Choose for pairs of 20 tokens.
@@ -39,6 +40,7 @@ def choose(
     Args:
         seconds_per_step: of 2,048 tokens and 128 features; d features take (d / 128)² times as long.
         overhead: seconds of a step, however small it is.
+        weight: of the corpus in an epoch.
     """
     config = Config(
         data=data, model=model or ModelConfig(), optim=optim or OptimConfig(), training=TrainingConfig(**training)
@@ -49,7 +51,7 @@ def choose(
         tokens = candidate.training.max_tokens / 2048
         return overhead + seconds_per_step * tokens * (candidate.model.d_model / 128) ** 2
 
-    amount = Amount(n_pairs, 20 * n_pairs, 1, 20 * n_valid)
+    amount = Amount(n_pairs, 20 * n_pairs, 1, 20 * n_valid, int(weight * 20 * n_pairs))
     plan = choose_settings(config, amount, measure)
     assert not unset(plan.config)
     return (plan.config, describe_choices(config, plan, amount)) if with_lines else plan.config
@@ -239,6 +241,14 @@ def test_regularisation_follows_the_length_of_training():
     assert 0 < long.optim.weight_decay < 0.1
     assert choose(30_000, optim=OptimConfig(OptimizerName.adam)).optim.weight_decay == 0
     assert choose(30_000, model=ModelConfig(dropout=0.05)).model.activation_dropout == 0.05
+
+
+def test_a_weight_changes_epochs_but_not_how_often_a_text_is_read():
+    assert choose(30_000, weight=0.1) == choose(30_000)
+    assert choose(30_000, weight=0.1, max_steps=2000) == choose(30_000, max_steps=2000)
+    rarely, often = choose(30_000, weight=0.1, max_epochs=30), choose(30_000, max_epochs=30)
+    assert rarely.training.valid_every_steps * 4 < often.training.valid_every_steps
+    assert (rarely.model.dropout, often.model.dropout) == (0.0, 0.2)
 
 
 def test_a_text_that_is_read_a_few_times_needs_no_dropout():

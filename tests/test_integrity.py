@@ -126,13 +126,13 @@ def test_what_happens_before_a_training_is_in_its_log(train, tmp_path):
     assert outcome.code == 0, outcome.err
     assert outcome.err.count("config.yaml has changed") == 1
     log = (run / "train.log").read_text(encoding="utf-8")
-    assert f"Training goes on from {run}/checkpoints/step-000000002" in log
+    assert f"Training resumes from {run}/checkpoints/step-000000002" in log
     assert f"WARNING {run}/config.yaml has changed" in log
     assert log.count("Training ends at step 4") == 1
     flip(run / "checkpoints" / "step-000000006" / "state.json", 0)
     assert train("training.max_steps=8", "model.d_ff=32").code == 2  # why a start fails is in the log, too
     log = (run / "train.log").read_text(encoding="utf-8")
-    assert f"Training goes on from {run}/checkpoints/step-000000004" in log
+    assert f"Training resumes from {run}/checkpoints/step-000000004" in log
     assert f"ERROR {run} holds a run with a different configuration" in log
 
 
@@ -176,7 +176,7 @@ def test_training_goes_on_from_the_newest_sound_checkpoint(train, tmp_path, file
     outcome = train("training.max_steps=8")
     assert outcome.code == 0, outcome.err
     assert file in outcome.err
-    assert f"Training goes on from {run}/checkpoints/step-000000004" in outcome.err
+    assert f"Training resumes from {run}/checkpoints/step-000000004" in outcome.err
     assert "Resuming from step 4" in outcome.err
     assert (run / "checkpoints" / "damaged-step-000000006").is_dir()
     assert train("training.max_steps=8", folder="whole").code == 0

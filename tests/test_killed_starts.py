@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from conftest import overrides, toy_pairs, write_pairs
 
+from mt.commands import final_scores
 from mt.commands import train as command
 from mt.config.training import EarlyStoppingConfig, TrainingConfig
 from mt.data import held_out
@@ -54,6 +55,17 @@ def test_final_scores_are_written_once(train, tmp_path, monkeypatch):
         assert train("training.max_steps=2").code == 0
     assert len([row for row in rows(tmp_path / "run") if "test/test_bleu" in row]) == 1
     assert len({row["step"] for row in rows(tmp_path / "run")}) == 2
+
+
+def test_scores_are_kept_when_the_estimates_of_quality_are_interrupted(train, tmp_path, kill):
+    kill(final_scores, "calibrate_if_possible")
+    outcome = train("training.max_steps=2")
+    assert outcome.code == 130
+    assert f"The model in {tmp_path}/run is complete" in outcome.err
+    scored = [row for row in rows(tmp_path / "run") if "test/test_bleu" in row]
+    assert len(scored) == 1
+    assert train("training.max_steps=2").code == 0
+    assert [row for row in rows(tmp_path / "run") if "test/test_bleu" in row] == scored
 
 
 @pytest.mark.parametrize(
@@ -130,7 +142,7 @@ def test_the_first_file_may_be_missing(train, tmp_path):
 
 
 def test_held_out_pairs_are_written_all_or_none(train, tmp_path, kill):
-    """Pairs that are chosen anew could be pairs that the model to start from was trained on."""
+    """Pairs that are chosen again could be pairs that the model to start from was trained on."""
     common = ["training.max_steps=1", "data.valid=30", "data.test={test: 20}"]
     assert train(*common, folder="base").code == 0
     start = [*common, f"training.init_from={tmp_path}/base", "seed=2"]

@@ -225,7 +225,7 @@ def test_estimates_that_cannot_be_used_are_not_published(mt, calibrated, tmp_pat
     if not is_recorded:
         (run / "SHA256SUMS").unlink()
     outcome = mt("card", run)
-    assert (outcome.code, "Estimates of quality are left out." in outcome.err) == (0, True)
+    assert (outcome.code, "Estimates of quality are omitted." in outcome.err) == (0, True)
     card = (run / "README.md").read_text(encoding="utf-8")
     assert "adds an estimate" not in card
     assert str(tmp_path) not in card

@@ -71,9 +71,11 @@ def choose_automatic(config: Config, data: Prepared, world: World) -> Config:
     chosen = [*unset(config), *(["training.max_steps"] if config.training.is_unlimited else [])]
     if not chosen:
         return config
-    n_tokens, n_valid_tokens = (one.tokens_per_epoch(-1) for one in (data.train, data.valid))
+    n_tokens, n_valid_tokens = (one.n_tokens([1.0] * len(one.members)) for one in (data.train, data.valid))
+    # Epochs of several stages differ; they are taken for passes over the text.
+    n_epoch_tokens = data.train.n_tokens(data.train.stages[0].weights) if len(data.train.stages) == 1 else n_tokens
     n_batches = config.training.batches_per_process(world.size) * world.size
-    amount = Amount(len(data.train), n_tokens, n_batches, n_valid_tokens)
+    amount = Amount(len(data.train), n_tokens, n_batches, n_valid_tokens, n_epoch_tokens)
     plan = choose_settings(config, amount, partial(measure_step, data=data, world=world))
     plan = world.gather(plan)[0]  # every process has measured another speed
     values = ", ".join(f"{key}={describe_value(value_at(plan.config, key))}" for key in chosen)

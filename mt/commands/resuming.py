@@ -1,4 +1,4 @@
-"""Checks before `mt train` resumes a run: it must not be finished, and nothing may damage its model."""
+"""Checks before `mt train` resumes a run: nothing is left to do if it is finished, and nothing may damage its model."""
 
 import logging
 from collections.abc import Callable

@@ -31,7 +31,14 @@ from mt.training.guidance import Guidance
 from mt.training.lexicon_learning import learn_from_corpus
 from mt.training.objective import Objective
 from mt.training.optim import LearningRate, Update, build_optimizer
-from mt.training.starting_point import adopt_settings, adopt_vocabulary, check_shape, check_vocabulary, warn_if_longer
+from mt.training.starting_point import (
+    adopt_settings,
+    adopt_vocabulary,
+    check_shape,
+    check_vocabulary,
+    warn_if_longer,
+    warn_if_other_languages,
+)
 from mt.training.trainer import Learner, Trainer
 from mt.training.validator import Validation, Validator
 from mt.translation.reranking import load_reverse
@@ -108,7 +115,10 @@ def prepare_data(config: Config, run: RunLayout, world: World) -> Prepared:
             check_run_folder(run, config)
             check_search(config)
         if config.training.init_from is not None and not run.has_checkpoint():
-            check_shape(config, RunLayout(Path(config.training.init_from)))
+            start = RunLayout(Path(config.training.init_from))
+            if world.is_main and start.folder.is_dir():
+                warn_if_other_languages(config, start)
+            check_shape(config, start)
         if config.tokenizer.from_run is not None and not run.has_checkpoint():
             check_vocabulary(config, RunLayout(Path(config.tokenizer.from_run)))
         if world.is_main:

@@ -73,10 +73,10 @@ class TrainingConfig:
     early_stopping: EarlyStoppingConfig = section(EarlyStoppingConfig, tracked=False)
     guided_attention: Auto[float] = automatic(may_change=False, tracked=True)
     """Weight with which a lexicon, learnt from the training text, teaches the decoder where to look (Chen et al.,
-    2016); 0: off; null: 0.4 in a short training, which it helps most."""
+    2016); 0: off; null: 0.4 in a short training or for a small corpus."""
     lexicon_embeddings: Auto[bool] = automatic(may_change=False, tracked=True)
     """Initialise the embeddings such that those of translations are similar, according to a lexicon that is learnt from
-    the training text; null: in a short training."""
+    the training text; null: in a short training or for a small corpus."""
     average_best: int = setting(0, may_change=True, tracked=True)
     """At the end, average this many of the best models and keep the mean if it is better than each; 0: off."""
     r_drop: float = setting(0.0, may_change=False, tracked=True)

@@ -23,7 +23,7 @@ SAME = 0.5
 MIN_LETTERS = 100
 """letters of a sample that suffice to tell its script"""
 MIN_IDENTIFIED = 10
-"""texts of each side that are so long, or half of a smaller sample"""
+"""texts of each side that are long enough to be identified, or half of a smaller sample"""
 Fit = list[list[float]]
 """for each side of the text, how well it fits the source language and the target language, from 0 to 1"""
 

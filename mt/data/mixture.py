@@ -120,10 +120,10 @@ class Mixture:
         sizes = np.diff(self.starts)
         return float((sizes * np.array(self.stages[stage].weights)).sum())
 
-    def tokens_per_epoch(self, stage: int) -> int:
-        """Return the tokens of the longer side of each pair, EOS included, summed over an epoch of a stage."""
+    def n_tokens(self, weights: Sequence[float]) -> int:
+        """Return the tokens of the longer side of each pair, EOS included, if corpora are used with these weights."""
         of_corpora = np.add.reduceat(np.maximum(self.src_lens, self.tgt_lens), self.starts[:-1], dtype=np.int64)
-        return int(of_corpora @ np.array(self.stages[stage].weights))
+        return int(of_corpora @ np.array(weights))
 
 
 def longer(lens: Lengths, n_tags: int) -> Lengths:

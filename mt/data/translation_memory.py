@@ -13,6 +13,7 @@ import fsspec
 from mt.errors import UserError
 from mt.runtime.packages import require_package
 from mt.text.language_names import same_language
+from mt.text.languages import plain_language
 
 TMX, XLIFF = (".tmx",), (".xlf", ".xliff")
 SUFFIXES = TMX + XLIFF
@@ -39,6 +40,7 @@ def read_tmx(content: bytes, langs: tuple[str, str], path: Path) -> Iterator[tup
     from translate.storage.lisa import getXMLlang
     from translate.storage.tmx import tmxfile
 
+    related = not same_language(*langs)
     found: dict[str, None] = {}
     is_empty = True
     for unit in tmxfile.parsestring(content).units:
@@ -46,12 +48,13 @@ def read_tmx(content: bytes, langs: tuple[str, str], path: Path) -> Iterator[tup
         xml.strip_elements(unit.xmlelement, *CODES, with_tail=False)
         texts = {normalise(getXMLlang(node) or ""): unit.getNodeText(node) for node in unit.getlanguageNodes()}
         found |= dict.fromkeys(texts)
-        sides = [find_text(texts, lang) for lang in langs]
+        sides = [find_text(texts, lang, related) for lang in langs]
         if sides[0] is not None and sides[1] is not None:
             is_empty = False
             yield sides[0], sides[1]
     if is_empty:
-        raise UserError(f"{path} has no text in both {langs[0]} and {langs[1]}; its languages: {', '.join(found)}.")
+        languages = ", ".join(lang or "?" for lang in found) or "none"
+        raise UserError(f"{path} has no text in both {langs[0]} and {langs[1]}; its languages: {languages}.")
 
 
 def read_xliff(content: bytes, langs: tuple[str, str], path: Path) -> Iterator[tuple[str, str]]:
@@ -63,7 +66,10 @@ def read_xliff(content: bytes, langs: tuple[str, str], path: Path) -> Iterator[t
     version_2 = re.search(rb"<xliff[^>]*\bversion\s*=\s*[\"']2", content) is not None
     document: Any = (Xliff2File if version_2 else Xliff1File).parsestring(content)
     own = [normalise(lang or "") for lang in (document.sourcelanguage, document.targetlanguage)]
-    is_forward, is_backward = (all(map(same_language, own, wanted)) for wanted in (langs, langs[::-1]))
+    is_forward, is_backward = (list(map(plain_language, own)) == list(map(plain_language, wanted))
+                               for wanted in (langs, langs[::-1]))  # fmt: skip
+    if not is_forward and not is_backward:  # perhaps by other codes
+        is_forward, is_backward = (all(map(same_language, own, wanted)) for wanted in (langs, langs[::-1]))
     if not is_forward and not is_backward:
         raise UserError(
             f"{path} is from {own[0] or '?'} to {own[1] or '?'}, but the configuration has "
@@ -81,11 +87,16 @@ def normalise(lang: str) -> str:
     return lang.lower().replace("_", "-")
 
 
-def find_text(texts: dict[str, str | None], lang: str) -> str | None:
-    """Return the text in a language or in a variant of it; None if there is none."""
+def find_text(texts: dict[str, str | None], lang: str, related: bool) -> str | None:
+    """Return the text in a language or in a variant of it; None if there is none.
+
+    Args:
+        related: whether other codes of the language count, such as `swa` for `sw`.
+    """
     wanted = normalise(lang)
-    variants = [text for own, text in texts.items() if same_language(own, wanted)]
-    text = texts.get(wanted) or next(filter(None, variants), None)
+    variants = [text for own, text in texts.items() if plain_language(own) == plain_language(wanted)]
+    others = [text for own, text in texts.items() if related and same_language(own, wanted)]
+    text = texts.get(wanted) or next(filter(None, [*variants, *others]), None)
     return None if text is None else collapse_spaces(text)
 
 

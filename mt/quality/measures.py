@@ -31,7 +31,7 @@ def area_under_roc(estimates: Array, is_bad: Array) -> float:
 
 @dataclass(frozen=True)
 class TrustResult:
-    """The measured quality of the translations that pass."""
+    """The measured quality of the translations that pass, beside that of all."""
 
     lines: int
     passed: int

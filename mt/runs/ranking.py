@@ -1,5 +1,6 @@
 """The order of models by their validations."""
 
+import math
 from collections.abc import Mapping
 
 from mt.config.choices import StoppingMetric
@@ -17,6 +18,8 @@ def comparison_score(metric: StoppingMetric, scalars: Mapping[str, float]) -> fl
         scalars: the metrics of a validation, named as in metrics.jsonl.
     """
     value = scalars[f"valid/{metric.value}"]
+    if math.isnan(scalars["valid/loss"]) or math.isnan(value):  # of a model that has diverged
+        return -math.inf
     if metric is StoppingMetric.bleu and value < MIN_BLEU:
         return -scalars["valid/loss"]
     return metric.sign * value

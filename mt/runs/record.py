@@ -1,4 +1,4 @@
-"""The origin of a run, the key `record` of its config.yaml. Nothing depends on it; `mt reproduce` compares it."""
+"""The record of how a run was made: the key `record` of its config.yaml, which is not a setting."""
 
 import platform
 from collections.abc import Mapping

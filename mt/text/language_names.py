@@ -2,7 +2,7 @@
 
 import importlib.util
 from collections.abc import Container
-from functools import cache
+from functools import lru_cache
 
 from langcodes import Language
 from langcodes.tag_parser import LanguageTagError
@@ -13,7 +13,7 @@ OTHER_LABELS = {"nb": "no", "fil": "tl"}
 """what identifiers of languages call some of them"""
 
 
-@cache
+@lru_cache(maxsize=4096)
 def two_letters(lang: str) -> str:
     """Return the two-letter code of a language, such as `sw` for `swa` and `swh_Latn`, or else its own code."""
     try:

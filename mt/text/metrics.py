@@ -18,7 +18,7 @@ from mt.text.languages import plain_language
 
 log = logging.getLogger(__name__)
 MIN_LINES = 100
-"""shortest text for which significance is tested"""
+"""fewest lines that are checked for being tokenized"""
 MIN_RESAMPLED = 10
 """fewest sentences for which resampling says anything"""
 

@@ -105,7 +105,7 @@ class Tokenizer:
         """
         for tag in (*src, *tgt):
             if tag not in self.tags:
-                known = f"it has: {', '.join(self.tags)}" if self.tags else "it has none, so it translates one way only"
+                known = f"it has: {', '.join(self.tags)}" if self.tags else "it was trained without any"
                 raise UserError(f"The model has no tag {tag}; {known}.")
         return Tags([self.tags[tag] for tag in src], [self.tgt_tags[tag] for tag in tgt])
 

@@ -140,12 +140,12 @@ def draw(lines: Iterable[str], count: int) -> list[str]:
 
 
 def frequent_words(lines: Iterable[str]) -> list[str]:
-    """Return each word that occurs at least `FREQUENT` times in different lines, once, to be a line of its own.
+    """Return each word that occurs at least `FREQUENT` times, once, to be a line of its own; repeated lines count once.
 
     SentencePiece's candidates for unigram pieces are those strings that different characters follow
     (https://github.com/google/sentencepiece/issues/1047). A word that only spaces follow, such as "very", is none,
     however frequent it is; alone on a line, the end of the line follows it, too. Text without spaces between words has
-    hardly any such strings, and too many different ones to count. Repeated lines would make every word frequent.
+    hardly any such strings, and too many different ones to count. Repeated lines would turn rare words into pieces.
     """
     counts = Counter(word for line in dict.fromkeys(lines) for word in WORD.findall(line))
     return [word for word, count in counts.items() if count >= FREQUENT]

@@ -42,8 +42,9 @@ def choose_settings(config: Config, amount: Amount, measure: Measure) -> Plan:
     plan = choose_batches(fill(config, {"optim.name": name, "optim.schedule": Schedule.cosine}), amount, measure)
     config, seconds, n_steps = plan.config, plan.seconds, plan.n_steps
     max_tokens = config.training.max_tokens
-    steps_per_epoch = amount.steps_per_epoch(max_tokens)
-    n_epochs = min(n_steps / steps_per_epoch, training.max_epochs or math.inf)  # the last step is rounded up
+    # How often a pair is read, on average. The last step of `count_steps` is rounded up.
+    n_read = min(n_steps, (training.max_epochs or math.inf) * amount.steps_per_epoch(max_tokens))
+    n_epochs = n_read / amount.steps_per_pass(max_tokens)
     lr = LEARNING_RATES[config.optim.name] / math.sqrt(config.model.d_model / 128)
     n_all = max(n_steps, 60 * (training.max_minutes or 0.0) / seconds)  # as `count_steps` does
     n_validations = choose_validations(n_steps * seconds / 60, amount.steps_per_validation(max_tokens) / n_all)

@@ -29,15 +29,22 @@ class Amount:
 
     n_pairs: int
     n_tokens: int
-    """tokens of the longer side of each pair, EOS included, in an epoch of the last stage"""
+    """tokens of the longer side of each pair, EOS included"""
     batches_per_step: int
     """batches of a step in all processes together"""
     n_valid_tokens: int = 0
     """tokens of the validation text, counted likewise"""
+    n_epoch_tokens: int | None = None
+    """tokens of an epoch, which differ from those of the text if its corpora have weights"""
+
+    def steps_per_pass(self, max_tokens: int) -> float:
+        """Return the number of steps that see the text once, nearly: batches are a little smaller than the budget."""
+        return max(1.0, self.n_tokens / (max_tokens * self.batches_per_step))
 
     def steps_per_epoch(self, max_tokens: int) -> float:
-        """Return the number of steps of an epoch, nearly: batches are a little smaller than the budget."""
-        return max(1.0, self.n_tokens / (max_tokens * self.batches_per_step))
+        """Return the number of steps of an epoch, likewise."""
+        n_tokens = self.n_tokens if self.n_epoch_tokens is None else self.n_epoch_tokens
+        return max(1.0, n_tokens / (max_tokens * self.batches_per_step))
 
     def steps_per_validation(self, max_tokens: int) -> float:
         """Return the number of steps that take about as long as a validation."""
@@ -68,18 +75,18 @@ def measure_plan(config: Config, amount: Amount, measure: Measure) -> Plan:
 def count_steps(config: Config, amount: Amount, seconds: float) -> int:
     """Return the number of steps until the first limit, or without a limit as many as such a corpus usually needs."""
     training, limits = config.training, []
-    steps_per_epoch = amount.steps_per_epoch(training.max_tokens)
     if training.max_steps is not None:
         limits.append(float(training.max_steps))
     if training.max_epochs is not None:
-        limits.append(training.max_epochs * steps_per_epoch)
+        limits.append(training.max_epochs * amount.steps_per_epoch(training.max_tokens))
     if training.max_minutes is not None:
         n_all = 60 * training.max_minutes / seconds
         n_each = amount.steps_per_validation(training.max_tokens)
         limits.append(max(n_all / 2, n_all - n_each * choose_validations(training.max_minutes, n_each / n_all)))
     if not limits:
-        n_epochs = min(150.0, max(8.0, 100 * math.sqrt(30_000 / amount.n_pairs)))
-        limits.append(n_epochs * (FINE_TUNING if training.init_from is not None else 1) * steps_per_epoch)
+        n_passes = min(150.0, max(8.0, 100 * math.sqrt(30_000 / amount.n_pairs)))
+        n_passes *= FINE_TUNING if training.init_from is not None else 1
+        limits.append(n_passes * amount.steps_per_pass(training.max_tokens))
     return max(1, math.ceil(min(limits)))
 
 

@@ -74,13 +74,13 @@ def choose_size(config: Config, amount: Amount, measure: Measure) -> Plan:
         sizes = [size for size in sizes if size.d_model % n_heads == 0]
         if not sizes:
             raise UserError(f"model.n_heads={n_heads} divides no automatic size of a model: set model.d_model, too.")
-    steps_per_epoch = amount.steps_per_epoch(config.training.max_tokens)
+    steps_per_pass = amount.steps_per_pass(config.training.max_tokens)
     while True:
         size = sizes.pop()
         names = {"d_model": size.d_model, "n_heads": size.n_heads, "d_ff": size.d_ff}
         names |= {"n_encoder_layers": size.n_layers, "n_decoder_layers": size.n_layers}
         plan = measure_plan(fill(config, {f"model.{name}": value for name, value in names.items()}), amount, measure)
-        n_tokens = plan.n_steps / steps_per_epoch * amount.n_tokens
+        n_tokens = plan.n_steps / steps_per_pass * amount.n_tokens
         if not sizes or n_tokens >= TOKENS_PER_WEIGHT * size.n_weights:
             return plan
 

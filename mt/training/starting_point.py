@@ -147,7 +147,6 @@ def check_shape(config: Config, start: RunLayout) -> None:
     if not start.folder.is_dir():
         raise UserError(f"training.init_from={start.folder}: there is no such run folder.")
     old = load_config(start.config)
-    warn_if_other_languages(config, old)
     wanted: dict[str, tuple[Any, Any]] = {
         f"model.{key}": (getattr(old.model, key), getattr(config.model, key))
         for key in keys_where("shapes_model", ModelConfig)
@@ -163,8 +162,9 @@ def check_shape(config: Config, start: RunLayout) -> None:
         )
 
 
-def warn_if_other_languages(config: Config, old: Config) -> None:
-    """Warn if a model of one direction is to learn another one, which may be intended."""
+def warn_if_other_languages(config: Config, start: RunLayout) -> None:
+    """Warn if the model of the run `start`, of one direction, is to learn another one, which may be intended."""
+    old = load_config(start.config)
     there, here = ((one.data.src_lang, one.data.tgt_lang) for one in (old, config))
     if not (old.data.language_tags or config.data.language_tags or all(map(same_language, there, here))):
         log.warning(
