@@ -51,7 +51,7 @@ def choose(
         tokens = candidate.training.max_tokens / 2048
         return overhead + seconds_per_step * tokens * (candidate.model.d_model / 128) ** 2
 
-    amount = Amount(n_pairs, 20 * n_pairs, 1, 20 * n_valid, int(weight * 20 * n_pairs))
+    amount = Amount(n_pairs, 20 * n_pairs, 1, 20 * n_valid, n_valid, int(weight * 20 * n_pairs))
     plan = choose_settings(config, amount, measure)
     assert not unset(plan.config)
     return (plan.config, describe_choices(config, plan, amount)) if with_lines else plan.config
@@ -88,8 +88,16 @@ def test_validations_take_a_part_of_the_time():
     _, (_, length) = choose(30_000, n_valid=1_000, max_minutes=3, with_lines=True)
     assert "3,600 steps" in alone
     assert f"{math.ceil(3600 - 8 * 1.8 * 20_000 / 1024):,} steps, 03:00 in all." in length
-    assert choose(30_000, n_valid=20_000, max_minutes=3).training.valid_every_steps == 1097  # two; eight take 156%
-    chosen, lines = choose(30_000, n_valid=10**6, max_minutes=3, with_lines=True)
+    all_pairs = choose(30_000, n_valid=20_000, max_minutes=3, valid_pairs=0).training
+    assert all_pairs.valid_every_steps == 1097  # two; eight take 156%
+    chosen, (reasons, length) = choose(30_000, n_valid=20_000, max_minutes=3, with_lines=True)
+    assert chosen.training.valid_pairs == 1920  # 0.15 / 1.5625 of them
+    assert chosen.training.valid_every_steps == math.ceil(3600 * 0.85 / 8)
+    assert "validation by 1,920 pairs of data.valid, because all of them would take too much of the time" in reasons
+    assert "3,060 steps, 02:59 in all." in length
+    assert choose(30_000, n_valid=1_000, max_minutes=3).training.valid_pairs == 0
+    assert choose(30_000, n_valid=1_000, max_minutes=0.1).training.valid_pairs == 200
+    chosen, lines = choose(30_000, n_valid=10**6, max_minutes=3, with_lines=True, valid_pairs=0)
     assert chosen.training.valid_every_steps == 1800  # once, at the end
     assert lines[-1].startswith("A validation takes about 29:17, which is long for training.max_minutes=3: fewer pairs")
 

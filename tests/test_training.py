@@ -233,6 +233,23 @@ def test_compiled_equals_eager_up_to_rounding(corpus, tmp_path, mt):
     assert losses[0] == pytest.approx(losses[1], abs=1e-4)
 
 
+def test_validation_by_a_part_of_the_text_is_by_pairs_spread_over_it(corpus, tmp_path, mt):
+    sides = [Path(f"{corpus}/valid.{lang}").read_text(encoding="utf-8").splitlines() for lang in ("aa", "bb")]
+    pairs = list(zip(*sides, strict=True))
+    write_pairs(tmp_path / "part", [pairs[i * len(pairs) // 7] for i in range(7)])
+    curves = []
+    for folder, settings in (
+        ("all", ["training.valid_pairs=7"]),
+        ("part", [f"data.valid={tmp_path}/part", "training.valid_pairs=0"]),
+    ):
+        limits = ["training.max_steps=4", "training.valid_every_steps=2"]
+        assert mt(*overrides(corpus, f"run_dir={tmp_path}/{folder}", *limits, *settings)).code == 0
+        validations = [row for row in rows(tmp_path / folder) if "valid/loss" in row]
+        curves.append([{key: row[key] for key in ("valid/loss", "valid/bleu", "valid/chrf")} for row in validations])
+    assert len(curves[0]) == 2
+    assert curves[0] == [pytest.approx(row) for row in curves[1]]
+
+
 def test_bf16_trains_too(corpus, tmp_path, mt):
     outcome = mt(*overrides(corpus, f"run_dir={tmp_path}/run", "training.max_steps=10", "training.precision=bf16"))
     assert outcome.code == 0

@@ -75,7 +75,7 @@ def choose_automatic(config: Config, data: Prepared, world: World) -> Config:
     # Epochs of several stages differ; they are taken for passes over the text.
     n_epoch_tokens = data.train.n_tokens(data.train.stages[0].weights) if len(data.train.stages) == 1 else n_tokens
     n_batches = config.training.batches_per_process(world.size) * world.size
-    amount = Amount(len(data.train), n_tokens, n_batches, n_valid_tokens, n_epoch_tokens)
+    amount = Amount(len(data.train), n_tokens, n_batches, n_valid_tokens, len(data.valid), n_epoch_tokens)
     plan = choose_settings(config, amount, partial(measure_step, data=data, world=world))
     plan = world.gather(plan)[0]  # every process has measured another speed
     values = ", ".join(f"{key}={describe_value(value_at(plan.config, key))}" for key in chosen)

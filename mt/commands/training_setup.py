@@ -172,6 +172,7 @@ def build_validator(config: Config, data: Prepared, model: Transformer, world: W
         ),
         data.valid,
         list(data.texts.valid.read()),
+        config.training.valid_pairs,
         Scorer(config.data.tgt_lang),
         config.search,
         config.training.max_tokens,

@@ -10,7 +10,7 @@ from mt.config.facts import keys_where, setting
 
 T = TypeVar("T")
 C = TypeVar("C")
-EARLIER = {"training.guided_attention": 0.0, "training.lexicon_embeddings": False}
+EARLIER = {"training.guided_attention": 0.0, "training.lexicon_embeddings": False, "training.valid_pairs": 0}
 """values for runs that were trained before these settings existed"""
 if TYPE_CHECKING:
     Auto = Annotated[T, "null until it is chosen"]

@@ -61,6 +61,9 @@ class TrainingConfig:
     """Minutes of training, over all sessions."""
     valid_every_steps: Auto[int] = automatic(may_change=True, tracked=False)
     """null: 8 to 20 times during training, fewer if validations are slow."""
+    valid_pairs: Auto[int] = automatic(may_change=False, tracked=False)
+    """Pairs of the validation text that each validation uses, spread over it; 0: all; null: all, or as many as take 15%
+    of the time, but at least 200."""
     checkpoint_every_steps: Auto[int] = automatic(may_change=True, tracked=False)
     """null: about every two minutes, besides each validation."""
     log_every_steps: int = setting(50, may_change=True, tracked=False)

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from mt.data.batch import Batch, build_batch
 from mt.data.mixture import Mixture
-from mt.data.sampler import DataPosition, Epoch, Indices, plan_batches
+from mt.data.sampler import DataPosition, Epoch, Indices, plan_batches, spread
 from mt.runtime.distributed import ALONE, World
 from mt.runtime.seeds import derive_seed
 from mt.text.tokenizer import BOS, EOS, PAD, Pairs
@@ -137,7 +137,10 @@ class BatchLoader:
         return round(len(self.pool().batches) * len(epoch.drawn) / (epoch.start_of(pool + 1) - epoch.start_of(pool)))
 
 
-def sorted_batches(corpus: Mixture, max_tokens: int, rank: int = 0, n_ranks: int = 1) -> Iterator[Batch]:
-    """Yield this rank's batches for validation, sorted by length; all ranks together yield every pair once."""
-    for indices in plan_batches(corpus.src_lens, corpus.tgt_lens, max_tokens)[rank::n_ranks]:
-        yield build_batch(corpus.pairs(indices), PAD, BOS, EOS)
+def sorted_batches(
+    corpus: Mixture, max_tokens: int, rank: int = 0, n_ranks: int = 1, n_pairs: int = 0
+) -> Iterator[Batch]:
+    """Yield this rank's batches for validation, by length; all ranks together yield `n_pairs` pairs, or all if it is 0."""
+    used = spread(len(corpus), n_pairs)
+    for indices in plan_batches(corpus.src_lens[used], corpus.tgt_lens[used], max_tokens)[rank::n_ranks]:
+        yield build_batch(corpus.pairs(used[indices]), PAD, BOS, EOS)

@@ -72,6 +72,12 @@ class Epoch:
         return [batches[i] for i in generator.permutation(len(batches))]
 
 
+def spread(n_pairs: int, n_used: int) -> Indices:
+    """Return the numbers of `n_used` of some pairs, evenly spread; of all pairs if it is 0."""
+    n_used = min(n_used, n_pairs) or n_pairs
+    return np.arange(n_used) * n_pairs // n_used
+
+
 def plan_batches(src_lens: Lengths, tgt_lens: Lengths, max_tokens: int) -> list[Indices]:
     """Divide pairs into batches of similar length within a token budget, short ones first.
 

@@ -10,7 +10,7 @@ from dataclasses import replace
 from mt.config.automatic import fill
 from mt.config.choices import OptimizerName, Schedule, Strategy
 from mt.config.schema import Config
-from mt.training.plan import FINE_TUNING, Amount, Measure, Plan, choose_validations
+from mt.training.plan import FINE_TUNING, Amount, Measure, Plan, choose_valid_pairs, choose_validations
 from mt.training.sizes import choose_batches
 
 LEARNING_RATES = {
@@ -47,7 +47,9 @@ def choose_settings(config: Config, amount: Amount, measure: Measure) -> Plan:
     n_epochs = n_read / amount.steps_per_pass(max_tokens)
     lr = LEARNING_RATES[config.optim.name] / math.sqrt(config.model.d_model / 128)
     n_all = max(n_steps, 60 * (training.max_minutes or 0.0) / seconds)  # as `count_steps` does
-    n_validations = choose_validations(n_steps * seconds / 60, amount.steps_per_validation(max_tokens) / n_all)
+    minutes = n_steps * seconds / 60
+    valid_pairs = choose_valid_pairs(config, amount, minutes, n_all)
+    n_validations = choose_validations(minutes, amount.steps_per_validation(max_tokens, valid_pairs) / n_all)
     valid_every = math.ceil(n_steps / n_validations)  # the last one is at the end
     config = fill(
         config,
@@ -69,6 +71,7 @@ def choose_settings(config: Config, amount: Amount, measure: Measure) -> Plan:
             "training.guided_attention": GUIDANCE if uses_lexicon and can_be_guided(config) else 0.0,
             "optim.warmup_steps": min(2000, math.ceil(0.04 * n_steps)),
             "training.valid_every_steps": valid_every,
+            "training.valid_pairs": valid_pairs,
             "training.checkpoint_every_steps": max(1, min(valid_every, int(120 / seconds))),
         },
     )

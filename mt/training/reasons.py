@@ -47,6 +47,9 @@ def explain(asked: Config, chosen: Config, n_pairs: int) -> list[str]:
         else:
             why = "small corpora need many steps"
         reasons.append(f"batches of {max_tokens:,} tokens, because {why}")
+    if asked.training.valid_pairs is None and chosen.training.valid_pairs:
+        pairs = f"{chosen.training.valid_pairs:,} pairs of data.valid"
+        reasons.append(f"validation by {pairs}, because all of them would take too much of the time")
     if asked.optim.lr is None and asked.training.init_from is not None:
         reasons.append(f"learning rate {chosen.optim.lr:.2g}, because the model is trained already")
     return reasons
@@ -55,9 +58,8 @@ def explain(asked: Config, chosen: Config, n_pairs: int) -> list[str]:
 def describe_length(plan: Plan, amount: Amount) -> list[str]:
     """Say how long training takes, and whether validations take too much of that."""
     training, seconds = plan.config.training, plan.seconds
-    per_epoch, per_validation = (
-        count(training.max_tokens) for count in (amount.steps_per_epoch, amount.steps_per_validation)
-    )
+    per_epoch = amount.steps_per_epoch(training.max_tokens)
+    per_validation = amount.steps_per_validation(training.max_tokens, training.valid_pairs)
     n_all = plan.n_steps * (1 + per_validation / training.valid_every_steps)
     lines = [
         f"A step takes {seconds:.2g} s here: {describe_seconds(seconds * per_epoch)} per epoch, about "

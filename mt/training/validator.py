@@ -12,6 +12,7 @@ from mt.config.search import SearchConfig
 from mt.data.loader import sorted_batches
 from mt.data.mixture import Mixture
 from mt.data.readers import Pair
+from mt.data.sampler import spread
 from mt.runs.ranking import comparison_score
 from mt.runtime.distributed import ALONE, World
 from mt.runtime.signals import Interrupted
@@ -62,6 +63,8 @@ class Validator:
     corpus: Mixture
     text: Sequence[Pair]
     """source and reference lines"""
+    n_pairs: int
+    """pairs of both that are used, evenly spread; 0: all"""
     scorer: Scorer
     search: SearchConfig
     max_tokens: int
@@ -78,19 +81,20 @@ class Validator:
             check: called often; raises `Interrupted` to stop early.
         """
         loss = self.mean_loss(check)
-        hypotheses = self.translate(check)
-        bleu, chrf = self.scorer.score(hypotheses, [[reference for _, reference in self.text]])
-        samples = [(*self.text[i], hypotheses[i]) for i in self.sample_indices()]
+        text = [self.text[i] for i in spread(len(self.text), self.n_pairs)]
+        hypotheses = self.translate([source for source, _ in text], check)
+        bleu, chrf = self.scorer.score(hypotheses, [[reference for _, reference in text]])
+        shown = spread(len(text), self.n_samples) if self.n_samples else []
+        samples = [(*text[i], hypotheses[i]) for i in shown]
         attention = self.translator.attention(samples[0][0], samples[0][2], layer=-1) if samples else None
         return Validation(loss, bleu.value, chrf.value, samples, attention)
 
-    def translate(self, check: Callable[[], None]) -> list[str]:
-        """Return the greedy translation of every line."""
+    def translate(self, sources: Sequence[str], check: Callable[[], None]) -> list[str]:
+        """Return the greedy translation of each line."""
         greedy = replace(
             self.search, method=SearchMethod.beam, mbr=None, reverse=None, beam_size=1, n_best=1, diverse_groups=1,
             required=[], terminology=None,
         )  # fmt: skip
-        sources = [src for src, _ in self.text]
         hypotheses = [""] * len(sources)
 
         def translate_share() -> list[str]:
@@ -118,11 +122,6 @@ class Validator:
                 raise outcome
         return outcomes  # type: ignore[return-value]  # none of them is an interruption
 
-    def sample_indices(self) -> list[int]:
-        """Return the lines to show, spread over the text and the same at each validation."""
-        count = min(self.n_samples, len(self.text))
-        return [i * len(self.text) // count for i in range(count)]
-
     @torch.inference_mode()
     def mean_loss(self, check: Callable[[], None]) -> float:
         """Return -log p(reference) per token, EOS included, without dropout."""
@@ -131,7 +130,8 @@ class Validator:
 
         def sum_share() -> tuple[float, int]:
             nll_sum, n_tokens = 0.0, 0
-            for batch in sorted_batches(self.corpus, self.max_tokens, self.world.rank, self.world.size):
+            ranks = (self.world.rank, self.world.size)
+            for batch in sorted_batches(self.corpus, self.max_tokens, *ranks, self.n_pairs):
                 check()
                 nll_sum += objective(batch.to(device))[1].item()
                 n_tokens += batch.n_tgt_tokens
