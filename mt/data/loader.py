@@ -140,7 +140,7 @@ class BatchLoader:
 def sorted_batches(
     corpus: Mixture, max_tokens: int, rank: int = 0, n_ranks: int = 1, n_pairs: int = 0
 ) -> Iterator[Batch]:
-    """Yield this rank's batches for validation, by length; all ranks together yield `n_pairs` pairs, or all if it is 0."""
+    """Yield this rank's batches for validation, by length; all ranks together yield `n_pairs` pairs; 0: all."""
     used = spread(len(corpus), n_pairs)
     for indices in plan_batches(corpus.src_lens[used], corpus.tgt_lens[used], max_tokens)[rank::n_ranks]:
         yield build_batch(corpus.pairs(used[indices]), PAD, BOS, EOS)
