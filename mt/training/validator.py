@@ -84,12 +84,11 @@ class Validator:
         text = [self.text[i] for i in spread(len(self.text), self.n_pairs)]
         hypotheses = self.translate([source for source, _ in text], check)
         bleu, chrf = self.scorer.score(hypotheses, [[reference for _, reference in text]])
-        shown = spread(len(text), self.n_samples) if self.n_samples else []
-        samples = [(*text[i], hypotheses[i]) for i in shown]
+        samples = [(*text[i], hypotheses[i]) for i in spread(len(text), self.n_samples)] if self.n_samples else []
         attention = self.translator.attention(samples[0][0], samples[0][2], layer=-1) if samples else None
         return Validation(loss, bleu.value, chrf.value, samples, attention)
 
-    def translate(self, sources: Sequence[str], check: Callable[[], None]) -> list[str]:
+    def translate(self, sources: list[str], check: Callable[[], None]) -> list[str]:
         """Return the greedy translation of each line."""
         greedy = replace(
             self.search, method=SearchMethod.beam, mbr=None, reverse=None, beam_size=1, n_best=1, diverse_groups=1,
