@@ -118,7 +118,7 @@ def start_mt(options: argparse.Namespace, folder: Path) -> Training:
     """Start `mt train` with automatic settings."""
     metrics = folder / "run" / "metrics.jsonl"
     languages = [f"data.src_lang={options.src}", f"data.tgt_lang={options.tgt}"]
-    texts = [f"data.train={options.train}", f"data.valid={options.valid}"]
+    texts = [f"data.train={options.train}", f"data.valid={options.valid}", "training.valid_pairs=0"]
     arguments = ["data=files", *languages, *texts, f"run_dir={metrics.parent}", *options.overrides]
 
     def read_scores() -> Scores:

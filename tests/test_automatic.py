@@ -91,10 +91,10 @@ def test_validations_take_a_part_of_the_time():
     all_pairs = choose(30_000, n_valid=20_000, max_minutes=3, valid_pairs=0).training
     assert all_pairs.valid_every_steps == 1097  # two; eight take 156%
     chosen, (reasons, length) = choose(30_000, n_valid=20_000, max_minutes=3, with_lines=True)
-    assert chosen.training.valid_pairs == 1920  # 0.15 / 1.5625 of them
-    assert chosen.training.valid_every_steps == math.ceil(3600 * 0.85 / 8)
-    assert "validation by 1,920 pairs of data.valid, because all of them would take too much of the time" in reasons
-    assert "3,060 steps, 02:59 in all." in length
+    assert chosen.training.valid_pairs == 1600  # 1,920 would take 15%
+    assert chosen.training.valid_every_steps == math.ceil((3600 - 8 * 1.8 * 1600 * 20 / 1024) / 8)
+    assert "validation by 1,600 pairs of data.valid, because all of them would take too much of the time" in reasons
+    assert "3,150 steps, 02:59 in all." in length
     assert choose(30_000, n_valid=1_000, max_minutes=3).training.valid_pairs == 0
     assert choose(30_000, n_valid=1_000, max_minutes=0.1).training.valid_pairs == 200
     chosen, lines = choose(30_000, n_valid=10**6, max_minutes=3, with_lines=True, valid_pairs=0)

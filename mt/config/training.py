@@ -62,8 +62,8 @@ class TrainingConfig:
     valid_every_steps: Auto[int] = automatic(may_change=True, tracked=False)
     """null: 8 to 20 times during training, fewer if validations are slow."""
     valid_pairs: Auto[int] = automatic(may_change=False, tracked=False)
-    """Pairs of the validation text that each validation uses, spread over it; 0: all; null: all, or as many as take 15%
-    of the time, but at least 200."""
+    """Pairs of the validation text that each validation uses, spread over it; 0: all; null: all, or 200, 400, 800 …
+    if all would take more than 15% of the time."""
     checkpoint_every_steps: Auto[int] = automatic(may_change=True, tracked=False)
     """null: about every two minutes, besides each validation."""
     log_every_steps: int = setting(50, may_change=True, tracked=False)

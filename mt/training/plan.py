@@ -103,7 +103,8 @@ def wanted_validations(minutes: float) -> int:
 def choose_valid_pairs(config: Config, amount: Amount, minutes: float, n_all: float) -> int:
     """Return the pairs of the validation text that each validation uses, unless they are set; 0: all.
 
-    A part suffices if validations by the whole text would take too much time.
+    A part suffices if validations by the whole text would take too much time: 200 pairs, 400, 800 and so on, so that
+    trainings that differ a little, such as those of a sweep, use the same.
 
     Args:
         n_all: steps that take as long as training and validations together.
@@ -114,7 +115,8 @@ def choose_valid_pairs(config: Config, amount: Amount, minutes: float, n_all: fl
     affordable = VALIDATING * n_all / wanted_validations(minutes)
     if n_each <= affordable or amount.n_valid_pairs <= FEWEST_VALID_PAIRS:
         return 0
-    return max(FEWEST_VALID_PAIRS, int(amount.n_valid_pairs * affordable / n_each))
+    n_doublings = int(math.log2(amount.n_valid_pairs * affordable / n_each / FEWEST_VALID_PAIRS))
+    return FEWEST_VALID_PAIRS * 2 ** max(0, n_doublings)
 
 
 def choose_validations(minutes: float, share: float) -> int:
