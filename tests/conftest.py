@@ -51,6 +51,7 @@ SMALL = [
     "training.precision=float32",
     "training.guided_attention=0",
     "training.lexicon_embeddings=false",
+    "training.valid_pairs=0",
     "training.log_every_steps=5",
 ]
 

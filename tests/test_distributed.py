@@ -24,6 +24,7 @@ COMMON = [
     "training.early_stopping.metric=loss",
     "model.dropout=0",
     "training.lexicon_embeddings=true",
+    "training.valid_pairs=0",
 ]
 
 
