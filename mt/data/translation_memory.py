@@ -40,7 +40,7 @@ def read_tmx(content: bytes, langs: tuple[str, str], path: Path) -> Iterator[tup
     from translate.storage.lisa import getXMLlang
     from translate.storage.tmx import tmxfile
 
-    related = not same_language(*langs)
+    any_code = not same_language(*langs)
     found: dict[str, None] = {}
     is_empty = True
     for unit in tmxfile.parsestring(content).units:
@@ -48,7 +48,7 @@ def read_tmx(content: bytes, langs: tuple[str, str], path: Path) -> Iterator[tup
         xml.strip_elements(unit.xmlelement, *CODES, with_tail=False)
         texts = {normalise(getXMLlang(node) or ""): unit.getNodeText(node) for node in unit.getlanguageNodes()}
         found |= dict.fromkeys(texts)
-        sides = [find_text(texts, lang, related) for lang in langs]
+        sides = [find_text(texts, lang, any_code) for lang in langs]
         if sides[0] is not None and sides[1] is not None:
             is_empty = False
             yield sides[0], sides[1]
@@ -87,15 +87,15 @@ def normalise(lang: str) -> str:
     return lang.lower().replace("_", "-")
 
 
-def find_text(texts: dict[str, str | None], lang: str, related: bool) -> str | None:
+def find_text(texts: dict[str, str | None], lang: str, any_code: bool) -> str | None:
     """Return the text in a language or in a variant of it; None if there is none.
 
     Args:
-        related: whether other codes of the language count, such as `swa` for `sw`.
+        any_code: whether other codes of the language count, such as `swa` for `sw`.
     """
     wanted = normalise(lang)
     variants = [text for own, text in texts.items() if plain_language(own) == plain_language(wanted)]
-    others = [text for own, text in texts.items() if related and same_language(own, wanted)]
+    others = [text for own, text in texts.items() if any_code and same_language(own, wanted)]
     text = texts.get(wanted) or next(filter(None, [*variants, *others]), None)
     return None if text is None else collapse_spaces(text)
 

@@ -72,7 +72,7 @@ class MetricsFile:
 
 
 def test_scores(rows: Iterable[Row]) -> dict[str, float]:
-    """Return the last score of each test set, such as {"news/bleu": 20.0}."""
+    """Return the last score of each test set, such as {"news_bleu": 20.0}."""
     return {key.removeprefix("test/"): value for row in rows for key, value in row.items() if key.startswith("test/")}
 
 

@@ -32,7 +32,7 @@ QUANTILE = 1.28
 """standard deviations on each side of an interval of 80%"""
 MIN_VALIDATIONS = 3
 MIN_SHARE, MAX_SHARE = 0.25, 0.95
-"""fraction of the training that is done when a forecast is made: it is unknown earlier, and not needed later"""
+"""fraction of the training that has to be done for a forecast, and from which on none is needed"""
 
 
 @dataclass(frozen=True)
